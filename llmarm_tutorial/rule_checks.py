@@ -1,0 +1,192 @@
+"""Which rules are worth believing: significance, redundancy, unseen baskets, planted truth.
+
+All functions take the rule table of `rules` and return a new one; none changes its argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable
+from itertools import chain, combinations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from llmarm_tutorial.apriori import codes_of
+from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.itemsets import Baskets, as_matrix, count_itemsets
+from llmarm_tutorial.rules import COLUMNS, measures
+
+Truth = Iterable[tuple[Collection[Hashable], Collection[Hashable]]]
+
+
+def significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFrame:
+    """Add `p_value` of Fisher's exact test and `q_value` after Benjamini & Hochberg (1995).
+
+    The one-sided test asks how often chance alone would put antecedent and consequent together in so many baskets, given
+    how often each occurs. The q-value of a rule is the expected share of false discoveries among all rules with a
+    p-value no larger.
+
+    Args:
+        rules: Rule table.
+        n_tests: How many rules were looked at before this table was selected, at least its length. A table already
+            filtered by confidence or lift holds the winners only; correcting for those alone flatters them.
+
+    Raises:
+        BadParameter: If `n_tests` is smaller than the table.
+    """
+    n_tests = len(rules) if n_tests is None else n_tests
+    if n_tests < len(rules):
+        raise BadParameter(
+            f"n_tests ({n_tests}) is the number of rules looked at, so at least the {len(rules)} in the table."
+        )
+    x, y, both, n = (rules[c].to_numpy() for c in ("antecedent_count", "consequent_count", "count", "n_baskets"))
+    p = stats.hypergeom.sf(both - 1, n, x, y)
+    unseen = np.ones(n_tests - len(rules))  # the rules not in the table could only have made corrections stricter
+    q = stats.false_discovery_control(np.append(p, unseen), method="bh")[: len(p)] if len(p) else p
+    return rules.assign(p_value=p, q_value=q)
+
+
+def without_redundant(rules: pd.DataFrame, min_improvement: float = 0.0) -> pd.DataFrame:
+    """Drop rules that a more general one makes superfluous (Bayardo, Agrawal & Gunopulos 1999).
+
+    A rule X ⇒ Y is redundant when some rule X' ⇒ Y of the table with X' a proper subset of X, or Y's own share of the
+    baskets (the rule with an empty antecedent), has at least its confidence less `min_improvement`.
+
+    Args:
+        rules: Rule table with the shorter rules still in it.
+        min_improvement: Confidence that the longer rule must gain over every shorter one, in [0, 1); 0 asks for any.
+    """
+    known = dict(zip(zip(rules["antecedent"], rules["consequent"], strict=True), rules["confidence"], strict=True))
+    best = (rules["consequent_count"] / rules["n_baskets"]).tolist()
+    for row, (x, y) in enumerate(zip(rules["antecedent"], rules["consequent"], strict=True)):
+        shorter = chain.from_iterable(combinations(x, size) for size in range(1, len(x)))
+        best[row] = max(best[row], *(known.get((frozenset(part), y), 0.0) for part in shorter), 0.0)
+    return rules[rules["confidence"] > np.array(best) + min_improvement].reset_index(drop=True)
+
+
+def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd.DataFrame:
+    """The same rules counted in other baskets, for instance ones that came after those they were mined from.
+
+    Args:
+        rules: Rule table.
+        baskets: Transactions or matrix that know all items of the rules.
+        label: Column of the item table that names the items in the rules.
+
+    Returns:
+        Rule table with the same rules in the same order; confidence and what rests on it is NaN for a rule whose
+        antecedent or consequent does not occur.
+    """
+    matrix, items = as_matrix(baskets)
+    code = dict(zip(items[label], codes_of(items, None), strict=True))
+    strangers = set().union(*rules["antecedent"], *rules["consequent"]) - set(code)
+    if strangers:
+        raise UnknownName("item", str(next(iter(strangers))), list(code)[:10], "These are the first ten items.")
+
+    def count(sets: Iterable[frozenset]) -> np.ndarray:
+        coded = [sorted(code[item] for item in itemset) for itemset in sets]
+        counts = np.zeros(len(coded), dtype=np.int64)
+        lengths = np.array([len(itemset) for itemset in coded], dtype=int)
+        for length in np.unique(lengths):
+            rows = np.flatnonzero(lengths == length)
+            counts[rows] = count_itemsets(matrix, np.array([coded[row] for row in rows], dtype=np.int64))
+        return counts
+
+    x, y = count(rules["antecedent"]), count(rules["consequent"])
+    both = count(a | b for a, b in zip(rules["antecedent"], rules["consequent"], strict=True))
+    n = matrix.shape[0]
+    occurs = (x > 0) & (y > 0)
+    values = measures(both, np.where(occurs, x, 1), np.where(occurs, y, 1), n)
+    found = {name: value if name == "support" else np.where(occurs, value, np.nan) for name, value in values.items()}
+    counts = {"count": both, "antecedent_count": x, "consequent_count": y, "n_baskets": n}
+    return rules[["antecedent", "consequent"]].assign(**found, **counts)[list(COLUMNS)]
+
+
+def select(
+    rules: pd.DataFrame,
+    *,
+    antecedent: Iterable[Hashable] | None = None,
+    consequent: Iterable[Hashable] | None = None,
+    either: Iterable[Hashable] | None = None,
+) -> pd.DataFrame:
+    """Rules that hold at least one of the given items in their antecedent, their consequent, or on either side."""
+
+    def touches(column: str, wanted: Iterable[Hashable]) -> np.ndarray:
+        wanted = frozenset(wanted)
+        return np.array([not wanted.isdisjoint(itemset) for itemset in rules[column]], dtype=bool)
+
+    keep = np.ones(len(rules), dtype=bool)
+    if antecedent is not None:
+        keep &= touches("antecedent", antecedent)
+    if consequent is not None:
+        keep &= touches("consequent", consequent)
+    if either is not None:
+        either = list(either)
+        keep &= touches("antecedent", either) | touches("consequent", either)
+    return rules[keep].reset_index(drop=True)
+
+
+def rank(rules: pd.DataFrame, by: str, n: int | None = None) -> pd.DataFrame:
+    """The rules sorted by a measure, best first; equal ones by count, then by their items, so that ranks are stable.
+
+    Args:
+        rules: Rule table.
+        by: A numeric column; p- and q-values are best when small, all others when large.
+        n: How many to return; None for all.
+
+    Raises:
+        UnknownName: If there is no such column.
+    """
+    numeric = [c for c in rules if c not in ("antecedent", "consequent")]
+    if by not in numeric:
+        raise UnknownName("measure", by, numeric)
+    text = [
+        " ".join(sorted(map(str, a))) + " > " + " ".join(sorted(map(str, b)))
+        for a, b in zip(rules["antecedent"], rules["consequent"], strict=True)
+    ]
+    keyed = rules.assign(_text=text)
+    ascending = by in ("p_value", "q_value")
+    keyed = keyed.sort_values([by, "count", "_text"], ascending=[ascending, False, True], kind="stable")
+    return keyed.drop(columns="_text").head(len(rules) if n is None else n).reset_index(drop=True)
+
+
+def against_truth(ranked: pd.DataFrame, truth: Truth, *, directed: bool = True) -> pd.DataFrame:
+    """Precision and recall down a ranking, against rules known to be real.
+
+    Args:
+        ranked: Rule table, best rule first.
+        truth: Pairs (antecedent, consequent) of item collections.
+        directed: Whether X ⇒ Y and Y ⇒ X differ. If not, both count as the itemset X ∪ Y and its second mention in the
+            ranking is passed over: fair for symmetric measures such as lift.
+
+    Returns:
+        One row per rule (or itemset) of the ranking: `rank` from 1, `hit`, `precision` and `recall` so far.
+
+    Raises:
+        BadParameter: If the truth is empty.
+    """
+
+    def key(x: Collection[Hashable], y: Collection[Hashable]) -> Hashable:
+        return (frozenset(x), frozenset(y)) if directed else frozenset(x) | frozenset(y)
+
+    real = {key(x, y) for x, y in truth}
+    if not real:
+        raise BadParameter("There are no true rules to compare with; this data set has no planted truth of that kind.")
+    keys = list(dict.fromkeys(key(x, y) for x, y in zip(ranked["antecedent"], ranked["consequent"], strict=True)))
+    hit = np.array([k in real for k in keys], dtype=bool)
+    place = np.arange(1, len(keys) + 1)
+    return pd.DataFrame(
+        {"rank": place, "hit": hit, "precision": hit.cumsum() / place, "recall": hit.cumsum() / len(real)}
+    )
+
+
+def average_precision(curve: pd.DataFrame) -> float:
+    """Mean over all true rules of the precision at their rank, 0 for those not in the ranking: in [0, 1].
+
+    Args:
+        curve: The result of `against_truth`.
+    """
+    if not curve["hit"].any():
+        return 0.0
+    gained = curve["recall"].diff().fillna(curve["recall"].iloc[0])
+    return float((curve["precision"] * gained).sum())

@@ -1,0 +1,267 @@
+"""Association rules: worked examples, laws, the peer library, published numbers, and which rules to believe."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlxtend.frequent_patterns import association_rules
+
+from llmarm_tutorial import catalog
+from llmarm_tutorial.apriori import mine
+from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.rule_checks import (
+    against_truth,
+    average_precision,
+    rank,
+    recount,
+    select,
+    significance,
+    without_redundant,
+)
+from llmarm_tutorial.rules import COLUMNS, MEASURES, from_itemsets, mine_rules, pair_rules
+from llmarm_tutorial.transactions import Transactions
+
+FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
+
+baskets_of_few_items = st.lists(st.sets(st.integers(0, 6), min_size=1), min_size=2, max_size=40)
+
+
+def keyed(rules: pd.DataFrame) -> dict[tuple[frozenset, frozenset], pd.Series]:
+    return {(row["antecedent"], row["consequent"]): row for _, row in rules.iterrows()}
+
+
+def rule(x: list, y: list) -> tuple[frozenset, frozenset]:
+    return frozenset(x), frozenset(y)
+
+
+def test_measures_by_hand():
+    """{1} ⇒ {2} in five baskets: together 3, {1} 3, {2} 4."""
+    row = keyed(mine_rules(FIVE, 0.4, 0.5))[rule([1], [2])]
+    assert row["support"] == pytest.approx(3 / 5)
+    assert row["confidence"] == 1
+    assert row["lift"] == pytest.approx((3 / 5) / (3 / 5 * 4 / 5))
+    assert row["leverage"] == pytest.approx(3 / 5 - 3 / 5 * 4 / 5)
+    assert row["conviction"] == math.inf
+    assert row["zhang"] == pytest.approx((1 - 1 / 2) / 1)  # P(2|1) = 1, P(2|not 1) = 1/2
+    assert row["jaccard"] == pytest.approx(3 / 4)
+    assert row["kulczynski"] == pytest.approx((1 + 3 / 4) / 2)
+    assert row["imbalance"] == pytest.approx(1 / 4)
+
+
+def test_rules_of_the_five_baskets_by_hand():
+    rules = mine_rules(FIVE, 0.4, 1.0)
+    expected = {rule([1], [2]), rule([4], [3]), rule([1, 3], [2]), rule([2, 4], [3])}
+    assert set(keyed(rules)) == expected
+
+
+@given(baskets_of_few_items, st.integers(1, 4), st.sampled_from([0.1, 0.5, 0.75, 1.0]))
+@settings(max_examples=25, deadline=None)
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")  # the peer's own division
+def test_rules_agree_with_the_peer_library(baskets, smallest, confidence):
+    transactions = Transactions.from_baskets(baskets)
+    itemsets = mine(transactions, smallest)
+    if len(itemsets) == 0:
+        return  # the peer refuses an empty table
+    ours = from_itemsets(itemsets, confidence, max_consequent=None)
+    table = itemsets.table().rename(columns={"itemset": "itemsets"})
+    theirs = association_rules(table, metric="confidence", min_threshold=confidence - 1e-9, num_itemsets=len(baskets))
+    peers = {(r["antecedents"], r["consequents"]): r for _, r in theirs.iterrows()}
+    assert set(keyed(ours)) == set(peers)
+    names = {"zhang": "zhangs_metric", "support": "support", "confidence": "confidence", "lift": "lift"}
+    names |= {"leverage": "leverage", "conviction": "conviction", "jaccard": "jaccard", "kulczynski": "kulczynski"}
+    for key, row in keyed(ours).items():
+        for mine_name, their_name in names.items():
+            assert row[mine_name] == pytest.approx(peers[key][their_name], abs=1e-9), mine_name
+
+
+@given(baskets_of_few_items, st.integers(1, 4), st.sampled_from([0.2, 0.6]))
+def test_pair_rules_are_the_rules_of_two_items(baskets, smallest, confidence):
+    transactions = Transactions.from_baskets(baskets)
+    direct = pair_rules(transactions, smallest, confidence)
+    mined = from_itemsets(mine(transactions, smallest, max_length=2), confidence)
+    assert set(keyed(direct)) == set(keyed(mined))
+    by_rule = keyed(mined)
+    for key, row in keyed(direct).items():
+        pd.testing.assert_series_equal(row, by_rule[key], check_names=False)
+
+
+@given(
+    baskets_of_few_items,
+    st.integers(1, 3),
+    st.sets(st.integers(0, 6), min_size=1, max_size=3),
+    st.sets(st.integers(0, 6), min_size=1, max_size=3),
+)
+@settings(max_examples=50, deadline=None)
+def test_pushed_constraints_give_what_filtering_afterwards_gives(baskets, smallest, left, right):
+    present = set().union(*baskets)
+    left, right = left & present, right & present
+    if not left or not right:
+        return
+    transactions = Transactions.from_baskets(baskets)
+    everything = keyed(mine_rules(transactions, smallest, 0.3, max_consequent=None))
+    expected = {key: row for key, row in everything.items() if key[0] <= left and key[1] <= right}
+    found = keyed(mine_rules(transactions, smallest, 0.3, antecedent=left, consequent=right, max_consequent=None))
+    assert set(found) == set(expected)
+    for key, row in found.items():
+        pd.testing.assert_series_equal(row, expected[key], check_names=False)
+
+
+@given(st.integers(1, 40), st.integers(1, 40))
+def test_a_rule_exactly_on_the_confidence_is_kept(both, alone):
+    """The antecedent alone in `alone` baskets and with the consequent in `both`: confidence both / (both + alone)."""
+    transactions = Transactions.from_baskets([["x", "y"]] * both + [["x"]] * alone)
+    confidence = both / (both + alone)
+    if round(confidence, 6) == confidence:  # a threshold that can be written down
+        assert rule(["x"], ["y"]) in keyed(mine_rules(transactions, 1, confidence))
+
+
+def test_no_rules_is_an_empty_table_with_all_columns():
+    rules = mine_rules(FIVE, 1.0, 1.0)
+    assert list(rules.columns) == list(COLUMNS)
+    assert len(rules) == 0
+    assert len(significance(rules)) == len(without_redundant(rules)) == len(rank(rules, "lift")) == 0
+    assert len(pair_rules(FIVE, 5)) == 0
+
+
+def test_an_item_in_every_basket_has_no_association():
+    transactions = Transactions.from_baskets([["a", "b"], ["a"], ["a", "c"]])
+    row = keyed(pair_rules(transactions, 1))[rule(["a"], ["b"])]
+    assert row["lift"] == 1
+    assert row["zhang"] == 0
+
+
+@pytest.mark.parametrize("confidence", [0, -1, 1.01, "high", float("nan")])
+def test_impossible_confidences_are_refused(confidence):
+    with pytest.raises(BadParameter, match="min_confidence"):
+        mine_rules(FIVE, 0.4, confidence)
+
+
+def test_rules_need_all_subsets():
+    with pytest.raises(BadParameter, match="mine_rules"):
+        from_itemsets(mine(FIVE, 0.4, containing=[1]), 0.5)
+
+
+# --- published numbers ---
+
+
+@pytest.fixture
+def groceries(real_data):
+    return catalog.load("groceries")
+
+
+def test_published_rules_of_groceries(groceries):
+    itemsets = mine(groceries, 0.001)
+    rules = from_itemsets(itemsets, 0.8)
+    assert len(rules) == 410
+    lengths = (rules["antecedent"].map(len) + 1).value_counts()
+    assert [lengths[k] for k in (3, 4, 5, 6)] == [29, 229, 140, 12]
+    assert len(from_itemsets(itemsets, 0.5)) == 5668
+    assert len(from_itemsets(itemsets, 0.8, max_consequent=None)) == 413
+    assert len(from_itemsets(itemsets, 0.5, max_consequent=None)) == 5829
+    moderate = mine(groceries, 0.006)
+    assert len(from_itemsets(moderate, 0.25)) == 463
+    assert len(from_itemsets(moderate, 0.25, max_consequent=None)) == 467
+
+
+def test_the_best_known_rule_of_groceries(groceries):
+    row = keyed(mine_rules(groceries, 0.001, 0.8, consequent=["bottled beer"]))[
+        rule(["liquor", "red/blush wine"], ["bottled beer"])
+    ]
+    assert row["support"] == pytest.approx(0.001932, abs=5e-7)
+    assert row["confidence"] == pytest.approx(0.904762, abs=5e-7)
+    assert row["lift"] == pytest.approx(11.235, abs=5e-4)
+
+
+# --- which rules to believe ---
+
+
+def test_fisher_by_hand():
+    """Lady tasting tea: 8 baskets, X in 4, Y in 4, together in all 4: one arrangement of 70."""
+    transactions = Transactions.from_baskets([["x", "y"]] * 4 + [["z"]] * 4)
+    row = keyed(significance(pair_rules(transactions, 4)))[rule(["x"], ["y"])]
+    assert row["p_value"] == pytest.approx(1 / 70)
+
+
+def test_correction_counts_the_rules_that_were_looked_at():
+    rules = pair_rules(Transactions.from_baskets([["x", "y"]] * 4 + [["z"]] * 4), 4)  # x ⇒ y and y ⇒ x
+    assert significance(rules)["q_value"].tolist() == pytest.approx([1 / 70, 1 / 70])
+    assert significance(rules, n_tests=20)["q_value"].tolist() == pytest.approx([20 / 2 / 70] * 2)
+    with pytest.raises(BadParameter, match="n_tests"):
+        significance(rules, n_tests=1)
+
+
+def test_false_discoveries_are_controlled_under_independence():
+    """On baskets drawn at random every rule is false; a 5 % false discovery rate should rarely find any."""
+    found = 0
+    for seed in range(20):
+        held = np.random.default_rng(seed).random((400, 25)) < 0.15
+        rules = pair_rules(Transactions.from_baskets([np.flatnonzero(row).tolist() for row in held]), 2)
+        found += (significance(rules, n_tests=25 * 24)["q_value"] < 0.05).any()
+    assert found <= 3
+
+
+def test_redundant_rules_by_hand():
+    baskets = [["a", "b", "c"]] * 6 + [["a", "c"]] * 2 + [["a"]] * 2 + [["b"]] * 10
+    rules = mine_rules(Transactions.from_baskets(baskets), 0.1, 0.5)
+    kept = keyed(without_redundant(rules))
+    assert rule(["a"], ["c"]) in kept  # .8 against .4 in all baskets
+    assert rule(["a", "b"], ["c"]) in kept  # 1.0 improves on .8
+    assert rule(["b", "c"], ["a"]) not in kept  # {c} ⇒ {a} has confidence 1 already
+    assert rule(["a", "b"], ["c"]) not in keyed(without_redundant(rules, min_improvement=0.25))
+
+
+def test_recount_equals_mining_where_the_rules_came_from():
+    rules = mine_rules(FIVE, 0.4, 0.5)
+    pd.testing.assert_frame_equal(recount(rules, FIVE), rules)
+
+
+def test_recount_on_unseen_baskets():
+    rules = mine_rules(FIVE, 0.4, 0.5)
+    other = Transactions.from_baskets([[1], [1, 2], [2, 3], [4]])
+    seen = keyed(recount(rules, other))
+    assert seen[rule([1], [2])]["confidence"] == pytest.approx(1 / 2)
+    assert seen[rule([1], [2])]["lift"] == pytest.approx((1 / 4) / (2 / 4 * 2 / 4))
+    assert math.isnan(seen[rule([1, 3], [2])]["confidence"])  # {1,3} does not occur
+    assert seen[rule([1, 3], [2])]["support"] == 0
+    with pytest.raises(UnknownName, match="no item '4'"):
+        recount(rules, Transactions.from_baskets([[1, 2, 3]]))
+
+
+def test_select_and_rank():
+    rules = mine_rules(FIVE, 0.4, 0.5)
+    assert all(2 in y for y in select(rules, consequent=[2])["consequent"])
+    assert all(1 in x | y for x, y in select(rules, either=[1])[["antecedent", "consequent"]].itertuples(index=False))
+    assert len(select(rules, antecedent=[1], consequent=[2])) == sum(1 in x and 2 in y for x, y in keyed(rules))
+    best = rank(rules, "lift", 3)
+    assert best["lift"].is_monotonic_decreasing
+    assert best["lift"].iloc[0] == rules["lift"].max()
+    pd.testing.assert_frame_equal(rank(rules.sample(frac=1, random_state=0), "lift"), rank(rules, "lift"))
+    with pytest.raises(UnknownName, match="Did you mean 'lift'"):
+        rank(rules, "lifft")
+
+
+def test_against_truth_by_hand():
+    ranked = pd.DataFrame(
+        {
+            "antecedent": [frozenset("a"), frozenset("b"), frozenset("c")],
+            "consequent": [frozenset("b"), frozenset("a"), frozenset("d")],
+        }
+    )
+    curve = against_truth(ranked, [("a", "b"), ("c", "d"), ("e", "f")])
+    assert curve["hit"].tolist() == [True, False, True]
+    assert curve["precision"].tolist() == pytest.approx([1, 1 / 2, 2 / 3])
+    assert curve["recall"].tolist() == pytest.approx([1 / 3, 1 / 3, 2 / 3])
+    assert average_precision(curve) == pytest.approx((1 + 2 / 3 + 0) / 3)
+    undirected = against_truth(ranked, [("b", "a"), ("c", "d")], directed=False)
+    assert undirected["hit"].tolist() == [True, True]
+    with pytest.raises(BadParameter, match="no true rules"):
+        against_truth(ranked, [])
+
+
+def test_measure_names_are_the_columns():
+    assert set(MEASURES) <= set(pair_rules(FIVE, 1).columns)
