@@ -148,7 +148,7 @@ def mine(
         raise BadParameter(f"max_length must be at least 1 or None, not {max_length}.")
     matrix, items = as_matrix(baskets)
     count = min_count(min_support, matrix.shape[0])
-    allowed = np.arange(len(items)) if only is None else codes_of(items, only)
+    allowed = codes_of(items, only)
     wanted = None if containing is None else np.flatnonzero(np.isin(allowed, codes_of(items, containing)))
     matrix = matrix[:, allowed]
     if count > matrix.shape[0]:
@@ -161,16 +161,50 @@ def mine(
             kept = [np.isin(codes, wanted).any(axis=1) for codes in levels]
             levels = [codes[k] for codes, k in zip(levels, kept, strict=True)]
             counts = [c[k] for c, k in zip(counts, kept, strict=True)]
-    complete = max_length is None and containing is None and miner != "mlxtend-fpmax"
-    return Itemsets.build([allowed[codes] for codes in levels], counts, matrix.shape[0], items, complete)
+    return Itemsets.build(
+        [allowed[codes] for codes in levels],
+        counts,
+        matrix.shape[0],
+        items,
+        has_subsets=containing is None and miner != "mlxtend-fpmax",
+        has_supersets=max_length is None,
+    )
 
 
-def codes_of(items: pd.DataFrame, ids: Iterable[Hashable]) -> np.ndarray:
-    """Item codes of item ids, ascending, without repeats.
+def suggest_support(baskets: Baskets, most: int = 1500) -> float:
+    """A minimum support at which the itemsets of an unknown data set can still be looked through.
+
+    Args:
+        baskets: Transactions with baskets, or a sparse matrix of baskets × items.
+        most: Most itemsets wanted.
+
+    Returns:
+        The lowest share among 0.5, 0.2, 0.1, 0.05, … that gives no more than `most` itemsets and stands for at least
+        two baskets; 0.5 if even that gives more.
+    """
+    n_baskets = as_matrix(baskets)[0].shape[0]
+    chosen = 0.5
+    for digits in range(1, 9):
+        for lead in (5, 2, 1):
+            share = round(lead / 10**digits, digits)
+            if share * n_baskets < 2:
+                return chosen
+            try:
+                mine(baskets, share, max_itemsets=most)
+            except BadParameter:
+                return chosen
+            chosen = share
+    return chosen
+
+
+def codes_of(items: pd.DataFrame, ids: Iterable[Hashable] | None) -> np.ndarray:
+    """Item codes of item ids (of all items for None), ascending, without repeats.
 
     Raises:
         UnknownName: If an id is not in the item table.
     """
+    if ids is None:
+        return np.arange(len(items))
     ids = list(ids)
     codes = pd.Index(items["item_id"]).get_indexer(pd.Index(ids))
     if (codes < 0).any():

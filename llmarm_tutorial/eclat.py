@@ -22,10 +22,9 @@ import numpy as np
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.itemsets import pack_columns, slices
+from llmarm_tutorial.itemsets import pack_columns, pair_counts, slices
 
 BLOCK_WORDS = 2**20  # 8 MB of bitsets are intersected at a time
-PAIR_WORK = 2**24  # multiplications of the pair product done at a time, bounds its memory to about 200 MB
 GATHER = 2**18  # bits looked up at a time when bitsets are compressed, to stay in the processor's cache
 
 
@@ -81,7 +80,7 @@ class _Search:
         self._keep(np.arange(n_prefixes)[:, None], self.support[:n_prefixes])
         if self.max_length < 2 or self.n_items < 2:
             return
-        left, right, count = self._frequent_pairs()
+        left, right, count = pair_counts(self.matrix, self.min_count)
         self.pair_keys = left * self.n_items + right
         wanted = left < n_prefixes
         pairs = np.stack([left[wanted], right[wanted]], axis=1)
@@ -102,22 +101,6 @@ class _Search:
             self.counts.append([])
         self.codes[codes.shape[1] - 1].append(codes)
         self.counts[codes.shape[1] - 1].append(counts)
-
-    def _frequent_pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(i, j, count) of all frequent pairs i < j, ascending, from the product XᵀX taken in slices of items."""
-        ones = self.matrix.astype(np.int32)
-        transposed = ones.T.tocsr()
-        # an item's row of the product costs as many multiplications as its baskets have items
-        work = transposed.astype(np.int64) @ np.diff(ones.indptr).astype(np.int64)
-        pieces = []
-        for part in slices(work, PAIR_WORK):
-            product = (transposed[part] @ ones).tocoo()
-            left = product.row.astype(np.int64) + part.start
-            chosen = (product.data >= self.min_count) & (left < product.col)
-            pieces.append(np.stack([left[chosen], product.col[chosen], product.data[chosen]]))
-        left, right, count = np.concatenate(pieces, axis=1)
-        ascending = np.lexsort((right, left))
-        return left[ascending], right[ascending], count[ascending]
 
     def _conditional_bitsets(self, pairs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Blocks of pairs, whole prefixes at a time, with bitsets over the baskets of their prefix only.

@@ -82,23 +82,20 @@ class Itemsets:
         counts: For each length the number of baskets that hold the itemset, shape (n_k,), int64.
         n_baskets: Number of baskets counted.
         items: Item table; item codes are its row numbers.
-        complete: Whether every subset of an itemset is present too, which rule generation relies on.
+        has_subsets: Whether every subset of an itemset is present too, which rule generation relies on.
+        has_supersets: Whether every frequent superset is present too, which closed and maximal itemsets rely on.
     """
 
     levels: tuple[np.ndarray, ...]
     counts: tuple[np.ndarray, ...]
     n_baskets: int
     items: pd.DataFrame
-    complete: bool = True
+    has_subsets: bool = True
+    has_supersets: bool = True
 
     @classmethod
     def build(
-        cls,
-        levels: list[np.ndarray],
-        counts: list[np.ndarray],
-        n_baskets: int,
-        items: pd.DataFrame,
-        complete: bool = True,
+        cls, levels: list[np.ndarray], counts: list[np.ndarray], n_baskets: int, items: pd.DataFrame, **flags: bool
     ) -> Itemsets:
         """Bring itemsets in any order into the canonical one and drop empty lengths at the end."""
         ordered, matching = [], []
@@ -109,7 +106,7 @@ class Itemsets:
             matching.append(np.asarray(count, dtype=np.int64)[order])
         while ordered and len(ordered[-1]) == 0:
             ordered.pop(), matching.pop()
-        return cls(tuple(ordered), tuple(matching), n_baskets, items, complete)
+        return cls(tuple(ordered), tuple(matching), n_baskets, items, **flags)
 
     def __len__(self) -> int:
         return sum(map(len, self.levels))
@@ -184,7 +181,7 @@ class Itemsets:
 
     def _without(self, covers: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Itemsets:
         """Drop every itemset that one with one item more covers: `covers(smaller's counts, larger's counts)`."""
-        if not self.complete:
+        if not (self.has_subsets and self.has_supersets):
             raise BadParameter(
                 "Closed and maximal itemsets need all itemsets: mine without max_length and without constraints."
             )
@@ -194,7 +191,7 @@ class Itemsets:
                 keep[level - 1][rows[covers(self.counts[level - 1][rows], self.counts[level])]] = False
         levels = [codes[k] for codes, k in zip(self.levels, keep, strict=True)]
         counts = [count[k] for count, k in zip(self.counts, keep, strict=True)]
-        return Itemsets(tuple(levels), tuple(counts), self.n_baskets, self.items, complete=False)
+        return Itemsets(tuple(levels), tuple(counts), self.n_baskets, self.items, has_subsets=False)
 
     def closed(self) -> Itemsets:
         """Itemsets without a superset of the same count (Pasquier et al. 1999): they determine all counts."""
@@ -262,3 +259,30 @@ def slices(costs: np.ndarray, budget: int) -> Iterator[slice]:
         stop = max(start + 1, int(np.searchsorted(total, spent + budget, side="right")))
         yield slice(start, stop)
         start = stop
+
+
+def pair_counts(matrix: sparse.csr_matrix, smallest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Counts of all pairs of items that occur together often enough, from the sparse product XᵀX.
+
+    The product is taken in slices of items, so that its memory stays near 200 MB however many pairs there are.
+
+    Args:
+        matrix: Baskets × items, bool.
+        smallest: Smallest count wanted, at least 1.
+
+    Returns:
+        (i, j, count), each of shape (n_pairs,), int64, with i < j, ascending.
+    """
+    ones = matrix.astype(np.int32)
+    transposed = ones.T.tocsr()
+    # an item's row of the product costs as many multiplications as its baskets have items
+    work = transposed.astype(np.int64) @ np.diff(ones.indptr).astype(np.int64)
+    pieces = [np.empty((3, 0), dtype=np.int64)]
+    for part in slices(work, 2**24):
+        product = (transposed[part] @ ones).tocoo()
+        left = product.row.astype(np.int64) + part.start
+        chosen = (product.data >= smallest) & (left < product.col)
+        pieces.append(np.stack([left[chosen], product.col[chosen], product.data[chosen]]))
+    left, right, count = np.concatenate(pieces, axis=1)
+    ascending = np.lexsort((right, left))
+    return left[ascending], right[ascending], count[ascending]

@@ -230,3 +230,15 @@ def _frame(blocks: list[tuple[np.ndarray, ...]], n_baskets: int, items: pd.DataF
         }
     )
     return table.sort_values(["confidence", "count"], ascending=False, kind="stable", ignore_index=True)
+
+
+def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confidence", "lift", "count")) -> pd.DataFrame:
+    """Rules for the eye: one text column `rule` ("bread, butter ⇒ milk") and the chosen measures.
+
+    Args:
+        rules: Rule table.
+        columns: Columns to keep.
+    """
+    sides = zip(rules["antecedent"], rules["consequent"], strict=True)
+    text = [f"{', '.join(sorted(map(str, x)))} ⇒ {', '.join(sorted(map(str, y)))}" for x, y in sides]
+    return pd.DataFrame({"rule": text}, index=rules.index).join(rules[list(columns)])

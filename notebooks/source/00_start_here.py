@@ -1,0 +1,126 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **Where does a model beat counting, and where does it not?** Shops have counted what goes together for thirty years. Texts
+# on large models claim that a model does it better and faster; they rarely show it. In these notebooks you build both,
+# let them compete on the same baskets, and judge for yourself. A result that goes against the model is as welcome as
+# one for it.
+#
+# | You will do | You will learn | You need |
+# |---|---|---|
+# | check that this machine is ready | how the lessons fit together and how to run them | 5 minutes, no GPU, no account |
+# | look at the shop all lessons share | the words of the field, in English and Chinese | nothing but this page |
+
+# %%
+import pandas as pd
+
+from llmarm_tutorial import catalog, corner_shop, doctor, ledger
+
+# %% [markdown]
+# ## 1. Is this machine ready?
+# Each line says `[ok]`, `[note]` or `[problem]`, a problem together with its remedy. `llmarm doctor` prints the same in a
+# terminal.
+
+# %%
+doctor.show()
+
+# %% [markdown]
+# ## 2. The road
+# Every lesson has the same three parts: learn an idea on data small enough to see through, measure it against the best
+# *counting* baseline on the same split, record the result. Lessons run alone and in any order; this is the order that
+# builds up.
+#
+# | Lesson | Question | Status |
+# |---|---|---|
+# | [01 Count what goes together](01_count_what_goes_together.ipynb) | Which items are bought together, and which rules are real? | here |
+# | 02 Order matters | What do sequences tell that sets do not? | in preparation |
+# | 03 Pretrain a language model of items | Can a model learn products as a language? | in preparation |
+# | 04 Read rules out of the model | Are the model's rules as good as counted ones? | in preparation |
+# | 05 Fine-tune for a task | Does pretraining save labels? | in preparation |
+# | 06 Recommend | Who fills the shelf better, and what about new items? | in preparation |
+# | 07 Distil and compress | How small can the model get? | in preparation |
+# | 08 See products as a graph | Does the graph add anything? | in preparation |
+#
+# **Three editions of each.** `notebooks/` holds them executed, to read. `notebooks/exercises/` has gaps where you think; cells
+# check your answer and give hints. `notebooks/source/` is the text from which both are made, for those who contribute.
+#
+# **Three ways to run.** On your own machine, `make run` executes all lessons and names a report, `make lab` opens them in
+# JupyterLab. On *Colab* or *Binder*, press the badge on top of a lesson; the first cell installs what is missing there.
+# In a terminal, `llmarm run 01 --dataset groceries` runs a lesson on other data, your own file included.
+#
+# **Parameters.** Each lesson has one cell of parameters in capital letters. Change one, run all, look at what moved.
+
+# %% [markdown]
+# ## 3. The shop that all lessons share
+# Real data have no answer sheet. So the kit ships a small corner shop whose customers are simulated and whose true
+# associations are *planted*, from easy to nearly invisible, together with traps. Everything learned on it is then tried
+# on real, public data.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+shop = catalog.load("shop")
+pd.Series(shop.describe(), name="the shop").to_frame().astype(str)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+shop.items[["item_id", "name", "name_zh", "category", "price"]].groupby("category").head(1)
+
+# %%
+# NBVAL_CHECK_OUTPUT
+planted = corner_shop.planted_rules(None)
+planted.groupby("kind", sort=False).size().rename("planted").to_frame()
+
+# %% [markdown]
+# The public data sets that the kit knows. Those not on this machine are fetched with `llmarm data fetch NAME`.
+
+# %%
+# NBVAL_CHECK_OUTPUT
+known = pd.DataFrame([{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalog.entries()])
+known.set_index("name")
+
+# %% [markdown]
+# ## 4. The words of the field
+#
+# | English | 中文 | Meaning |
+# |---|---|---|
+# | item | 商品、项 | one product |
+# | transaction, basket | 事务、购物篮 | the items bought at one time |
+# | itemset | 项集 | a set of items |
+# | support | 支持度 | share of the baskets that hold an itemset |
+# | frequent itemset | 频繁项集 | an itemset whose support reaches the minimum |
+# | closed itemset | 闭项集 | no larger itemset has the same support |
+# | maximal itemset | 最大频繁项集 | no larger itemset is frequent |
+# | association rule | 关联规则 | antecedent ⇒ consequent |
+# | antecedent, consequent | 前件、后件 | left and right side of a rule |
+# | confidence | 置信度 | share of the antecedent's baskets that hold the consequent |
+# | lift | 提升度 | confidence divided by the consequent's support; 1 under independence |
+# | false discovery rate | 错误发现率 | expected share of false rules among those accepted |
+# | confounder | 混杂因素 | a third thing that makes two others look linked |
+# | long tail | 长尾 | the many items that are rarely bought |
+# | sequential pattern | 序列模式 | items that follow each other over several visits |
+# | language model of items | 商品语言模型 | a model that predicts items from the items around them |
+# | pretraining, fine-tuning | 预训练、微调 | learn from unlabelled sequences, then from a task's labels |
+# | masked, causal objective | 掩码目标、因果目标 | predict hidden items from both sides, or the next from the past |
+# | embedding | 嵌入 | an item as a vector of numbers |
+# | parameter-efficient fine-tuning | 参数高效微调 | train few weights, keep the rest |
+# | knowledge distillation | 知识蒸馏 | a small student learns from a large teacher |
+# | graph neural network | 图神经网络 | a model that passes messages along links |
+# | leave-one-out | 留一法 | each user's last item is the test |
+# | hit rate, NDCG@10 | 命中率、归一化折损累计增益 | is the right item in the first ten; how far up |
+# | cold start | 冷启动 | new items or users without history |
+# | baseline | 基线 | the simple method that has to be beaten |
+
+# %% [markdown]
+# ## 5. Numbers that you can trust
+# Values that a lesson measures are *recorded*: shown in a line like the one below, stored in the notebook with unit, interval
+# and tolerance, gathered into `results.json` and the report, and compared by `llmarm verify` with the reference results in
+# the repository.
+
+# %%
+_ = ledger.record("data/fingerprint", shop.fingerprint(), note="content of the shop, whatever file it came from")
+
+# %% [markdown]
+# ## References
+# - T. Gebru and others (2021). Datasheets for datasets. Communications of the ACM 64. (The shop has one: `data/README.md`.)
+# - G. K. Sandve, A. Nekrutenko, J. Taylor, E. Hovig (2013). Ten simple rules for reproducible computational research. PLOS
+#   Computational Biology 9.
