@@ -236,17 +236,18 @@ def _packed_layout(graph: nx.Graph, parts: list[set]) -> dict[str, np.ndarray]:
     x = y = row_height = 0.0
     page = max(5.0, 2.4 * np.sqrt(len(graph)))
     for part in parts:
-        side = 1.2 * np.sqrt(len(part)) + 0.3
+        side = 1.2 * np.sqrt(len(part)) + 0.5
         if x + side > page and x > 0:
             x, y, row_height = 0.0, y - row_height, 0.0
         own = nx.kamada_kawai_layout(graph.subgraph(sorted(part)).to_undirected())
         for node, at in own.items():
-            place[node] = np.array([x + side / 2, y - side / 2]) + at * (side - 0.9) / 2
+            # upright, since the names are written across
+            place[node] = np.array([x + side / 2, y - side / 2]) + at[::-1] * (side - 0.9) / 2
         x, row_height = x + side, max(row_height, side)
     return place
 
 
-def grouped_matrix(rules: pd.DataFrame, n_groups: int = 12, n_consequents: int = 15) -> Figure:
+def grouped_matrix(rules: pd.DataFrame, n_groups: int = 16, n_consequents: int = 20) -> Figure:
     """Antecedents grouped by the rules they take part in, against consequents (Hahsler & Karpienko 2017).
 
     A circle is as large as the support and as dark as the lift, both summed up over the group by their mean.
@@ -254,13 +255,13 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 12, n_consequents: int =
     Args:
         rules: Rule table with items by name.
         n_groups: Most groups of antecedents.
-        n_consequents: Most consequents, those of the highest mean lift.
+        n_consequents: Most consequents, those with the most and strongest rules.
     """
     text = rules.assign(
         x=[", ".join(sorted(map(str, itemset))) for itemset in rules["antecedent"]],
         y=[", ".join(sorted(map(str, itemset))) for itemset in rules["consequent"]],
     )
-    top = text.groupby("y")["lift"].mean().nlargest(n_consequents).index
+    top = np.log(text["lift"]).groupby(text["y"]).sum().nlargest(n_consequents).index
     text = text[text["y"].isin(top)]
     lift = text.pivot_table(index="x", columns="y", values="lift", fill_value=1.0)
     group = np.ones(len(lift), dtype=int)
@@ -347,24 +348,35 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame) -> Figure:
     return _finished(figure)
 
 
-def recall_by_support(strata: pd.DataFrame) -> Figure:
-    """Share of real rules found, by how often they can be seen.
+def found_by_evidence(shares: pd.DataFrame, strata: Sequence[str]) -> Figure:
+    """Share of real rules found against the number of baskets looked at, per stratum: mean and spread over draws.
 
     Args:
-        strata: Index: names of the strata, from easy to hard; columns `found`, `planted`, `support` (median share).
+        shares: Column `baskets` and one per stratum with the share found, in [0, 1]; one row per draw.
+        strata: Names of the strata, easiest first.
     """
-    figure, axis = plt.subplots(figsize=(8.5, 2.9))
-    share = strata["found"] / strata["planted"] * 100
-    axis.barh(strata.index[::-1], 100, color="#EEF1F4")
-    axis.barh(strata.index[::-1], share[::-1], color=ACCENT)
-    for place, (_, row) in enumerate(strata[::-1].iterrows()):
-        axis.text(
-            101,
-            place,
-            f"{row['found']:.0f} of {row['planted']:.0f}, median support {row['support']:.3%}",
-            va="center",
-            fontsize=9,
+    figure, axis = plt.subplots(figsize=(8.5, 4))
+    means, spread = (getattr(shares.groupby("baskets"), name)() * 100 for name in ("mean", "std"))
+    nudge = np.linspace(0.985, 1.015, len(strata))  # keeps equal values apart
+    for color, name, shift in zip(CYCLE, strata, nudge, strict=False):
+        axis.errorbar(
+            means.index * shift,
+            means[name],
+            yerr=spread[name].fillna(0),
+            fmt="o-",
+            ms=4,
+            capsize=3,
+            color=color,
+            label=name.replace("_", " "),
         )
-    axis.set(xlabel="% of the planted rules found", xlim=(0, 100))
-    axis.grid(axis="y", visible=False)
+    axis.set(
+        xscale="log",
+        ylim=(-4, 104),
+        xlabel="baskets looked at (logarithmic)",
+        ylabel="% of the planted pair rules found",
+    )
+    axis.set_xticks(means.index, [f"{baskets:,.0f}" for baskets in means.index])
+    axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axis.legend(title="made to be", loc="upper left", bbox_to_anchor=(1, 1))
+    axis.set_title("Mean and standard deviation over draws")
     return _finished(figure)

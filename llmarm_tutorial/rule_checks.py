@@ -10,7 +10,8 @@ from itertools import chain, combinations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import gammaln
+from scipy.stats import false_discovery_control
 
 from llmarm_tutorial.apriori import codes_of
 from llmarm_tutorial.errors import BadParameter, UnknownName
@@ -23,8 +24,8 @@ Truth = Iterable[tuple[Collection[Hashable], Collection[Hashable]]]
 def significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFrame:
     """Add `p_value` of Fisher's exact test and `q_value` after Benjamini & Hochberg (1995).
 
-    The one-sided test asks how often chance alone would put antecedent and consequent together in so many baskets, given
-    how often each occurs. The q-value of a rule is the expected share of false discoveries among all rules with a
+    The one-sided test asks how often chance alone would put antecedent and consequent together in so many baskets,
+    given how often each occurs. The q-value of a rule is the expected share of false discoveries among all rules with a
     p-value no larger.
 
     Args:
@@ -41,10 +42,48 @@ def significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFram
             f"n_tests ({n_tests}) is the number of rules looked at, so at least the {len(rules)} in the table."
         )
     x, y, both, n = (rules[c].to_numpy() for c in ("antecedent_count", "consequent_count", "count", "n_baskets"))
-    p = stats.hypergeom.sf(both - 1, n, x, y)
+    p = fisher_greater(both, x, y, n)
     unseen = np.ones(n_tests - len(rules))  # the rules not in the table could only have made corrections stricter
-    q = stats.false_discovery_control(np.append(p, unseen), method="bh")[: len(p)] if len(p) else p
+    q = false_discovery_control(np.append(p, unseen), method="bh")[: len(p)] if len(p) else p
     return rules.assign(p_value=p, q_value=q)
+
+
+def fisher_greater(both: np.ndarray, x: np.ndarray, y: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """One-sided p-values of Fisher's exact test: how probable are `both` or more joint baskets under independence.
+
+    The same as `scipy.stats.hypergeom.sf(both - 1, n, x, y)`, for all rules at once and some hundred times faster: from
+    the first term of the tail, each next one is a ratio away, and terms fall as one walks away from the expectation.
+
+    Args:
+        both: Baskets with antecedent and consequent, shape (n_rules,).
+        x: Baskets with the antecedent.
+        y: Baskets with the consequent.
+        n: All baskets.
+
+    Returns:
+        Probabilities, shape (n_rules,).
+    """
+    both, x, y, n = (np.asarray(a, dtype=float) for a in (both, x, y, n))
+    above = both * n > x * y  # there the upper tail is summed; else the lower one, of which the rest is the answer
+    k = np.where(above, both, both - 1)
+    possible = (k >= 0) & (k >= x + y - n)
+    first = np.where(possible, k, np.maximum(0, x + y - n))
+
+    def log_choose(of: np.ndarray, take: np.ndarray) -> np.ndarray:
+        return gammaln(of + 1) - gammaln(take + 1) - gammaln(of - take + 1)
+
+    log_first = log_choose(x, first) + log_choose(n - x, y - first) - log_choose(n, y)
+    total, term, going = np.ones_like(k), np.ones_like(k), np.flatnonzero(possible)
+    while len(going):
+        at, gx, gy, gn = first[going], x[going], y[going], n[going]
+        up = (gx - at) * (gy - at) / ((at + 1) * np.maximum(gn - gx - gy + at + 1, 1))
+        down = at * (gn - gx - gy + at) / ((gx - at + 1) * (gy - at + 1))
+        term[going] *= np.where(above[going], up, down)
+        total[going] += term[going]
+        first[going] += np.where(above[going], 1, -1)
+        going = going[term[going] > total[going] * 1e-17]
+    tail = np.where(possible, np.exp(log_first) * total, 0.0)
+    return np.clip(np.where(above, tail, 1 - tail), 0, 1)
 
 
 def without_redundant(rules: pd.DataFrame, min_improvement: float = 0.0) -> pd.DataFrame:

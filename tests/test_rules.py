@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlxtend.frequent_patterns import association_rules
+from scipy import stats
 
 from llmarm_tutorial import catalog
 from llmarm_tutorial.apriori import mine
@@ -17,6 +18,7 @@ from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.rule_checks import (
     against_truth,
     average_precision,
+    fisher_greater,
     rank,
     recount,
     select,
@@ -185,6 +187,25 @@ def test_fisher_by_hand():
     transactions = Transactions.from_baskets([["x", "y"]] * 4 + [["z"]] * 4)
     row = keyed(significance(pair_rules(transactions, 4)))[rule(["x"], ["y"])]
     assert row["p_value"] == pytest.approx(1 / 70)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60), st.integers(0, 60)), min_size=1))
+@settings(deadline=None)
+def test_fisher_agrees_with_scipy(tables):
+    """Tables of baskets with both, only x, only y, neither."""
+    both, only_x, only_y, neither = np.array(tables).T
+    n, x, y = both + only_x + only_y + neither, both + only_x, both + only_y
+    expected = stats.hypergeom.sf(both - 1, n, x, y)
+    keep = n > 0
+    assert fisher_greater(both, x, y, n)[keep] == pytest.approx(expected[keep], rel=1e-9, abs=1e-12)
+
+
+def test_fisher_agrees_with_scipy_on_large_counts():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(1, 20_000, 300), rng.integers(1, 20_000, 300)
+    both = np.minimum(rng.poisson(x * y / 1e6 * rng.uniform(0.3, 4, 300)), np.minimum(x, y))
+    expected = stats.hypergeom.sf(both - 1, 1_000_000, x, y)
+    assert fisher_greater(both, x, y, np.full(300, 1_000_000)) == pytest.approx(expected, rel=1e-6, abs=1e-200)
 
 
 def test_correction_counts_the_rules_that_were_looked_at():

@@ -16,6 +16,8 @@ import pandas as pd
 
 from llmarm_tutorial import catalog, corner_shop, doctor, ledger
 
+pd.options.display.max_colwidth = 90
+
 # %% [markdown]
 # ## 1. Is this machine ready?
 # Each line says `[ok]`, `[note]` or `[problem]`, a problem together with its remedy. `llmarm doctor` prints the same in a
@@ -75,7 +77,9 @@ planted.groupby("kind", sort=False).size().rename("planted").to_frame()
 
 # %%
 # NBVAL_CHECK_OUTPUT
-known = pd.DataFrame([{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalog.entries()])
+known = pd.DataFrame(
+    [{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalog.entries()]
+)
 known.set_index("name")
 
 # %% [markdown]
