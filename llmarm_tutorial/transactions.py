@@ -2,7 +2,7 @@
 
 A data set is a tidy table with one row per bought (or watched, or rated) item and up to seven columns, of which only
 `item_id` and one of `basket_id`, `user_id` are obligatory, plus a table of items and, where known, one of users. What a
-data set does not have it does not have: asking for the baskets of MovieLens raises an error that names the sets which do.
+data set does not have it does not have: asking for the baskets of MovieLens raises an error that names those which do.
 """
 
 from __future__ import annotations
@@ -67,8 +67,10 @@ class Transactions:
         table: One row per event, the present ones of `COLUMNS`. Sorted by user, time, position, basket, item, so that
             nothing computed from it depends on the row order of the source; ties in time are ordered by `position`
             where the source's own order means something, else by basket and item. In a set with baskets an item occurs
-            at most once per basket (quantities of repeated rows are added up), a basket has one user and one time (its
-            first), and `user_id` may be missing (sales without a customer card), which per-user views leave out.
+            at most once per basket (quantities of repeated rows are added up), a basket has one user, one time and one
+            position (its first), and `user_id` may be missing (sales without a customer card), which per-user views
+            leave out. In a set without baskets no event (user, time, position, item) occurs twice. Times are UTC
+            without a zone, to the microsecond.
         items: One row per item, sorted by `item_id`, with `name` and, where known, `name_zh`, `description`,
             `category`, `price`. The row number is the *item code*, the column of every matrix.
         users: One row per user (`user_id` and whatever is known), or None.
@@ -105,26 +107,36 @@ class Transactions:
             The transactions.
 
         Raises:
-            DataError: If the table is empty, lacks `item_id` or both of `basket_id` and `user_id`, holds empty ids, or
-                has a basket of several users.
+            DataError: If the table is empty, lacks `item_id` or both of `basket_id` and `user_id`, holds empty ids or
+                times, has times that are not datetimes, or has a basket of several users.
         """
         if "item_id" not in frame or not {"basket_id", "user_id"} & set(frame):
             raise DataError(f"{name}: a table needs the column item_id and at least one of basket_id and user_id.")
         if frame.empty:
-            raise DataError(f"{name}: there are no transactions; check that the file is not empty and the filters not too strict.")
-        table = frame[[c for c in COLUMNS if c in frame]].copy()
+            raise DataError(
+                f"{name}: there are no transactions; check that the file is not empty and the filters not too strict."
+            )
+        table = frame[[c for c in COLUMNS if c in frame]].reset_index(drop=True)
         for column in ("user_id", "basket_id", "item_id"):
             if column in table:
                 may_miss = column == "user_id" and "basket_id" in table
                 table[column] = _canonical_ids(table[column], name, may_miss)
+        if "user_id" in table and table["user_id"].isna().all():
+            table = table.drop(columns="user_id")
+        if "time" in table:
+            table["time"] = _canonical_times(table["time"], name)
         notes = dict(notes or {})
         if "basket_id" in table:
             table = _one_user_one_time(table, name)
-            table, merged = _merge_repeats(table)
-            if merged:
-                notes["repeated rows of an item in a basket, merged"] = merged
-        keys = [c for c in ("user_id", "time", "position", "basket_id", "item_id") if c in table]
+        # price and quantity come last, so that not even rows alike in all else keep the order of the source
+        keys = [c for c in ("user_id", "time", "position", "basket_id", "item_id", "price", "quantity") if c in table]
         table = table.sort_values(keys, kind="stable", ignore_index=True)
+        table, merged = _merge_repeats(table)
+        if merged:
+            notes["repeated rows, merged"] = merged
+        if users is not None:
+            users = users.assign(user_id=_canonical_ids(users["user_id"], name))
+            users = users.drop_duplicates("user_id").sort_values("user_id", ignore_index=True)
         if items is None:
             items = pd.DataFrame({"item_id": table["item_id"].unique()})
         items = items.assign(item_id=_canonical_ids(items["item_id"], name))
@@ -134,7 +146,10 @@ class Transactions:
         items["name"] = items["name"].fillna(items["item_id"].astype(str))
         unknown = ~table["item_id"].isin(items["item_id"])
         if unknown.any():
-            raise DataError(f"{name}: {unknown.sum()} rows name items that the item table lacks, the first is {table['item_id'][unknown].iloc[0]!r}.")
+            first = table["item_id"][unknown].iloc[0]
+            raise DataError(
+                f"{name}: {unknown.sum()} rows name items that the item table lacks, the first is {first!r}."
+            )
         return cls(table, items, users, name, notes)
 
     @classmethod
@@ -167,13 +182,16 @@ class Transactions:
 
             serving = ", ".join(catalog.names_with(*aspects)) or "none of the catalogue"
             what = " and ".join(ASPECTS[a] for a in missing)
-            raise Lacks(f"The data set {self.name!r} has no {what}, which {purpose} needs. Data sets that have it: {serving}.")
+            raise Lacks(
+                f"The data set {self.name!r} has no {what}, which {purpose} needs. Data sets that serve: {serving}."
+            )
 
     def __len__(self) -> int:
         return len(self.table)
 
     def __repr__(self) -> str:
-        return f"<Transactions {self.name!r}: {', '.join(f'{v:,} {k}' for k, v in self.describe().items() if isinstance(v, int))}>"
+        counts = ", ".join(f"{v:,} {k}" for k, v in self.describe().items() if isinstance(v, int))
+        return f"<Transactions {self.name!r}: {counts}>"
 
     def describe(self) -> dict[str, Any]:
         """Counts and spans: rows, items (that occur), baskets, users, first and last time, mean basket size."""
@@ -195,7 +213,7 @@ class Transactions:
                 of one set differ in the rest.
 
         Returns:
-            16 hexadecimal digits: the head of a SHA-256 over the sorted 64-bit hashes of the rows, ids compared as text.
+            16 hexadecimal digits: the head of a SHA-256 over the sorted 64-bit hashes of the rows, values as text.
         """
         chosen = [c for c in COLUMNS if c in self.table] if columns is None else sorted(columns, key=COLUMNS.index)
         rows = np.zeros(len(self.table), dtype=np.uint64)
@@ -204,10 +222,6 @@ class Transactions:
         digest = hashlib.sha256(",".join(chosen).encode())
         digest.update(np.sort(rows).astype("<u8").tobytes())
         return digest.hexdigest()[:16]
-
-    def _known_users(self) -> int:
-        """Number of rows with a known user: they come first, since missing ids sort last."""
-        return int(self.table["user_id"].notna().sum())
 
     # --- codes -----------------------------------------------------------------------------------------------------
 
@@ -248,15 +262,28 @@ class Transactions:
         matrix.sort_indices()
         return matrix
 
+    def labels(self, label: str = "item_id") -> list[Any]:
+        """A label per item code: ids, or names; what several items share gets the id appended, so that labels differ.
+
+        Raises:
+            BadParameter: If the item table has no such column.
+        """
+        if label not in self.items:
+            raise BadParameter(f"The items of {self.name!r} have no {label!r}; choose one of: {', '.join(self.items)}.")
+        values = self.items[label]
+        shared = values.duplicated(keep=False)
+        if shared.any():
+            values = values.mask(shared, values.astype(str) + " [" + self.items["item_id"].astype(str) + "]")
+        return values.to_list()
+
     def basket_lists(self, label: str = "item_id") -> list[list[Any]]:
-        """Baskets as lists of the items' ids (or another column of the item table, such as "name")."""
-        matrix, labels = self.basket_matrix(), self.items[label].to_numpy()
-        return [labels[matrix.indices[a:b]].tolist() for a, b in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True)]
+        """Baskets as lists of the items' ids (or another of their `labels`, such as "name"), in item order."""
+        matrix, labels = self.basket_matrix(), np.array(self.labels(label), dtype=object)
+        return [part.tolist() for part in np.split(labels[matrix.indices], matrix.indptr[1:-1])]
 
     def one_hot(self, label: str = "item_id") -> pd.DataFrame:
         """Baskets × items as the sparse boolean DataFrame that mlxtend takes, columns labelled by id or name."""
-        columns = self.items[label].astype(str)
-        return pd.DataFrame.sparse.from_spmatrix(self.basket_matrix(), columns=columns.to_list())
+        return pd.DataFrame.sparse.from_spmatrix(self.basket_matrix(), columns=list(map(str, self.labels(label))))
 
     def sequences(self) -> Sequences:
         """Every user's items in time order.
@@ -265,15 +292,15 @@ class Transactions:
             Lacks: If the data set has no users or no order.
         """
         self.require("users", "order", purpose="a sequence per user")
-        known = self._known_users()
-        users, starts = np.unique(self.table["user_id"].iloc[:known].to_numpy(), return_index=True)
-        offsets = np.append(starts, known).astype(np.int64)
-        number = np.arange(known)
+        known = self.table[self.table["user_id"].notna()]  # the head of the table: missing ids sort last
+        starts = np.flatnonzero(~known["user_id"].duplicated())
+        users = _canonical_ids(known["user_id"].iloc[starts], self.name).to_numpy()
+        offsets = np.append(starts, len(known)).astype(np.int64)
+        number = np.arange(len(known))
         if "baskets" in self.aspects:
-            changed = self.table["basket_id"].ne(self.table["basket_id"].shift()).to_numpy()
-            number = np.cumsum(changed[:known]) - 1
+            number = np.cumsum(~known["basket_id"].duplicated().to_numpy()) - 1
         visits = number - np.repeat(number[offsets[:-1]], np.diff(offsets))
-        return Sequences(users, self.item_codes[:known], offsets, visits.astype(np.int32))
+        return Sequences(users, self.item_codes[: len(known)], offsets, visits.astype(np.int32))
 
     def to_dataset(self) -> datasets.Dataset:
         """A Hugging Face dataset: one row per user (`user_id`, `items` in time order) or, without users, per basket.
@@ -299,7 +326,13 @@ class Transactions:
         return replace(self, table=self.table[keep].reset_index(drop=True), notes={})
 
     def _parts(self, part: np.ndarray) -> Split:
-        """Split by a part number per row: 0 train, 1 validation, 2 test."""
+        """Split by a part number per row: 0 train, 1 validation, 2 test; other rows belong to none."""
+        for number, name in enumerate(Split._fields):
+            if not (part == number).any():
+                raise DataError(
+                    f"{self.name}: this split leaves nothing for {name}; use more data or, where there are shares, "
+                    "larger ones."
+                )
         return Split(*(self._part(part == number) for number in range(3)))
 
     def split_by_time(self, validation: float = 0.1, test: float = 0.1) -> Split:
@@ -315,17 +348,15 @@ class Transactions:
         Raises:
             Lacks: If the data set has no clock times.
             BadParameter: If the shares are out of range.
+            DataError: If a part would be empty.
         """
         _check_shares(validation, test)
         self.require("clock", purpose="a split by time")
-        start = self.table["time"]
-        moments = start
-        if "baskets" in self.aspects:
-            start = self.table.groupby("basket_id")["time"].transform("min")
-            moments = start[~self.table["basket_id"].duplicated()]
-        moments = np.sort(moments.to_numpy())
+        time = self.table["time"].to_numpy()
+        units = ~self.table["basket_id"].duplicated() if "baskets" in self.aspects else slice(None)
+        moments = np.sort(time[units])
         cuts = moments[[int(len(moments) * (1 - validation - test)), int(len(moments) * (1 - test))]]
-        return self._parts(np.searchsorted(cuts, start.to_numpy(), side="right"))
+        return self._parts(np.searchsorted(cuts, time, side="right"))
 
     def split_by_basket(self, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
         """Put whole baskets at random into train, validation and test.
@@ -340,6 +371,7 @@ class Transactions:
         Raises:
             Lacks: If the data set has no baskets.
             BadParameter: If the shares are out of range.
+            DataError: If a part would be empty.
         """
         _check_shares(validation, test)
         ids, rows = self._baskets
@@ -351,7 +383,7 @@ class Transactions:
         """Each user's last event (or basket) to test, the one before to validation, the rest to train.
 
         The protocol of SASRec and BERT4Rec (Kang & McAuley 2018; Sun et al. 2019). Users with fewer than three units
-        stay in train whole.
+        stay in train whole; rows without a user belong to no part.
 
         Args:
             unit: "event" leaves out single items, "basket" whole baskets.
@@ -359,6 +391,7 @@ class Transactions:
         Raises:
             Lacks: If the data set has no users or no order (or no baskets, for that unit).
             BadParameter: If the unit is unknown.
+            DataError: If no user has three units.
         """
         if unit not in ("event", "basket"):
             raise BadParameter(f"leave_one_out knows the units 'event' and 'basket', not {unit!r}.")
@@ -385,7 +418,7 @@ class Transactions:
         return self._shrunk((np.bincount(rows) >= min_size)[rows], f"no basket has {min_size} items or more")
 
     def filter_users(self, min_events: int) -> Transactions:
-        """Keep users with at least `min_events` rows."""
+        """Keep users with at least `min_events` rows; rows without a user go."""
         self.require("users", purpose="a filter on users")
         events = self.table.groupby("user_id")["item_id"].transform("size")
         return self._shrunk((events >= min_events).to_numpy(), f"no user has {min_events} events or more")
@@ -399,56 +432,84 @@ class Transactions:
 
 
 def _canonical_ids(ids: pd.Series, name: str, may_miss: bool = False) -> pd.Series:
-    """Whole numbers as int64 (Int64 where some are missing), everything else as text."""
-    missing = ids.isna()
+    """Whole numbers as int64 (Int64 where some are missing), everything else as text; empty text is missing."""
+    if pd.api.types.is_numeric_dtype(ids):
+        missing = ids.isna()
+        whole = (ids.dropna() % 1 == 0).all()
+        ids = ids.astype(("Int64" if missing.any() else np.int64) if whole else "str")
+    else:
+        missing = ids.isna() | (ids.astype("str") == "")
+        ids = ids.astype("str")
     if missing.any() and not may_miss:
-        raise DataError(f"{name}: {int(missing.sum())} rows have an empty {ids.name}; remove them or choose another column.")
-    if pd.api.types.is_integer_dtype(ids) and not missing.any():
-        return ids.astype(np.int64)
-    if pd.api.types.is_numeric_dtype(ids) and (ids.dropna() % 1 == 0).all():
-        return ids.astype("Int64") if missing.any() else ids.astype(np.int64)
-    return ids.astype("str").mask(missing)
+        raise DataError(f"{name}: {missing.sum()} rows have an empty {ids.name}; remove them or choose another column.")
+    return ids.mask(missing) if missing.any() else ids
+
+
+def _canonical_times(times: pd.Series, name: str) -> pd.Series:
+    """Datetimes in UTC without a zone, to the microsecond."""
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise DataError(
+            f"{name}: the column time holds {times.dtype}, not datetimes; convert it with pandas.to_datetime."
+        )
+    if times.isna().any():
+        raise DataError(f"{name}: {times.isna().sum()} rows have no time; remove them or leave the time column out.")
+    if times.dt.tz is not None:
+        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    return times.astype("datetime64[us]")
 
 
 def _one_user_one_time(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Check that a basket has one user, and give all its rows its first time."""
+    """Check that a basket has one user, and give all its rows that user, its first time and its first position."""
+    table = table.copy()
     baskets = table.groupby("basket_id")
     if "user_id" in table:
         shared = baskets["user_id"].nunique()
         if (shared > 1).any():
             raise DataError(
-                f"{name}: the basket {shared.idxmax()!r} belongs to {shared.max()} users; basket ids must be unique over "
-                "all users, so join user and basket into one column first."
+                f"{name}: the basket {shared.idxmax()!r} belongs to {shared.max()} users; basket ids must be unique "
+                "over all users, so join user and basket into one column first."
             )
-    return table.assign(time=baskets["time"].transform("min")) if "time" in table else table
+        if table["user_id"].isna().any():
+            table["user_id"] = _canonical_ids(baskets["user_id"].transform("first"), name, may_miss=True)
+    for column in {"time", "position"} & set(table):
+        table[column] = baskets[column].transform("min")
+    return table
 
 
 def _merge_repeats(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Make (basket, item) unique: the first row of each wins, quantities add up. Returns the number of rows merged."""
-    repeated = table.duplicated(["basket_id", "item_id"])
+    """Make (basket, item), or without baskets the event, unique; quantities add up. Returns the number of rows merged.
+
+    The table comes sorted, so that which row is kept does not depend on the order of the source. Rows of a set without
+    baskets and without order are no events (a user may well have bought the item on two days): they stay.
+    """
+    if "basket_id" in table:
+        keys = ["basket_id", "item_id"]
+    elif {"time", "position"} & set(table):
+        keys = [c for c in ("user_id", "time", "position", "item_id") if c in table]
+    else:
+        return table, 0
+    repeated = table.duplicated(keys)
     if not repeated.any():
         return table, 0
-    # sorted first, so that "the first row" does not depend on the order of the source
-    keys = [c for c in ("basket_id", "item_id", "time", "position", "user_id", "price") if c in table]
-    table = table.sort_values(keys, kind="stable")
     if "quantity" in table:
-        table["quantity"] = table.groupby(["basket_id", "item_id"])["quantity"].transform("sum")
-    return table.drop_duplicates(["basket_id", "item_id"]), int(repeated.sum())
+        table["quantity"] = table.groupby(keys)["quantity"].transform("sum", min_count=1)
+    return table[~repeated].reset_index(drop=True), int(repeated.sum())
 
 
 def _hash_values(values: pd.Series) -> np.ndarray:
-    """A stable 64-bit hash per value; numbers and their text, and all time units, hash alike."""
+    """A stable 64-bit hash per value; numbers and their text, all time units, fractions to nine digits hash alike."""
     if pd.api.types.is_datetime64_any_dtype(values):
         values = values.astype("datetime64[us]").astype(np.int64)
     codes, distinct = pd.factorize(values)
+    text = [str(v) for v in np.asarray(distinct)]  # of a float32 as of a float64: the shortest digits that give it back
     if pd.api.types.is_float_dtype(distinct):
-        text = [repr(int(v)) if float(v).is_integer() else repr(float(v)) for v in distinct]
-    else:
-        text = [str(v) for v in distinct]
+        text = [repr(int(v)) if v.is_integer() else f"{v:.9g}" for v in map(float, text)]
     hashes = pd.util.hash_array(np.array(text, dtype=object), categorize=False)
     return np.append(hashes, np.uint64(0))[codes]  # a missing value has code -1: hash 0
 
 
 def _check_shares(validation: float, test: float) -> None:
     if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
-        raise BadParameter(f"validation ({validation}) and test ({test}) are shares between 0 and 1 that leave something for train.")
+        raise BadParameter(
+            f"validation ({validation}) and test ({test}) are shares between 0 and 1 that leave something for train."
+        )
