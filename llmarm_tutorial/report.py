@@ -1,0 +1,192 @@
+"""One page about a folder of runs: results, figures, failures, hardware. A single HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import re
+import urllib.parse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from llmarm_tutorial import batch, run_folder
+from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.ledger import Result, read_notebook, show
+
+_TEMPLATE = Path(__file__).with_name("report.html")
+_HEADING = re.compile(r"^#+\s+(.+?)\s*#*$", re.MULTILINE)
+_MARKUP = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
+_STRONG, _PALE, _WARM = "#0f766e", "#a7cfc9", "#c2410c"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of an executed notebook: PNG as base64, and the heading it stands under."""
+
+    png: str
+    caption: str
+
+
+def build(folder: Path) -> Path:
+    """Write `report.html` into a folder of runs.
+
+    Args:
+        folder: Folder that `llmarm run` or `llmarm batch` wrote.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        RunError: If the folder holds no finished run, or the page cannot be written.
+    """
+    runs = load(folder)
+    run_folder.write_atomically(folder / "report.html", _render(folder, runs))
+    return folder / "report.html"
+
+
+def load(folder: Path) -> list[dict[str, Any]]:
+    """The results of all runs below a folder, in the order of their lessons, then of their names.
+
+    Raises:
+        RunError: If there are none.
+    """
+    found = [run_folder.read_results(place) for place in sorted(folder.iterdir())] if folder.is_dir() else []
+    runs = sorted((run for run in found if run), key=lambda run: (run["lesson"], run["run"]))
+    if not runs:
+        raise RunError(f"The folder {folder} holds no runs; give one that  llmarm run  or  llmarm batch  wrote.")
+    return runs
+
+
+def figures(notebook: Path) -> list[Figure]:
+    """The PNG outputs of an executed notebook, each with the heading above it.
+
+    Raises:
+        RunError: If the file is no notebook.
+    """
+    found, heading = [], ""
+    for cell in read_notebook(notebook).cells:
+        if cell.cell_type == "markdown":
+            headings = _HEADING.findall(cell.source)
+            heading = _MARKUP.sub(r"\1", headings[-1]) if headings else heading
+        pictures = [output.get("data", {}).get("image/png") for output in cell.get("outputs", [])]
+        found += [Figure("".join(picture.split()), heading) for picture in pictures if picture]
+    return found
+
+
+def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
+    import jinja2
+
+    is_batch = (folder / "results.parquet").exists()
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "show": show,
+        "seconds": seconds,
+        "size": size,
+        "breakable": _breakable,
+        "quote": urllib.parse.quote,
+    }
+    for run in runs:
+        run["results"] = [Result.from_dict(entry) for entry in run["values"]]
+        notebook = folder / run["run"] / run["notebook"]
+        run["has_notebook"] = notebook.exists()  # not when its process died
+        # the page of a batch would repeat every lesson's figures for every run: it links to the notebooks instead
+        run["figures"] = figures(notebook) if run["has_notebook"] and not is_batch else []
+    return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        folder=folder.resolve().name,
+        written=datetime.now().astimezone(),
+        runs=runs,
+        failed=[run for run in runs if run["status"] != "ok"],
+        blocks=_summary(folder) if is_batch else [],
+        is_batch=is_batch,
+        total_seconds=sum(run["seconds"] or 0 for run in runs),
+        peak=max(run["peak_memory_bytes"] or 0 for run in runs),
+        datasets=sorted({Path(run["dataset"]).name for run in runs if run["dataset"]}),
+        profiles=sorted({run["profile"] for run in runs}),
+        environments=_environments(runs),
+    )
+
+
+def _breakable(name: str) -> str:
+    """A name as HTML that may be broken behind its joints."""
+    return re.sub("([/_])", r"\1<wbr>", html.escape(name))
+
+
+def _environments(runs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The distinct combinations of hardware, versions and commit under which runs were made: mostly one."""
+    distinct = []
+    for run in runs:
+        entry = {key: run[key] for key in ("hardware", "versions", "git_commit")}
+        if entry not in distinct:
+            distinct.append(entry)
+    return distinct
+
+
+def _summary(folder: Path) -> list[dict[str, Any]]:
+    """A block per recorded number: its mean and interval per setting, and a dot plot of them."""
+    import pandas as pd
+
+    table = pd.read_parquet(folder / "results.parquet")
+    varied = batch.varied_columns(table)
+    means = batch.summarise(table, varied)
+    means["singles"] = batch.by_setting(table, varied)["value"].agg(list).to_list()
+    settings = [*batch.SETTING, *varied]
+    telling = [c for c in settings if means[c].nunique(dropna=False) > 1] or ["lesson"]
+    means["setting"] = [" · ".join(map(_label, telling, row)) for row in means[telling].itertuples(index=False)]
+    means = means.astype(object).where(means.notna(), None)
+    blocks = []
+    for (name, unit), block in means.groupby(["name", "unit"], sort=False):
+        rows = block.to_dict("records")
+        blocks.append({"name": name, "unit": unit, "rows": rows, "png": _dot_plot(name, unit, rows)})
+    return blocks
+
+
+def _label(column: str, value: Any) -> str:
+    """One part of a setting's name: a lesson by its number, a data set by its file, a parameter by name and value."""
+    if column in batch.SETTING:
+        return value[:2] if column == "lesson" else Path(str(value)).name
+    return f"{column} {value}"
+
+
+def _dot_plot(name: str, unit: str, rows: list[dict[str, Any]]) -> str:
+    """Mean with interval per setting, every run as a pale dot, the baseline as an upright mark. PNG as base64."""
+    from matplotlib.figure import Figure as Canvas
+
+    canvas = Canvas(figsize=(7.2, 0.9 + 0.42 * len(rows)), layout="constrained", dpi=160)
+    axes = canvas.subplots()
+    for place, row in enumerate(reversed(rows)):
+        axes.plot(row["singles"], [place] * len(row["singles"]), "o", color=_PALE, markersize=5, zorder=1)
+        if row["low"] is not None:
+            axes.plot([row["low"], row["high"]], [place, place], color=_STRONG, linewidth=2.2, zorder=2)
+        axes.plot(row["mean"], place, "o", color=_STRONG, markersize=7, zorder=3)
+        if row["baseline"] is not None:
+            axes.plot(row["baseline"], place, "|", color=_WARM, markersize=17, markeredgewidth=2.4, zorder=2)
+    axes.set_yticks(range(len(rows)), [row["setting"] for row in reversed(rows)], fontsize=9)
+    axes.set_ylim(-0.6, len(rows) - 0.4)
+    axes.set_xlabel(f"{name} ({unit})" if unit else name, fontsize=9, color="#444")
+    axes.grid(axis="x", color="#e4e4e0", linewidth=0.8)
+    axes.tick_params(length=0, labelsize=9, colors="#444")
+    axes.spines[:].set_visible(False)
+    buffer = io.BytesIO()
+    canvas.savefig(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def seconds(value: float | None) -> str:
+    """A duration for people."""
+    if value is None:
+        return "–"
+    if value < 59.95:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(value: float | None) -> str:
+    """An amount of memory for people."""
+    if value is None:
+        return "–"
+    return f"{value / 2**30:.1f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"

@@ -1,0 +1,185 @@
+"""The folder of one run: what belongs into it, and how it is written so that no crash leaves half a truth.
+
+A run's folder holds the executed notebook, `log.txt` and, written last, `results.json`: a run is finished when that
+file exists and never before. papermill's own marks do not serve for that: a notebook whose kernel was killed or whose
+cell timed out says "completed".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.lessons import Lesson
+
+RESULTS = "results.json"
+LOG = "log.txt"
+JOURNAL = "log.txt.part"  # the log while the run lasts; killed attempts stay in it
+FULL = (errno.ENOSPC, errno.EDQUOT)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One lesson with its settings.
+
+    Attributes:
+        id: Name of its folder.
+        lesson: What to execute.
+        profile: Name of the profile the settings come from.
+        parameters: Parameters that differ from the notebook's defaults.
+    """
+
+    id: str
+    lesson: Lesson
+    profile: str
+    parameters: dict[str, Any]
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """All parameters with the values that hold in this run."""
+        return {name: p.default for name, p in self.lesson.parameters.items()} | self.parameters
+
+
+@contextlib.contextmanager
+def writing(path: Path, only: Container[int | None] | None = None) -> Iterator[None]:
+    """Turn the system's errors while a file is written into a sentence.
+
+    Args:
+        path: The file.
+        only: Error numbers to which this is restricted; None for all.
+
+    Raises:
+        RunError: If the file cannot be written, for example for want of disk space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
+        raise RunError(
+            f"{path} could not be written ({error.strerror or error}): free some space or choose another folder and "
+            "run again; what was finished before is kept."
+        ) from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or, after any crash, as it was before.
+
+    Raises:
+        RunError: If it cannot be written, for example for want of disk space.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with writing(path), contextlib.ExitStack() as cleaning:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            cleaning.callback(temporary.unlink, missing_ok=True)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def lock(folder: Path, *, wait: bool, complaint: str = "") -> Iterator[None]:
+    """Hold a folder against other processes; the system frees it when the holder dies.
+
+    Args:
+        folder: What to hold; made if it is not there.
+        wait: Wait for the holder, or else raise.
+        complaint: The sentence to raise.
+
+    Raises:
+        RunError: If the folder cannot be made, or another process holds it and `wait` is false.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "a")  # noqa: SIM115  closed by the `with` below
+    except OSError as error:
+        raise RunError(f"The folder {folder} cannot be used ({error.strerror}); choose another one.") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise RunError(complaint) from None
+        yield
+
+
+def read_results(folder: Path) -> dict[str, Any] | None:
+    """The results of the run in a folder, or None while it is not finished."""
+    try:
+        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return results if isinstance(results, dict) and "status" in results else None
+
+
+def write_results(folder: Path, results: dict[str, Any]) -> None:
+    """Write `results.json`, which makes the run in the folder a finished one."""
+    write_atomically(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False))
+
+
+def digest(lesson: Lesson) -> str:
+    """A hash of the lesson's code, to tell results of an older version."""
+    return hashlib.sha256(lesson.code.encode()).hexdigest()[:16]
+
+
+def describe_run(run: Run, started: datetime) -> dict[str, Any]:
+    """What `results.json` says about a run before it has results."""
+    effective = run.effective
+    return {
+        "run": run.id,
+        "status": "failed",
+        "lesson": run.lesson.name,
+        "title": run.lesson.title,
+        "profile": run.profile,
+        "parameters": effective,
+        "dataset": effective.get("DATASET"),
+        "seed": effective.get("SEED"),
+        "notebook": f"{run.lesson.name}.ipynb",
+        "code": digest(run.lesson),
+        "git_commit": _commit(run.lesson.path.parent),
+        "started": started.isoformat(timespec="milliseconds"),
+        "values": [],
+        "error": None,
+    }
+
+
+def error_summary(
+    kind: str, message: str, cell: int | None = None, source: str = "", trace: str = ""
+) -> dict[str, Any]:
+    """The summary of an error: code cell, the few lines around the failing one, exception."""
+    lines = source.rstrip().splitlines()
+    found = re.search(r"(?:Cell In\[\d+\], line |<cell line: )(\d+)", trace)
+    at = min(int(found[1]), len(lines)) if found else None
+    first = max(0, at - 3) if at else 0
+    shown = [
+        f"{'→' if number == at else ' '} {line}"
+        for number, line in enumerate(lines[first : first + 5], start=first + 1)
+    ]
+    return {"cell": cell, "source": shown, "type": kind, "message": ANSI.sub("", message).strip()}
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of the checkout, marked "-dirty" when files differ from it; None outside one."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

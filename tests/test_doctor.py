@@ -1,0 +1,114 @@
+"""The doctor: what is well is said so, and every problem comes with what to do."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from llmarm_tutorial import catalog, doctor
+from llmarm_tutorial.doctor import Finding
+from llmarm_tutorial.errors import DataError
+
+
+def levels(part) -> list[str]:
+    return [finding.level for finding in part()]
+
+
+def pretend(monkeypatch: pytest.MonkeyPatch, requirements: list[str], **installed: str | None) -> None:
+    """Let `llmarm` require this, with these versions installed."""
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: requirements)
+    monkeypatch.setattr(doctor, "_version", lambda name: installed.get(name))
+
+
+def test_this_machine_is_examined_in_full():
+    findings = doctor.checkup()
+    assert {finding.level for finding in findings} <= {"ok", "note", "problem"}
+    text = "\n".join(map(str, findings))
+    for words in ("Python 3", "memory", "disk", "cores", "kernel", "cache folder", "corner shop", "data sets", "GPU"):
+        assert words in text
+    assert all(finding.remedy for finding in findings if finding.level == "problem")
+
+
+def test_old_python_is_a_problem(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 10, 0))
+    assert levels(doctor._python) == ["problem"]
+
+
+def test_versions_are_held_against_the_installed_ranges(monkeypatch):
+    pretend(monkeypatch, ["numpy>=2.0", "pandas>=2.2"], numpy="2.1", pandas="2.3")
+    assert levels(doctor._packages) == ["ok"]
+    pretend(monkeypatch, ["numpy>=2.0", "pandas>=2.2"], numpy="1.26")
+    (finding,) = doctor._packages()
+    assert finding.level == "problem"
+    assert "numpy 1.26 (needs >=2.0), pandas" in finding.text
+    assert "pip install" in finding.remedy
+
+
+def test_a_missing_extra_is_a_note_with_its_command(monkeypatch):
+    pretend(monkeypatch, ['torch>=2.6; extra == "models"', 'jupyterlab>=4; extra == "lab"'], jupyterlab="4.2")
+    findings = list(doctor._extras())
+    assert [f.level for f in findings] == ["note", "ok"]
+    assert findings[0].remedy == "pip install 'llmarm[models]'"
+
+
+def test_another_python_behind_the_kernel_is_noted(monkeypatch, tmp_path):
+    kernel = tmp_path / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text('{"argv": ["/usr/bin/other"], "display_name": "x", "language": "python"}')
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+    (finding,) = doctor._kernel()
+    assert finding.level == "note"
+    assert "/usr/bin/other" in finding.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only asks for a folder in a place where nobody can make one")
+def test_a_cache_that_cannot_be_written_is_a_problem(monkeypatch):
+    monkeypatch.setenv("LLMARM_CACHE", "/proc/llmarm")
+    (finding,) = doctor._cache()
+    assert finding.level == "problem"
+    assert "LLMARM_CACHE" in finding.remedy
+
+
+def test_a_changed_shop_is_a_problem(monkeypatch):
+    row = catalog.Finding("rows", 10, 9, False)
+    monkeypatch.setattr(catalog, "check", lambda name: catalog.Report(name, Path("x"), (row,), {}))
+    (finding,) = doctor._shop()
+    assert finding.level == "problem"
+    assert "rows 9 instead of 10" in finding.text
+
+    def unreadable(name):
+        raise DataError("it is broken.")
+
+    monkeypatch.setattr(catalog, "check", unreadable)
+    assert levels(doctor._shop) == ["problem"]
+
+
+def test_sets_not_at_hand_are_named_with_a_command(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLMARM_CACHE", str(tmp_path))
+    monkeypatch.delenv("LLMARM_DATA", raising=False)
+    here, away = doctor._datasets()
+    assert "groceries" not in here.text
+    assert "groceries" in away.text
+    assert away.remedy == "llmarm data fetch groceries"
+
+
+def test_show_ends_with_the_number_of_problems(monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "checkup", lambda: [Finding("ok", "a"), Finding("problem", "b", "mend it")])
+    doctor.show()
+    assert capsys.readouterr().out.splitlines() == [
+        "[ok]       a",
+        "[problem]  b → mend it",
+        "",
+        "1 problem to solve before you start.",
+    ]
+
+
+def test_hardware_and_versions_for_the_record():
+    assert doctor.hardware()["cores"] >= 1
+    assert doctor.hardware()["memory_bytes"] > 2**28
+    assert doctor.hardware()["cpu"]
+    assert doctor.versions()["numpy"] == importlib.metadata.version("numpy")

@@ -1,0 +1,188 @@
+"""The report: one page that needs nothing else, with failures on top, figures, numbers and working links."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from llmarm_tutorial import batch, report
+from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.ledger import Result
+
+PIXEL = base64.b64encode(b"\x89PNG a picture").decode()
+ENVIRONMENT = {
+    "hardware": {"cpu": "A <fast> one", "cores": 4, "memory_bytes": 8 * 2**30, "gpus": ["H200"], "system": "Linux"},
+    "versions": {"python": "3.11.7", "numpy": "2.4.0"},
+    "git_commit": "abc123-dirty",
+}
+
+
+class Page(HTMLParser):
+    """What the tests ask of a page: its tags with attributes, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.texts: list[str] = []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source.replace("<wbr>", ""))
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+def put_run(folder: Path, lesson: str, *values: Result, error: dict | None = None, name: str = "", **more) -> dict:
+    """A run's folder as `run_lesson` leaves it, with one figure in the notebook."""
+    notebook = nbformat.v4.new_notebook()
+    output = nbformat.v4.new_output("display_data", {"image/png": PIXEL + "\n", "text/plain": "<Figure>"})
+    cells = [nbformat.v4.new_markdown_cell("## The *long* tail"), nbformat.v4.new_code_cell("plot", outputs=[output])]
+    notebook.cells = cells
+    results = {
+        "run": name or lesson,
+        "status": "failed" if error else "ok",
+        "lesson": lesson,
+        "title": f"Lesson <{lesson}>",
+        "profile": "quick",
+        "parameters": {"SEED": 0, "SIZE": 1},
+        "dataset": "shop",
+        "seed": 0,
+        "notebook": f"{lesson}.ipynb",
+        "started": "2026-01-01T00:00:00",
+        "values": [value.to_dict() for value in values],
+        "error": error,
+        "seconds": 61.0,
+        "peak_memory_bytes": 3 * 2**29,
+        **ENVIRONMENT,
+        **more,
+    }
+    place = folder / results["run"]
+    place.mkdir(parents=True)
+    nbformat.write(notebook, place / results["notebook"])
+    (place / "results.json").write_text(json.dumps(results))
+    return results
+
+
+ERROR = {"cell": 3, "source": ["  a", "→ b < c"], "type": "NameError", "message": "name 'b' is not defined"}
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    value = Result("rules/precision", 0.8512, "share", (0.6, 0.95), 0.4, note="a note & more")
+    put_run(tmp_path, "01_count", value, Result("rules/count", 1410))
+    put_run(tmp_path, "02_follow", error=ERROR)
+    assert report.build(tmp_path) == tmp_path / "report.html"
+    return Page(tmp_path / "report.html")
+
+
+def test_the_page_needs_nothing_else(page):
+    links = [a.get("src") or a.get("href") or "" for _, a in page.tags]
+    assert [link for link in links if link.startswith(("http", "//"))] == []
+    assert not page.all("link")
+    assert not page.all("script")
+    assert "@import" not in page.source
+    assert re.findall(r"url\(", page.source) == []
+    assert "prefers-color-scheme: dark" in page.source
+    assert page.all("html")[0]["lang"] == "en"
+    assert any(meta.get("name") == "viewport" for meta in page.all("meta"))
+
+
+def test_numbers_are_there_with_all_that_belongs_to_them(page):
+    for words in ("rules/precision", "0.8512", "share", "0.6 – 0.95", "0.4", "a note & more", "1,410"):
+        assert words in page.text
+    assert "1 min 01 s" in page.text
+    assert "1.5 GiB" in page.text
+
+
+def test_figures_are_inlined_with_their_heading(page):
+    pictures = page.all("img")
+    assert [picture["src"] for picture in pictures] == [f"data:image/png;base64,{PIXEL}"] * 2
+    assert pictures[0]["alt"] == "Figure 1 of Lesson <01_count>: The long tail"
+    assert "The long tail" in page.text
+
+
+def test_failures_come_first(page):
+    assert "1 of 2 lessons finished, 1 failed" in page.text
+    assert page.text.index("NameError") < page.text.index("rules/precision")
+    assert "→ b < c" in page.text
+
+
+def test_links_lead_to_what_is_there(page, tmp_path):
+    targets = {attributes["id"] for _, attributes in page.tags if "id" in attributes}
+    for link in page.all("a"):
+        where = link["href"]
+        assert where[1:] in targets if where.startswith("#") else (tmp_path / where).exists(), where
+
+
+def test_hardware_and_versions_are_named(page):
+    for words in ("A <fast> one", "4 cores", "8.0 GiB", "H200", "numpy 2.4.0", "abc123-dirty"):
+        assert words in page.text
+
+
+def test_a_page_without_failures_says_so(tmp_path):
+    put_run(tmp_path, "01_count")
+    text = Page(report.build(tmp_path)).text
+    assert "1 lesson finished" in text
+    assert "What failed" not in text
+
+
+def test_a_run_that_died_without_a_notebook(tmp_path):
+    died = {"cell": None, "source": [], "type": "ProcessDied", "message": "killed"}
+    put_run(tmp_path, "01_count", error=died, seconds=None, peak_memory_bytes=None)
+    (tmp_path / "01_count" / "01_count.ipynb").unlink()
+    page = Page(report.build(tmp_path))
+    assert "ProcessDied" in page.text
+    assert not any("ipynb" in link["href"] for link in page.all("a"))
+
+
+def test_a_batch_shows_means_and_dots(tmp_path):
+    runs = [
+        put_run(
+            tmp_path,
+            "01_count",
+            Result("a", value, "s", baseline=0.5),
+            Result("text", "x"),
+            name=f"run-{size}-{seed}",
+            seed=seed,
+            parameters={"SIZE": size},
+        )
+        for size in (1, 2)
+        for seed, value in enumerate([1.0 * size, 2.0 * size, 3.0 * size])
+    ]
+    batch.gather(runs, ["SIZE"], tmp_path)
+    page = Page(report.build(tmp_path))
+    (picture,) = page.all("img")  # one value that is a number: one plot, and no figures of the lessons
+    assert base64.b64decode(picture["src"].partition(",")[2]).startswith(b"\x89PNG")
+    for words in ("SIZE 1", "SIZE 2", "-0.4841 – 4.484", "run-2-0", "6 runs finished"):
+        assert words in page.text
+
+
+@pytest.mark.parametrize("make", [False, True])
+def test_a_folder_without_runs_is_one_sentence(tmp_path, make):
+    folder = tmp_path / "x"
+    if make:
+        folder.mkdir()
+    with pytest.raises(RunError, match="holds no runs"):
+        report.build(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.04, "0.0 s"), (59.94, "59.9 s"), (59.97, "1 min 00 s"), (3600, "1 h 00 min"), (None, "–")]
+)
+def test_durations(value, text):
+    assert report.seconds(value) == text
