@@ -11,7 +11,6 @@ from itertools import chain, combinations
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
-from scipy.stats import false_discovery_control
 
 from llmarm_tutorial.apriori import codes_of
 from llmarm_tutorial.errors import BadParameter, UnknownName
@@ -43,8 +42,11 @@ def significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFram
         )
     x, y, both, n = (rules[c].to_numpy() for c in ("antecedent_count", "consequent_count", "count", "n_baskets"))
     p = fisher_greater(both, x, y, n)
-    unseen = np.ones(n_tests - len(rules))  # the rules not in the table could only have made corrections stricter
-    q = false_discovery_control(np.append(p, unseen), method="bh")[: len(p)] if len(p) else p
+    # Rules outside the table count as p = 1: they stand behind all others and only raise the number of tests.
+    order = np.argsort(p, kind="stable")
+    bound = p[order] * n_tests / np.arange(1, len(p) + 1)
+    q = np.empty_like(p)
+    q[order] = np.minimum(np.minimum.accumulate(bound[::-1])[::-1], 1)
     return rules.assign(p_value=p, q_value=q)
 
 

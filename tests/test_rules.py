@@ -216,6 +216,15 @@ def test_correction_counts_the_rules_that_were_looked_at():
         significance(rules, n_tests=1)
 
 
+@given(st.integers(0, 200))
+def test_correction_agrees_with_scipy(others):
+    held = np.random.default_rng(others).random((60, 6)) < 0.4
+    rules = pair_rules(Transactions.from_baskets([np.flatnonzero(row).tolist() for row in held]), 2)
+    tested = significance(rules, n_tests=len(rules) + others)
+    expected = stats.false_discovery_control(np.append(tested["p_value"], np.ones(others)))[: len(rules)]
+    assert tested["q_value"].to_numpy() == pytest.approx(expected)
+
+
 def test_false_discoveries_are_controlled_under_independence():
     """On baskets drawn at random every rule is false; a 5 % false discovery rate should rarely find any."""
     found = 0

@@ -1,0 +1,52 @@
+# make run and make test set everything up by themselves; all they need is Python 3.11 or newer. `make` alone lists more.
+# Kept to what make 3.81 and BSD tools understand, which is what macOS ships.
+
+PROFILE ?= quick
+LESSONS ?=
+ARGS ?=
+
+# The first Python that is new enough and can make virtual environments; looked for only when one has to be made.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+
+# The marks carry the folder's checksum in their name, so that a checkout that was moved is set up again.
+HERE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
+READY := .venv/ready-$(HERE)
+READY_BENCH := .venv/ready-bench-$(HERE)
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help run test lab notebooks bench clean
+
+help: ## list what make can do
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: $(READY) ## run all lessons and write the report (LESSONS="01" PROFILE=full narrow or widen it)
+	.venv/bin/llmarm run $(LESSONS) --profile $(PROFILE) $(ARGS)
+
+test: $(READY) ## run every test, every notebook among them (ARGS="-k apriori" picks some)
+	LLMARM_CHECK_STRICT=1 LLMARM_ATTEMPTS=/dev/null .venv/bin/python -m pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks/*.ipynb $(ARGS)
+
+lab: $(READY) ## open the lessons in JupyterLab
+	.venv/bin/python -m jupyterlab notebooks
+
+notebooks: $(READY) ## make the notebooks from notebooks/source (LESSONS="01" makes one)
+	.venv/bin/python tools/editions.py build $(LESSONS)
+
+bench: $(READY_BENCH) ## compare the miners' time and memory
+	.venv/bin/python benchmarks/mining.py $(ARGS)
+
+clean: ## remove the virtual environment, caches and runs
+	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "llmarm needs Python 3.11 or newer with venv: install it from https://www.python.org" \
+		"(Debian, Ubuntu: apt install python3-venv), or name yours: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Setting up .venv with $(PYTHON): a minute or two, only this once …"
+	@.venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
+	@$(PIP) -e '.[lab,test]'
+	@touch $@
+
+$(READY_BENCH): $(READY)
+	@$(PIP) -e '.[bench]'
+	@touch $@

@@ -1,0 +1,49 @@
+# %% [markdown]
+# # {number} · {title}
+#
+# One figure or number that says why this lesson is worth the time.
+#
+# | You will do | You will learn | You need |
+# |---|---|---|
+# | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU |
+
+# %%
+from llmarm_tutorial import catalog, check, ledger
+
+# %% tags=["parameters"]
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+BASKET_COL: str = ""  # for your own file: the column that says which basket
+ITEM_COL: str = ""  # … which item
+USER_COL: str = ""  # … who bought, if known
+TIME_COL: str = ""  # … when, if known
+SEED: int = 1  # of everything that is drawn at random
+
+# %% [markdown]
+# ## 1. An idea
+# In words, then as a formula, then by hand on an example small enough to see through. Then the code: one idea per cell,
+# four to twelve lines, shapes shown at once. Then a figure, and what we see in it.
+
+# %%
+data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data.describe()
+
+# %% [markdown]
+# ## Check yourself
+# **Exercise {number}.1.** How many different items were bought? Give a whole number.
+
+# %%
+# data.describe() tells
+### BEGIN SOLUTION
+answer = data.describe()["items"]
+### END SOLUTION
+check.exercise("{number}.1", answer)
+
+# %% [markdown]
+# ## What the literature claims, what we measured
+# A claim with its source, our number with its interval, and the best counting baseline on the same split.
+
+# %%
+ledger.record("items", data.describe()["items"], note="replace this by what the lesson measures")
+
+# %% [markdown]
+# ## References

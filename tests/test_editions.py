@@ -1,0 +1,383 @@
+"""The three editions of a lesson: made from one source, in step with it, open to learners."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import editions
+import nbformat
+import numpy as np
+import pytest
+import yaml
+
+import llmarm_tutorial
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = editions.sources(ROOT)
+EXERCISE = "check.exercise("
+
+SOURCE = """\
+# %% [markdown]
+# # 07 · Try the editions
+#
+# See [the data](../data/README.md).
+
+# %% tags=["parameters"]
+SEED: int = 1  # of everything
+
+# %%
+# NBVAL_CHECK_OUTPUT
+print(SEED)
+
+# %%
+# the answer to everything
+### BEGIN SOLUTION
+answer, _scratch = 42, 0
+answer += _scratch
+rest = answer - 1
+### END SOLUTION
+assert answer == 42
+"""
+
+
+def lesson(root: Path, text: str = SOURCE, name: str = "07_try_the_editions") -> Path:
+    source = root / "notebooks" / "source" / f"{name}.py"
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_text(text, encoding="utf-8")
+    return source
+
+
+def stub(code: str) -> str:
+    """What the exercise edition makes of a code cell."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(textwrap.dedent(code).strip())])
+    return editions.exercises_of(notebook, "07_x").cells[0].source
+
+
+# --- the lessons of this repository ----------------------------------------------------------------------------------
+
+
+def test_the_editions_are_in_step_with_their_sources():
+    assert editions.problems(ROOT) == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_badges_lead_to_files_that_exist(source: Path):
+    for folder in ("notebooks", "notebooks/exercises"):
+        path = f"{folder}/{source.stem}.ipynb"
+        title = nbformat.read(ROOT / path, as_version=4).cells[0].source
+        colab = re.search(r"https://colab\.research\.google\.com/github/llmarm/llmarm/blob/v[\d.]+/([^)]+)", title)
+        binder = re.search(r"https://mybinder\.org/v2/gh/llmarm/llmarm/v[\d.]+\?urlpath=lab/tree/([^)]+)", title)
+        assert colab[1] == binder[1] == path
+        assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_links_to_files_lead_somewhere(source: Path):
+    for folder in (ROOT / "notebooks", ROOT / "notebooks" / "exercises"):
+        notebook = nbformat.read(folder / f"{source.stem}.ipynb", as_version=4)
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text)
+        assert [link for link in links if not (folder / link).exists()] == []
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_gaps_fail_their_checks(source: Path):
+    """The solutions pass the same checks: `make test` runs the notebooks with strict checks."""
+    edition = nbformat.read(ROOT / "notebooks" / "exercises" / f"{source.stem}.ipynb", as_version=4)
+    if not any(EXERCISE in cell.source for cell in edition.cells if cell.cell_type == "code"):
+        pytest.skip("the lesson has no exercises")
+    run = editions.execute(edition, ROOT / "notebooks" / "exercises", allow_errors=True)
+    for cell in run.cells:
+        if cell.cell_type == "code" and EXERCISE in cell.source:
+            assert [output.get("ename") for output in cell.outputs][-1:] == ["WrongAnswer"], cell.source
+
+
+@pytest.mark.parametrize("profile", ["quick", "full", "gpu"])
+def test_profiles_name_every_lesson(profile: str):
+    values = yaml.safe_load((ROOT / "notebooks" / "profiles" / f"{profile}.yaml").read_text(encoding="utf-8"))
+    assert sorted(values) == [source.name[:2] for source in SOURCES]
+    if profile == "quick":
+        assert not any(values.values()), "the quick values are the notebooks' own defaults"
+
+
+def test_the_template_gives_both_editions(tmp_path: Path):
+    text = (ROOT / "notebooks" / "template.py").read_text(encoding="utf-8")
+    text = text.replace("{number}", "07").replace("{title}", "Try it")
+    notebook = editions.notebook_of(lesson(tmp_path, text))
+    assert notebook.cells[0].source.startswith("# 07 · Try it\n")
+    tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert "answer = ..." in str(editions.exercises_of(notebook, "07_try_the_editions"))
+
+
+# --- making them -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("checkout")
+    lesson(root)
+    editions.build(root, [])
+    return root
+
+
+def edit(root: Path, target: Path, change, edition: str = "07_try_the_editions.ipynb") -> Path:
+    """A copy of the built checkout with one notebook changed."""
+    for path in root.rglob("*.*"):
+        copy = target / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    path = target / "notebooks" / edition
+    notebook = nbformat.read(path, as_version=4)
+    change(notebook)
+    nbformat.write(notebook, path)
+    return target
+
+
+def test_building_gives_an_executed_and_an_exercise_edition(built: Path):
+    assert editions.problems(built) == []
+    notebook = nbformat.read(built / "notebooks" / "07_try_the_editions.ipynb", as_version=4)
+    exercises = nbformat.read(built / "notebooks" / "exercises" / "07_try_the_editions.ipynb", as_version=4)
+    assert notebook.cells[3].outputs[0].text == "1\n"
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert [cell.get("outputs", []) for cell in exercises.cells] == [[]] * len(exercises.cells)
+    assert exercises.cells[-1].source.splitlines() == [
+        "# the answer to everything",
+        "answer = ...  # your code here",
+        "rest = ...  # your code here",
+        "assert answer == 42",
+    ]
+    assert "(../data/README.md)" in notebook.cells[0].source
+    assert "(../../data/README.md)" in exercises.cells[0].source
+    assert "/notebooks/exercises/07_try_the_editions.ipynb" in exercises.cells[0].source
+
+
+def test_building_again_changes_no_byte(built: Path):
+    paths = [*built.rglob("*.ipynb")]
+    before = [path.read_bytes() for path in paths]
+    editions.build(built, ["07"])
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_a_new_cell_leaves_the_ids_of_the_others_alone(tmp_path: Path):
+    ids = [cell.id for cell in editions.notebook_of(lesson(tmp_path)).cells]
+    grown = SOURCE.replace("# %% tags", "# %% [markdown]\n# New.\n\n# %% tags")
+    more = [cell.id for cell in editions.notebook_of(lesson(tmp_path, grown)).cells]
+    assert [i for i in more if i in ids] == ids
+    assert len(set(more)) == len(ids) + 1
+
+
+def test_a_failing_lesson_leaves_its_notebook_alone(built: Path, tmp_path: Path):
+    root = edit(built, tmp_path, lambda notebook: None)
+    notebook = root / "notebooks" / "07_try_the_editions.ipynb"
+    before = notebook.read_bytes()
+    lesson(root, SOURCE.replace("= 42, 0", "= 41, 0"))
+    with pytest.raises(editions.CellExecutionError, match="AssertionError"):
+        editions.build(root, [])
+    assert notebook.read_bytes() == before
+
+
+def test_a_lesson_that_does_not_exist_is_named(built: Path):
+    with pytest.raises(editions.EditionError, match="no lesson 99"):
+        editions.build(built, ["99"])
+
+
+# --- noticing what is out of step ------------------------------------------------------------------------------------
+
+
+def _no_output(notebook):
+    notebook.cells[3].outputs = []
+
+
+def _failed(notebook):
+    notebook.cells[3].outputs = [nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])]
+
+
+def _address(notebook):
+    notebook.cells[3].outputs = [nbformat.v4.new_output("execute_result", {"text/plain": "<Axes at 0x7f1c>"})]
+
+
+def _not_in_order(notebook):
+    notebook.cells[2].execution_count = 9
+
+
+def _edited(notebook):
+    notebook.cells[3].source += "\nprint()"
+
+
+def _untagged(notebook):
+    notebook.cells[2].metadata = {}
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (_no_output, "no output to compare"),
+        (_failed, "ends in an error"),
+        (_address, "differs in every run"),
+        (_not_in_order, "from top to bottom"),
+        (_edited, "is not what"),
+        (_untagged, "is not what"),
+    ],
+)
+def test_an_unsound_notebook_is_noticed(built: Path, tmp_path: Path, change, complaint: str):
+    (problem,) = editions.problems(edit(built, tmp_path, change))
+    assert complaint in problem
+
+
+def test_an_edited_exercise_edition_is_noticed(built: Path, tmp_path: Path):
+    root = edit(built, tmp_path, _edited, "exercises/07_try_the_editions.ipynb")
+    assert [p.split(":")[0] for p in editions.problems(root)] == ["notebooks/exercises/07_try_the_editions.ipynb"]
+
+
+def test_missing_and_stray_notebooks_are_noticed(built: Path, tmp_path: Path):
+    root = edit(built, tmp_path, lambda notebook: None)
+    stray = root / "notebooks" / "07_try_the_editions.ipynb"
+    stray.rename(root / "notebooks" / "08_left_over.ipynb")
+    complaints = "\n".join(editions.problems(root))
+    assert "08_left_over.ipynb: has no source." in complaints
+    assert "07_try_the_editions.ipynb: is missing" in complaints
+
+
+# --- gaps ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_function_keeps_its_head_and_docstring():
+    code = '''
+    ### BEGIN SOLUTION
+    def support(matrix, items: list) -> float:
+        """Share of baskets that hold all items."""
+        inside = matrix[:, items].all(axis=1)
+
+        return float(inside.mean())
+
+
+    def twice(x):
+        return 2 * x
+    ### END SOLUTION
+    '''
+    assert stub(code).splitlines() == [
+        "def support(matrix, items: list) -> float:",
+        '    """Share of baskets that hold all items."""',
+        "    ...  # your code here",
+        "def twice(x):",
+        "    ...  # your code here",
+    ]
+
+
+def test_a_solution_inside_a_function_keeps_its_indentation():
+    code = """
+    def lift(a, b):
+        ### BEGIN SOLUTION
+        ratio = a / b
+        return ratio
+        ### END SOLUTION
+    """
+    assert stub(code) == "def lift(a, b):\n    ...  # your code here"
+
+
+def test_several_solutions_and_statements_without_names():
+    code = """
+    ### BEGIN SOLUTION
+    for n in range(3):
+        print(n)
+    ### END SOLUTION
+    left, right = 1, 2
+    ### BEGIN SOLUTION
+    top: int = left
+    ### END SOLUTION
+    """
+    assert stub(code).splitlines() == ["...  # your code here", "left, right = 1, 2", "top = ...  # your code here"]
+
+
+@pytest.mark.parametrize(
+    "code", ["### BEGIN SOLUTION\nx = 1", "x = 1\n### END SOLUTION", "### BEGIN SOLUTION\n%time x\n### END SOLUTION"]
+)
+def test_a_broken_mark_or_solution_is_refused(code: str):
+    with pytest.raises(editions.EditionError):
+        stub(code)
+
+
+def test_a_source_without_title_or_with_its_own_badges_is_refused(tmp_path: Path):
+    with pytest.raises(editions.EditionError, match="title"):
+        editions.notebook_of(lesson(tmp_path, "# %%\nprint(1)\n"))
+    with pytest.raises(editions.EditionError, match="leave out"):
+        editions.notebook_of(lesson(tmp_path, SOURCE + "# %%\nimport os\nos.environ['COLAB_RELEASE_TAG']\n"))
+
+
+# --- the set-up cell -------------------------------------------------------------------------------------------------
+
+
+def test_the_set_up_cell_does_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("COLAB_RELEASE_TAG", raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda *args, **kwargs: pytest.fail("something was installed"))
+    exec(editions.setup_cell(), {})
+
+
+def test_the_set_up_cell_installs_the_tagged_version_on_colab(monkeypatch: pytest.MonkeyPatch):
+    calls = []
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
+    monkeypatch.delenv("LLMARM_SOURCE", raising=False)
+    monkeypatch.setattr(subprocess, "run", lambda command, **kwargs: calls.append((command, kwargs)))
+    exec(editions.setup_cell(), {})
+    assert calls == [], "llmarm is here already"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    exec(editions.setup_cell(), {})
+    ((command, kwargs),) = calls
+    assert command[-1] == f"llmarm @ git+https://github.com/llmarm/llmarm@v{llmarm_tutorial.__version__}"
+    assert kwargs == {"check": True}
+
+
+def test_the_set_up_cell_of_a_wheel_serves_the_shop(tmp_path: Path):
+    """The cell's own code in a clean environment: it installs the wheel, and the shop loads without a checkout."""
+    checkout = tmp_path / "source"
+    checkout.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        (checkout / name).write_bytes((ROOT / name).read_bytes())
+    for path in (ROOT / "llmarm_tutorial").rglob("*.*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            copy = checkout / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
+    wheel = [sys.executable, "-m", "pip", "wheel", *quiet, "--no-build-isolation", "-w", str(tmp_path), str(checkout)]
+    subprocess.run(wheel, check=True)
+    (built,) = tmp_path.glob("*.whl")
+
+    # the libraries come from here, as Colab has its own; llmarm must not, so its own entry is left out
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    for entry in Path(np.__file__).parents[1].iterdir():
+        if "llmarm" not in entry.name and not (packages / entry.name).exists():
+            (packages / entry.name).symlink_to(entry)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LLMARM"))}
+    environment |= {
+        "COLAB_RELEASE_TAG": "release",
+        "LLMARM_SOURCE": str(built),
+        "LLMARM_CACHE": str(tmp_path / "cache"),
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    }
+    after = """
+import json
+import llmarm_tutorial
+from llmarm_tutorial import catalog
+print(json.dumps([llmarm_tutorial.__file__, catalog.load("shop").describe()["items"]]))
+"""
+    done = subprocess.run(
+        [str(tmp_path / "venv" / "bin" / "python"), "-c", editions.setup_cell() + after],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    where, items = json.loads(done.stdout.splitlines()[-1])
+    assert Path(where).is_relative_to(packages)
+    assert items > 100
+    assert any((tmp_path / "cache").rglob("transactions.parquet")), "the shop is made in the cache"

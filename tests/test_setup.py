@@ -1,0 +1,310 @@
+"""Set-up and launch: the Makefile, the pins, conda, Binder, continuous integration, and the commands of the README."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import typer.main
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import llmarm_tutorial
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
+CONDA_FORGE = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base"}  # named otherwise there
+
+
+def lines_of(name: str) -> list[str]:
+    """A file's lines without comments and blank ones."""
+    lines = (line.split(" #")[0].strip() for line in (ROOT / name).read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def yaml_of(name: str) -> dict:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+# --- pins ------------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def pins() -> dict[str, Requirement]:
+    return {canonicalize_name(Requirement(line).name): Requirement(line) for line in lines_of("constraints.txt")}
+
+
+def test_constraints_only_pin():
+    assert len(pins()) == len(lines_of("constraints.txt")), "a package is pinned twice"
+    for pin in pins().values():
+        (version,) = pin.specifier
+        assert version.operator == "=="
+        assert "+" not in version.version, "a local version such as +cpu exists on one machine only"
+        assert not pin.extras
+        assert pin.url is None
+
+
+def test_every_declared_dependency_is_pinned_within_its_range():
+    declared = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    for line in declared:
+        requirement = Requirement(line)
+        (pin,) = pins()[canonicalize_name(requirement.name)].specifier
+        assert requirement.specifier.contains(pin.version), line
+        assert {part.operator for part in requirement.specifier} == {">="}, f"{line}: leave room above"
+
+
+def test_everything_that_make_installs_is_pinned():
+    """Walks from what llmarm[lab,test] asks for through what is installed here."""
+    todo = [Requirement(line) for line in (*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"])]
+    seen: set[str] = set()
+    while todo:
+        wanted = todo.pop()
+        if str(wanted) in seen:
+            continue
+        seen.add(str(wanted))
+        assert canonicalize_name(wanted.name) in pins(), f"{wanted} is not pinned"
+        for requirement in map(Requirement, importlib.metadata.requires(wanted.name) or []):
+            extras = wanted.extras or {""}
+            if not requirement.marker or any(requirement.marker.evaluate({"extra": extra}) for extra in extras):
+                todo.append(requirement)
+
+
+def test_colab_keeps_its_own_packages():
+    """Versions that Colab had in 2025, some required exactly by its front end: none may be outside our ranges."""
+    colab = """
+        ipykernel 6.17.1, ipython 7.34.0, ipywidgets 7.7.1, matplotlib 3.10.0, numpy 2.0.2, pandas 2.2.2, psutil 5.9.5,
+        requests 2.32.4, torch 2.8.0
+    """
+    ranges = {Requirement(line).name: Requirement(line) for line in [*PROJECT["dependencies"], *EXTRAS["models"]]}
+    for package in colab.split(","):
+        name, version = package.split()
+        assert ranges[name].specifier.contains(version), package
+    assert "torch" not in {Requirement(line).name for line in PROJECT["dependencies"]}
+
+
+# --- conda and Binder ------------------------------------------------------------------------------------------------
+
+
+def test_the_conda_environment_equals_pyproject():
+    environment = yaml_of("environment.yml")
+    assert set(environment) == {"name", "channels", "dependencies"}, "other keys are silently ignored"
+    *packages, pip = environment["dependencies"]
+    assert pip == {"pip": ["-e ."]}, "with all dependencies there, pip installs the kit alone"
+    expected = {"pip", f"python{PROJECT['requires-python']}"}
+    for line in {*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]}:
+        requirement = Requirement(line)
+        expected.add(f"{CONDA_FORGE.get(requirement.name, requirement.name)}{requirement.specifier}")
+    assert sorted(packages) == sorted(expected)
+
+
+def test_binder_installs_the_tested_versions():
+    # repo2docker ignores what it does not know, so a misspelt file would pass unnoticed
+    assert sorted(path.name for path in (ROOT / "binder").iterdir()) == ["requirements.txt", "runtime.txt", "start"]
+    assert lines_of("binder/requirements.txt") == ["-c ../constraints.txt", "-e ."]
+    assert re.fullmatch(r"python-3\.1[1-3]", lines_of("binder/runtime.txt")[0])
+    assert "torch" not in "".join(PROJECT["dependencies"]), "then Binder needs the index of CPU builds"
+
+
+def test_binder_caps_threads_and_goes_on():
+    start = ROOT / "binder" / "start"
+    assert os.access(start, os.X_OK)
+    done = subprocess.run([start, "sh", "-c", "echo $OMP_NUM_THREADS"], capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"
+
+
+# --- make ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A folder with a space in its name that holds only what set-up looks at."""
+    folder = tmp_path / "my checkout"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment["PATH"] = str(path or os.environ["PATH"])
+    return subprocess.run(
+        [shutil.which("make"), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+
+def tools(folder: Path, **pythons: str) -> Path:
+    """A folder for PATH with the system's tools and nothing else, and the given fake Pythons."""
+    folder.mkdir()
+    for name in ("sh", "cksum", "cut", "pwd", "touch", "mkdir", "cat", "chmod", "awk"):
+        (folder / name).symlink_to(shutil.which(name))
+    for name, script in pythons.items():
+        fake = folder / name.replace("_", ".")
+        fake.write_text(f"#!/bin/sh\n{script}\n")
+        fake.chmod(0o755)
+    return folder
+
+
+FAKE_VENV = """
+case "$*" in
+  *-m\\ venv*) for last; do :; done; mkdir -p "$last/bin"; cat "$0" > "$last/bin/python"; chmod +x "$last/bin/python" ;;
+  *-m\\ pip*) echo "$@" >> installed.txt ;;
+esac
+exit 0
+"""
+
+
+def test_make_alone_lists_what_it_can_do(checkout: Path):
+    done = make(checkout)
+    assert done.returncode == 0
+    assert [line.split()[1] for line in done.stdout.splitlines()] == TARGETS
+    assert {"run", "test", "lab", "bench"} <= set(TARGETS)
+
+
+def test_without_a_python_that_serves_one_sentence_says_so(checkout: Path, tmp_path: Path):
+    done = make(checkout, "run", path=tools(tmp_path / "bin", python3="exit 1"))
+    assert done.returncode != 0
+    assert "llmarm needs Python 3.11 or newer" in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+def test_a_newer_python_is_found_behind_an_old_one(checkout: Path, tmp_path: Path):
+    path = tools(tmp_path / "bin", python3="exit 1", python3_12=FAKE_VENV)
+    done = make(checkout, ".venv/ready-" + checksum(checkout), path=path)
+    assert done.returncode == 0, done.stderr
+    assert "Setting up .venv with python3.12" in done.stdout
+
+
+def checksum(folder: Path) -> str:
+    return subprocess.run(
+        "pwd -P | cksum | cut -d ' ' -f 1", shell=True, cwd=folder, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_set_up_happens_once_and_again_when_the_folder_moved(checkout: Path, tmp_path: Path):
+    path = tools(tmp_path / "bin", python3=FAKE_VENV)
+    for _ in range(2):
+        done = make(checkout, "-j4", "lab", "notebooks", path=path)
+        assert done.returncode == 0, done.stderr
+    installed = checkout / "installed.txt"
+    (line,) = installed.read_text().splitlines()
+    assert "-c constraints.txt -e .[lab,test]" in line
+    moved = checkout.rename(tmp_path / "moved")
+    assert make(moved, "lab", path=path).returncode == 0
+    assert len((moved / "installed.txt").read_text().splitlines()) == 2
+    os.utime(moved / "pyproject.toml", (4e9, 4e9))
+    assert make(moved, "lab", path=path).returncode == 0
+    assert len((moved / "installed.txt").read_text().splitlines()) == 3
+
+
+def test_an_interrupted_set_up_is_done_again(checkout: Path, tmp_path: Path):
+    fails = FAKE_VENV.replace("echo", "exit 7; echo")
+    assert make(checkout, "lab", path=tools(tmp_path / "bin", python3=fails)).returncode != 0
+    shutil.rmtree(checkout / ".venv")
+    assert make(checkout, "lab", path=tools(tmp_path / "bin2", python3=FAKE_VENV)).returncode == 0
+
+
+def test_notebooks_are_tested_with_strict_checks():
+    recipe = re.search(r"^test:.*\n\t(.*)", MAKEFILE, re.MULTILINE)[1]
+    assert "LLMARM_CHECK_STRICT=1" in recipe
+    assert "--nbval-lax" in recipe
+    assert "notebooks/*.ipynb" in recipe
+
+
+# --- continuous integration ------------------------------------------------------------------------------------------
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    script = ROOT / ".ci" / "run"
+    assert subprocess.run(["bash", "-n", script]).returncode == 0
+    commands = [line for line in script.read_text().splitlines() if line.startswith("make")]
+    assert [command.split(" &&")[0] for command in commands] == ["make run", "make test"]
+    assert {"make run", "make test"} <= set(commands_of_the_readme())
+
+
+def test_the_workflow_is_sound():
+    workflow = yaml_of(".github/workflows/ci.yml")
+    assert set(workflow) == {"name", True, "permissions", "concurrency", "jobs"}  # YAML 1.1 reads "on" as true
+    assert set(workflow[True]) == {"push", "pull_request", "workflow_dispatch"}
+    test, gpu = workflow["jobs"]["test"], workflow["jobs"]["gpu"]
+    assert test["strategy"]["matrix"] == {"os": ["ubuntu-latest", "macos-latest"], "python": ["3.11", "3.13"]}
+    assert gpu["if"] == "github.event_name == 'workflow_dispatch'"
+    assert gpu["runs-on"] == ["self-hosted", "gpu"]
+    for job in (test, gpu):
+        assert set(job) <= {"if", "strategy", "runs-on", "timeout-minutes", "steps"}
+        for step in job["steps"]:
+            assert set(step) <= {"name", "if", "uses", "with", "run"}
+            assert "run" in step or re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"])
+        assert any("upload-artifact" in step.get("uses", "") for step in job["steps"])
+    assert [step["run"] for step in test["steps"] if "run" in step] == ["bash .ci/run"]
+    assert [step["run"] for step in gpu["steps"] if "run" in step] == ["make run PROFILE=gpu"]
+
+
+# --- README, citation ------------------------------------------------------------------------------------------------
+
+
+def commands_of_the_readme() -> list[str]:
+    """Every command in a ```bash block, without comments and trailing backslashes."""
+    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in (re.sub(r"\s+#.*", "", line).strip() for line in lines) if line]
+
+
+def test_the_commands_of_the_readme_exist():
+    from llmarm_tutorial.cli import app
+
+    root = typer.main.get_command(app)
+    for line in commands_of_the_readme():
+        name, *words = line.split()
+        if name == "make":
+            named = [word for word in words if "=" not in word]
+            assert set(named) <= set(TARGETS), line
+            assert {word.split("=")[0] for word in words if "=" in word} <= set(
+                re.findall(r"^(\w+) \?=", MAKEFILE, re.M)
+            ), line
+        elif name.endswith("llmarm"):
+            command = root
+            while hasattr(command, "commands") and words and not words[0].startswith("-"):
+                assert words[0] in command.commands, line
+                command = command.commands[words.pop(0)]
+            options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+            assert {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= options, line
+        else:
+            assert name in ("git", "cd", "source", "mamba"), line
+
+
+def test_links_of_the_readme_lead_somewhere():
+    here = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", README)
+    assert [link for link in here if not (ROOT / link).exists()] == []
+    hosted = re.findall(r"(?:blob/v[\d.]+/|lab/tree/)(notebooks/[^)\s]+\.ipynb)", README)
+    assert hosted
+    assert [link for link in hosted if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_lists_every_lesson():
+    for notebook in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"):
+        title = nbformat.read(notebook, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
+        assert f"notebooks/{notebook.name}" in README, title
+
+
+def test_the_citation_names_this_version():
+    citation = yaml_of("CITATION.cff")
+    known = "cff-version message type title authors version license repository-code keywords abstract date-released doi"
+    assert set(citation) <= set(known.split())
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["version"] == llmarm_tutorial.__version__
+    assert citation["license"] == PROJECT["license"]
+    assert citation["repository-code"] == PROJECT["urls"]["Source"]

@@ -1,0 +1,292 @@
+"""One source, two notebooks: make the editions of the lessons and show that they are in step.
+
+    python tools/editions.py build [NN ...]   make the editions of all lessons, or of the ones named
+    python tools/editions.py check            compare, in a second, without running anything
+
+`notebooks/source/NN_name.py` (percent text) is what people edit. From it come `notebooks/NN_name.ipynb`, run from top
+to bottom with its outputs in place, and `notebooks/exercises/NN_name.ipynb`, without outputs and with a gap wherever
+the source has a solution. Badges and the set-up cell for Colab are put in here, so that all lessons have the same.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+import re
+import sys
+import textwrap
+import tomllib
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+GAP = "...  # your code here"
+SOLUTION = re.compile(
+    r"^([ \t]*)### BEGIN SOLUTION[^\n]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*$", re.DOTALL | re.MULTILINE
+)
+MARKED = re.compile(r"^#\s*NBVAL_CHECK_OUTPUT", re.MULTILINE)  # nbval compares the outputs of these cells
+ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9a-f]+>")
+WIDGET = "application/vnd.jupyter.widget-view+json"
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+class EditionError(Exception):
+    """A source from which no edition can be made."""
+
+
+# --- what every lesson begins with ---------------------------------------------------------------------------------
+
+
+def release() -> tuple[str, str]:
+    """The repository's address and the tag of this version, as in `("https://github.com/llmarm/llmarm", "v0.1.0")`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = re.search(r'__version__ = "(.+)"', (ROOT / "llmarm_tutorial" / "__init__.py").read_text(encoding="utf-8"))
+    return project["urls"]["Source"], f"v{version[1]}"
+
+
+def badges(path: str) -> str:
+    """Markdown of the two badges that open a notebook, named by its path in the repository, on Colab and on Binder."""
+    repository, tag = release()
+    slug = repository.removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{slug}/blob/{tag}/{path}"
+    binder = f"https://mybinder.org/v2/gh/{slug}/{tag}?urlpath=lab/tree/{path}"
+    return (
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n"
+        f"[![Open on Binder](https://mybinder.org/badge_logo.svg)]({binder})"
+    )
+
+
+def setup_cell() -> str:
+    """The code of the set-up cell, the same in every lesson."""
+    repository, tag = release()
+    return textwrap.dedent(f"""\
+        # On Google Colab this cell installs llmarm and keeps Colab's own packages. Everywhere else it does nothing.
+        import importlib.util
+        import os
+        import subprocess
+        import sys
+
+        on_colab = "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
+        if on_colab and importlib.util.find_spec("llmarm_tutorial") is None:
+            source = os.environ.get("LLMARM_SOURCE", "llmarm @ git+{repository}@{tag}")
+            subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+            importlib.invalidate_caches()""")
+
+
+# --- from the source to the editions -------------------------------------------------------------------------------
+
+
+def sources(root: Path) -> list[Path]:
+    """The lessons' sources in lesson order."""
+    return sorted((root / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
+
+
+def notebook_of(source: Path) -> NotebookNode:
+    """The notebook of a source, not yet run: its cells, with badges under the title and the set-up cell after it."""
+    parsed = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    if not parsed.cells or not parsed.cells[0].source.startswith("# "):
+        raise EditionError(f"{source.name}: the first cell must be markdown that begins with the title, '# …'.")
+    if "COLAB_RELEASE_TAG" in str(parsed) or "colab.research.google" in str(parsed):
+        raise EditionError(f"{source.name}: leave out badges and set-up cell, tools/editions.py puts them in.")
+    title, *rest = parsed.cells
+    heading, _, text = title.source.partition("\n")
+    title.source = f"{heading}\n\n{badges(f'notebooks/{source.stem}.ipynb')}\n\n{text.strip()}".strip()
+    notebook = nbformat.v4.new_notebook(metadata=METADATA)
+    for cell in (title, nbformat.v4.new_code_cell(setup_cell()), *rest):
+        kept = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
+        notebook.cells.append(make(cell.source, metadata=kept))
+    _name_cells(notebook)
+    return notebook
+
+
+def _name_cells(notebook: NotebookNode) -> None:
+    """Ids from what a cell says: building again changes none, and a new cell leaves the others' alone."""
+    seen: dict[str, int] = {}
+    for cell in notebook.cells:
+        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        seen[digest] = seen.get(digest, 0) + 1
+        cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+
+
+def exercises_of(notebook: NotebookNode, name: str) -> NotebookNode:
+    """The student's edition of a notebook: gaps for solutions, no outputs, links that work one folder down."""
+    edition = nbformat.from_dict(notebook)
+    for cell in edition.cells:
+        if cell.cell_type == "code":
+            cell.source = SOLUTION.sub(lambda block: _gap(block, name), cell.source)
+            cell.outputs, cell.execution_count = [], None
+            if "SOLUTION" in cell.source:
+                raise EditionError(f"{name}: BEGIN SOLUTION and END SOLUTION do not match in:\n{cell.source}")
+        else:
+            cell.source = cell.source.replace(f"/notebooks/{name}.ipynb", f"/notebooks/exercises/{name}.ipynb")
+            cell.source = cell.source.replace("](../", "](../../")
+    return edition
+
+
+def _gap(block: re.Match[str], name: str) -> str:
+    """What stands in place of a solution: every name it assigns, every function's head, else a bare gap."""
+    indent, code = block[1], textwrap.dedent(block[2])
+    try:
+        statements = ast.parse(code).body
+    except SyntaxError as error:
+        raise EditionError(
+            f"{name}: a solution must be whole statements of plain Python ({error.msg}):\n{code}"
+        ) from None
+    lines: list[str] = []
+    if not any(isinstance(statement, ast.Return) for statement in statements):
+        for statement in statements:
+            if isinstance(statement, ast.FunctionDef):
+                lines += [*_head(statement, code), f"    {GAP}"]
+            else:
+                gaps = (f"{target} = {GAP}" for target in _assigned(statement) if not target.startswith("_"))
+                lines += [gap for gap in gaps if gap not in lines]
+    return "\n".join(indent + line if line else line for line in lines or [GAP])
+
+
+def _head(function: ast.FunctionDef, code: str) -> list[str]:
+    """A function's lines down to and with its docstring."""
+    first = function.body[0]
+    last = first.end_lineno if ast.get_docstring(function) is not None else first.lineno - 1
+    begin = min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)])
+    return code.splitlines()[begin - 1 : last]
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    """The plain names that an assignment gives a value; none for any other statement."""
+    if isinstance(statement, ast.Assign):
+        targets = statement.targets
+    else:
+        targets = [statement.target] if isinstance(statement, ast.AnnAssign) else []
+    flat = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return [part.id for part in flat if isinstance(part, ast.Name)]
+
+
+def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False, timeout: int = 600) -> NotebookNode:
+    """Run a notebook in a folder with strict self-checks; the outputs are tidied so that equal runs give equal files.
+
+    Raises:
+        CellExecutionError: If a cell fails and errors are not allowed.
+    """
+    notebook = nbformat.from_dict(notebook)
+    client = NotebookClient(
+        notebook,
+        timeout=timeout,
+        kernel_name="python3",
+        allow_errors=allow_errors,
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # else ipykernel warns of TCP, which is what every front end uses
+    )
+    # solutions are no learner's attempts: none is kept
+    client.execute(env={**os.environ, "LLMARM_CHECK_STRICT": "1", "LLMARM_ATTEMPTS": os.devnull})
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            # a live widget is dead in a stored notebook; its static twin stays
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+    notebook.metadata = nbformat.from_dict(METADATA)
+    return notebook
+
+
+def build(root: Path, numbers: list[str]) -> None:
+    """Make both editions of the numbered lessons, or of all; a lesson that fails leaves its executed notebook alone."""
+    chosen = [source for source in sources(root) if not numbers or source.name[:2] in numbers]
+    if unknown := set(numbers) - {source.name[:2] for source in chosen}:
+        valid = ", ".join(source.name[:2] for source in sources(root))
+        raise EditionError(f"There is no lesson {', '.join(sorted(unknown))}. Valid: {valid}.")
+    folder = root / "notebooks"
+    (folder / "exercises").mkdir(exist_ok=True)
+    for source in chosen:
+        print(f"{source.stem} …", flush=True)
+        notebook = notebook_of(source)
+        _write(exercises_of(notebook, source.stem), folder / "exercises" / f"{source.stem}.ipynb")
+        _write(execute(notebook, folder), folder / f"{source.stem}.ipynb")
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    nbformat.validate(notebook)
+    draft = path.with_suffix(".tmp")
+    draft.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    os.replace(draft, path)
+
+
+# --- are they in step? ---------------------------------------------------------------------------------------------
+
+
+def problems(root: Path) -> list[str]:
+    """Everything that is out of step, one sentence each; empty when all is well."""
+    folder = root / "notebooks"
+    names = [source.stem for source in sources(root)]
+    notebooks = sorted([*folder.glob("*.ipynb"), *folder.glob("exercises/*.ipynb")])
+    found = [f"{path.relative_to(root)}: has no source." for path in notebooks if path.stem not in names]
+    for source in sources(root):
+        notebook = notebook_of(source)
+        for expected, path in (
+            (notebook, folder / f"{source.stem}.ipynb"),
+            (exercises_of(notebook, source.stem), folder / "exercises" / f"{source.stem}.ipynb"),
+        ):
+            here = path.relative_to(root)
+            if not path.exists():
+                found.append(f"{here}: is missing; run  make notebooks.")
+                continue
+            stored = nbformat.read(path, as_version=4)
+            if _cells(stored) != _cells(expected):
+                found.append(f"{here}: is not what {source.relative_to(root)} gives; run  make notebooks.")
+            elif expected is notebook:
+                found += [f"{here}: {problem}" for problem in _unsound(stored)]
+    return found
+
+
+def _cells(notebook: NotebookNode) -> list[tuple[str, str, str, list[str]]]:
+    return [(c.get("id", ""), c.cell_type, c.source, list(c.metadata.get("tags", []))) for c in notebook.cells]
+
+
+def _unsound(notebook: NotebookNode) -> list[str]:
+    """What is wrong with the outputs of an executed notebook."""
+    found = []
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
+        found.append("its cells were not run once each from top to bottom.")
+    for cell in code:
+        first = cell.source.strip().splitlines()[0]
+        if any(output.output_type == "error" for output in cell.outputs):
+            found.append(f"the cell '{first}' ends in an error.")
+        if not cell.outputs and (MARKED.search(cell.source) or "nbval-check-output" in cell.metadata.get("tags", [])):
+            found.append(f"the cell '{first}' is marked for comparison but has no output to compare.")
+        if address := ADDRESS.search(json.dumps(cell.outputs)):
+            found.append(f"the cell '{first}' shows {address[0]}, which differs in every run.")
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """The command line; returns the exit code."""
+    match arguments:
+        case ["build", *numbers]:
+            try:
+                build(ROOT, numbers)
+            except (EditionError, CellExecutionError) as error:
+                print(error, file=sys.stderr)
+                return 1
+            return main(["check"])
+        case ["check"]:
+            found = problems(ROOT)
+            print("\n".join(found) or f"The editions of {len(sources(ROOT))} lessons are in step with their sources.")
+            return 1 if found else 0
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
