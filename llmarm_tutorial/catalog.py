@@ -40,7 +40,6 @@ class Entry:
         parts: Names of files that belong to the main file and lie beside it.
         folders: Names of the folder that holds it, beside its own name.
         aspects: Which of `transactions.ASPECTS` it has.
-        min_support: Minimum support that keeps lesson 01 short and readable; None without baskets.
         drops: What the reader leaves out.
         megabytes: Room that fetching it needs on disk.
         fingerprint: Expected `Transactions.fingerprint(columns)`; empty where only a recorded seed decides.
@@ -60,7 +59,6 @@ class Entry:
     aspects: frozenset[str]
     parts: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
-    min_support: float | None = None
     drops: str = "nothing"
     megabytes: int = 0
     fingerprint: str = ""

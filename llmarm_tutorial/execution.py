@@ -160,7 +160,9 @@ def _own_kernel(threads: int) -> type:
     caps = {
         f"{name}_NUM_THREADS" if name != "VECLIB_MAXIMUM" else f"{name}_THREADS": str(threads) for name in THREAD_CAPS
     }
-    spec = KernelSpec(**get_kernel_dict(), env=caps | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"})
+    # a run must not count as a learner's attempt at the exercises
+    own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "LLMARM_ATTEMPTS": os.devnull}
+    spec = KernelSpec(**get_kernel_dict(), env=caps | own)
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = spec

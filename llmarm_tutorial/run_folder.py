@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.lessons import Lesson
@@ -109,15 +110,16 @@ def lock(folder: Path, *, wait: bool, complaint: str = "") -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "a")  # noqa: SIM115  closed by the `with` below
+        held = FileLock(folder / ".lock", timeout=-1 if wait else 0)
+        held.acquire()
+    except Timeout:
+        raise RunError(complaint) from None
     except OSError as error:
         raise RunError(f"The folder {folder} cannot be used ({error.strerror}); choose another one.") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise RunError(complaint) from None
+    try:
         yield
+    finally:
+        held.release()
 
 
 def read_results(folder: Path) -> dict[str, Any] | None:

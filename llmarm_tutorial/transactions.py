@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from llmarm_tutorial.canonical import canonical_ids, canonical_items, canonical_table, hash_values
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing
 
 if TYPE_CHECKING:
@@ -116,34 +117,14 @@ class Transactions:
             raise DataError(
                 f"{name}: there are no transactions; check that the file is not empty and the filters not too strict."
             )
-        table = frame[[c for c in COLUMNS if c in frame]].reset_index(drop=True)
-        for column in ("user_id", "basket_id", "item_id"):
-            if column in table:
-                may_miss = column == "user_id" and "basket_id" in table
-                table[column] = _canonical_ids(table[column], name, may_miss)
-        if "user_id" in table and table["user_id"].isna().all():
-            table = table.drop(columns="user_id")
-        if "time" in table:
-            table["time"] = _canonical_times(table["time"], name)
+        table, merged = canonical_table(frame[[c for c in COLUMNS if c in frame]], name)
         notes = dict(notes or {})
-        if "basket_id" in table:
-            table = _one_user_one_time(table, name)
-        # price and quantity come last, so that not even rows alike in all else keep the order of the source
-        keys = [c for c in ("user_id", "time", "position", "basket_id", "item_id", "price", "quantity") if c in table]
-        table = table.sort_values(keys, kind="stable", ignore_index=True)
-        table, merged = _merge_repeats(table)
         if merged:
             notes["repeated rows, merged"] = merged
         if users is not None:
-            users = users.assign(user_id=_canonical_ids(users["user_id"], name))
+            users = users.assign(user_id=canonical_ids(users["user_id"], name))
             users = users.drop_duplicates("user_id").sort_values("user_id", ignore_index=True)
-        if items is None:
-            items = pd.DataFrame({"item_id": table["item_id"].unique()})
-        items = items.assign(item_id=_canonical_ids(items["item_id"], name))
-        items = items.drop_duplicates("item_id").sort_values("item_id", ignore_index=True)
-        if "name" not in items:
-            items.insert(1, "name", items["item_id"].astype(str))
-        items["name"] = items["name"].fillna(items["item_id"].astype(str))
+        items = canonical_items(table[["item_id"]] if items is None else items, name)
         unknown = ~table["item_id"].isin(items["item_id"])
         if unknown.any():
             first = table["item_id"][unknown].iloc[0]
@@ -218,7 +199,7 @@ class Transactions:
         chosen = [c for c in COLUMNS if c in self.table] if columns is None else sorted(columns, key=COLUMNS.index)
         rows = np.zeros(len(self.table), dtype=np.uint64)
         for column in chosen:
-            rows = rows * np.uint64(0x9E3779B97F4A7C15) + _hash_values(self.table[column])
+            rows = rows * np.uint64(0x9E3779B97F4A7C15) + hash_values(self.table[column])
         digest = hashlib.sha256(",".join(chosen).encode())
         digest.update(np.sort(rows).astype("<u8").tobytes())
         return digest.hexdigest()[:16]
@@ -294,7 +275,7 @@ class Transactions:
         self.require("users", "order", purpose="a sequence per user")
         known = self.table[self.table["user_id"].notna()]  # the head of the table: missing ids sort last
         starts = np.flatnonzero(~known["user_id"].duplicated())
-        users = _canonical_ids(known["user_id"].iloc[starts], self.name).to_numpy()
+        users = canonical_ids(known["user_id"].iloc[starts], self.name).to_numpy()
         offsets = np.append(starts, len(known)).astype(np.int64)
         number = np.arange(len(known))
         if "baskets" in self.aspects:
@@ -429,83 +410,6 @@ class Transactions:
         part = self._part(keep)
         items = self.items[self.items["item_id"].isin(part.table["item_id"])].reset_index(drop=True)
         return replace(part, items=items)
-
-
-def _canonical_ids(ids: pd.Series, name: str, may_miss: bool = False) -> pd.Series:
-    """Whole numbers as int64 (Int64 where some are missing), everything else as text; empty text is missing."""
-    if pd.api.types.is_numeric_dtype(ids):
-        missing = ids.isna()
-        whole = (ids.dropna() % 1 == 0).all()
-        ids = ids.astype(("Int64" if missing.any() else np.int64) if whole else "str")
-    else:
-        missing = ids.isna() | (ids.astype("str") == "")
-        ids = ids.astype("str")
-    if missing.any() and not may_miss:
-        raise DataError(f"{name}: {missing.sum()} rows have an empty {ids.name}; remove them or choose another column.")
-    return ids.mask(missing) if missing.any() else ids
-
-
-def _canonical_times(times: pd.Series, name: str) -> pd.Series:
-    """Datetimes in UTC without a zone, to the microsecond."""
-    if not pd.api.types.is_datetime64_any_dtype(times):
-        raise DataError(
-            f"{name}: the column time holds {times.dtype}, not datetimes; convert it with pandas.to_datetime."
-        )
-    if times.isna().any():
-        raise DataError(f"{name}: {times.isna().sum()} rows have no time; remove them or leave the time column out.")
-    if times.dt.tz is not None:
-        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    return times.astype("datetime64[us]")
-
-
-def _one_user_one_time(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Check that a basket has one user, and give all its rows that user, its first time and its first position."""
-    table = table.copy()
-    baskets = table.groupby("basket_id")
-    if "user_id" in table:
-        shared = baskets["user_id"].nunique()
-        if (shared > 1).any():
-            raise DataError(
-                f"{name}: the basket {shared.idxmax()!r} belongs to {shared.max()} users; basket ids must be unique "
-                "over all users, so join user and basket into one column first."
-            )
-        if table["user_id"].isna().any():
-            table["user_id"] = _canonical_ids(baskets["user_id"].transform("first"), name, may_miss=True)
-    for column in {"time", "position"} & set(table):
-        table[column] = baskets[column].transform("min")
-    return table
-
-
-def _merge_repeats(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Make (basket, item), or without baskets the event, unique; quantities add up. Returns the number of rows merged.
-
-    The table comes sorted, so that which row is kept does not depend on the order of the source. Rows of a set without
-    baskets and without order are no events (a user may well have bought the item on two days): they stay.
-    """
-    if "basket_id" in table:
-        keys = ["basket_id", "item_id"]
-    elif {"time", "position"} & set(table):
-        keys = [c for c in ("user_id", "time", "position", "item_id") if c in table]
-    else:
-        return table, 0
-    repeated = table.duplicated(keys)
-    if not repeated.any():
-        return table, 0
-    if "quantity" in table:
-        table["quantity"] = table.groupby(keys)["quantity"].transform("sum", min_count=1)
-    return table[~repeated].reset_index(drop=True), int(repeated.sum())
-
-
-def _hash_values(values: pd.Series) -> np.ndarray:
-    """A stable 64-bit hash per value; numbers and their text, all time units, fractions to nine digits hash alike."""
-    if pd.api.types.is_datetime64_any_dtype(values):
-        values = values.astype("datetime64[us]").astype(np.int64)
-    codes, distinct = pd.factorize(values)
-    text = [str(v) for v in np.asarray(distinct)]  # of a float32 as of a float64: the shortest digits that give it back
-    if pd.api.types.is_float_dtype(distinct):
-        text = [repr(int(v)) if v.is_integer() else f"{v:.9g}" for v in map(float, text)]
-    hashes = pd.util.hash_array(np.array(text, dtype=object), categorize=False)
-    return np.append(hashes, np.uint64(0))[codes]  # a missing value has code -1: hash 0
 
 
 def _check_shares(validation: float, test: float) -> None:

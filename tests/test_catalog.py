@@ -36,7 +36,6 @@ def test_entries_are_complete(entry: catalog.Entry) -> None:
     assert entry.source.startswith("http")
     assert entry.aspects <= set(ASPECTS)
     assert callable(getattr(readers, entry.reader))
-    assert (entry.min_support is not None) == ("baskets" in entry.aspects)
     assert bool(entry.published) == (entry.reader in readers.PUBLISHED_COUNTS)
     if entry.name != "shop":
         assert all(url.startswith("http") for url in entry.urls)

@@ -21,7 +21,8 @@ LONGEST = 320  # lines of code, without blank lines, comments and docstrings
 
 FLOORS = {
     0: "__init__ errors",
-    1: "transactions readers own_files fetch catalog corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
+    1: "canonical transactions readers own_files fetch catalog "
+    "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
     2: "itemsets eclat apriori rules rule_checks patterns baselines ranking",
     3: "item_model training readout classify distill graph text",
     4: "plots widgets check exercises ledger claims",

@@ -1,0 +1,128 @@
+"""The canonical form of a table of transactions: the same content gives the same table, whatever file it came from.
+
+Ids are whole numbers or text, times are UTC, a basket has one user and one time, nothing occurs twice, and rows are in
+an order that does not depend on the source.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from llmarm_tutorial.errors import DataError
+
+
+def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
+    """Bring the columns of `transactions.COLUMNS` that are present into canonical form.
+
+    Args:
+        frame: One row per event.
+        name: Name of the data set, for messages.
+
+    Returns:
+        The table in canonical order, and how many repeated rows were merged.
+
+    Raises:
+        DataError: If ids or times are empty, times are not datetimes, or a basket has several users.
+    """
+    table = frame.reset_index(drop=True)
+    for column in ("user_id", "basket_id", "item_id"):
+        if column in table:
+            may_miss = column == "user_id" and "basket_id" in table
+            table[column] = canonical_ids(table[column], name, may_miss)
+    if "user_id" in table and table["user_id"].isna().all():
+        table = table.drop(columns="user_id")
+    if "time" in table:
+        table["time"] = _canonical_times(table["time"], name)
+    if "basket_id" in table:
+        table = _one_user_one_time(table, name)
+    # price and quantity come last, so that not even rows alike in all else keep the order of the source
+    keys = [c for c in ("user_id", "time", "position", "basket_id", "item_id", "price", "quantity") if c in table]
+    return _merge_repeats(table.sort_values(keys, kind="stable", ignore_index=True))
+
+
+def canonical_items(items: pd.DataFrame, name: str) -> pd.DataFrame:
+    """An item table with one row per item, sorted by `item_id`, and a `name` for each (the id where none is known)."""
+    items = items.assign(item_id=canonical_ids(items["item_id"], name))
+    items = items.drop_duplicates("item_id").sort_values("item_id", ignore_index=True)
+    if "name" not in items:
+        items.insert(1, "name", items["item_id"].astype(str))
+    items["name"] = items["name"].fillna(items["item_id"].astype(str))
+    return items
+
+
+def canonical_ids(ids: pd.Series, name: str, may_miss: bool = False) -> pd.Series:
+    """Whole numbers as int64 (Int64 where some are missing), everything else as text; empty text is missing."""
+    if pd.api.types.is_numeric_dtype(ids):
+        missing = ids.isna()
+        whole = (ids.dropna() % 1 == 0).all()
+        ids = ids.astype(("Int64" if missing.any() else np.int64) if whole else "str")
+    else:
+        missing = ids.isna() | (ids.astype("str") == "")
+        ids = ids.astype("str")
+    if missing.any() and not may_miss:
+        raise DataError(f"{name}: {missing.sum()} rows have an empty {ids.name}; remove them or choose another column.")
+    return ids.mask(missing) if missing.any() else ids
+
+
+def _canonical_times(times: pd.Series, name: str) -> pd.Series:
+    """Datetimes in UTC without a zone, to the microsecond."""
+    if not pd.api.types.is_datetime64_any_dtype(times):
+        raise DataError(
+            f"{name}: the column time holds {times.dtype}, not datetimes; convert it with pandas.to_datetime."
+        )
+    if times.isna().any():
+        raise DataError(f"{name}: {times.isna().sum()} rows have no time; remove them or leave the time column out.")
+    if times.dt.tz is not None:
+        times = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    return times.astype("datetime64[us]")
+
+
+def _one_user_one_time(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Check that a basket has one user, and give all its rows that user, its first time and its first position."""
+    table = table.copy()
+    baskets = table.groupby("basket_id")
+    if "user_id" in table:
+        shared = baskets["user_id"].nunique()
+        if (shared > 1).any():
+            raise DataError(
+                f"{name}: the basket {shared.idxmax()!r} belongs to {shared.max()} users; basket ids must be unique "
+                "over all users, so join user and basket into one column first."
+            )
+        if table["user_id"].isna().any():
+            table["user_id"] = canonical_ids(baskets["user_id"].transform("first"), name, may_miss=True)
+    for column in {"time", "position"} & set(table):
+        table[column] = baskets[column].transform("min")
+    return table
+
+
+def _merge_repeats(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Make (basket, item), or without baskets the event, unique; quantities add up. Returns the number of rows merged.
+
+    The table comes sorted, so that which row is kept does not depend on the order of the source. Rows of a set without
+    baskets and without order are no events (a user may well have bought the item on two days): they stay.
+    """
+    if "basket_id" in table:
+        keys = ["basket_id", "item_id"]
+    elif {"time", "position"} & set(table):
+        keys = [c for c in ("user_id", "time", "position", "item_id") if c in table]
+    else:
+        return table, 0
+    repeated = table.duplicated(keys)
+    if not repeated.any():
+        return table, 0
+    if "quantity" in table:
+        table["quantity"] = table.groupby(keys)["quantity"].transform("sum", min_count=1)
+    return table[~repeated].reset_index(drop=True), int(repeated.sum())
+
+
+def hash_values(values: pd.Series) -> np.ndarray:
+    """A stable 64-bit hash per value; numbers and their text, all time units, fractions to nine digits hash alike."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        values = values.astype("datetime64[us]").astype(np.int64)
+    codes, distinct = pd.factorize(values)
+    text = [str(v) for v in np.asarray(distinct)]  # of a float32 as of a float64: the shortest digits that give it back
+    if pd.api.types.is_float_dtype(distinct):
+        text = [repr(int(v)) if v.is_integer() else f"{v:.9g}" for v in map(float, text)]
+    hashes = pd.util.hash_array(np.array(text, dtype=object), categorize=False)
+    return np.append(hashes, np.uint64(0))[codes]  # a missing value has code -1: hash 0
