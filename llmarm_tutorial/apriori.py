@@ -7,6 +7,7 @@ resulting `Itemsets` are the same.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable
 from itertools import combinations
@@ -169,6 +170,32 @@ def mine(
         has_subsets=containing is None and miner != "mlxtend-fpmax",
         has_supersets=max_length is None,
     )
+
+
+def compare_miners(baskets: Baskets, supports: Iterable[float], miners: Iterable[str], patience: float) -> pd.DataFrame:
+    """Time miners side by side at falling supports, one run each.
+
+    Args:
+        baskets: Transactions with baskets, or a sparse matrix of baskets × items.
+        supports: Shares in (0, 1], in falling order.
+        miners: Names in `MINERS`, the one to compare the others with first.
+        patience: Seconds; a miner that took longer once does not go on to lower supports.
+
+    Returns:
+        Columns `miner`, `min_support`, `seconds`, `itemsets`, and `agrees`: whether the itemsets and counts are exactly
+        those of the first miner.
+    """
+    rows, expected = [], {}
+    for miner in miners:
+        for support in supports:
+            start = time.perf_counter()
+            found = mine(baskets, support, miner=miner)
+            seconds = time.perf_counter() - start
+            agrees = found == expected.setdefault(support, found)
+            rows.append((miner, support, seconds, len(found), agrees))
+            if seconds > patience:
+                break
+    return pd.DataFrame(rows, columns=["miner", "min_support", "seconds", "itemsets", "agrees"])
 
 
 def suggest_support(baskets: Baskets, most: int = 1500) -> float:

@@ -1,11 +1,13 @@
 """Every figure of the kit, in one style.
 
 Functions take plain tables and arrays, draw one figure and return it; they compute nothing that a reader would want to
-check. Colours are from Okabe & Ito (2008), which readers with any colour vision tell apart.
+check. Colours are from Okabe & Ito (2008), which readers with any colour vision tell apart; only the many groups of a
+network need a larger palette, and there every node is named as well.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -21,6 +23,9 @@ from scipy.cluster import hierarchy
 ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
 CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
 SHADES = "viridis_r"
+
+# Item names may be Chinese; the first of these that are installed are used, whatever DejaVu lacks.
+_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei")
 
 _STYLE = {
     "figure.figsize": (8.5, 3.8),
@@ -44,15 +49,22 @@ _STYLE = {
 }
 
 
+def _fonts() -> list[str]:
+    installed = {font.name for font in mpl.font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _FONTS if name in installed)]
+
+
 def use_style() -> None:
-    """Set the kit's style for all figures that follow, and draw them into the notebook as PNG."""
-    plt.rcParams.update(_STYLE)
+    """Set the kit's style for all figures that follow."""
+    plt.rcParams.update(_STYLE | {"font.family": _fonts()})
+    # an emoji that no font has is drawn as a box; the notebook need not say so for every figure
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
 
 
 @contextmanager
 def style() -> Iterator[None]:
     """The kit's style within a `with` block."""
-    with plt.rc_context(_STYLE):
+    with plt.rc_context(_STYLE | {"font.family": _fonts()}):
         yield
 
 
@@ -103,9 +115,8 @@ def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> F
     )
     right.axvline(sizes.mean(), color=SECOND)
     right.text(sizes.mean(), right.get_ylim()[1] * 0.95, f"  mean {sizes.mean():.1f}", color=SECOND, va="top")
-    right.set(
-        xlabel=f"different items in a basket ({top} and more in the last bar)", ylabel="baskets", title="Basket sizes"
-    )
+    right.set(xlabel=f"items in a basket (last bar: {top} and more)", ylabel="baskets", title="Basket sizes")
+    right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     return _finished(figure)
 
 
@@ -197,57 +208,73 @@ def rule_network(rules: pd.DataFrame, groups: dict[str, str] | None = None) -> F
             for b in sorted(y):
                 known = graph.get_edge_data(a, b, {"lift": 0.0})["lift"]
                 graph.add_edge(a, b, lift=max(known, lift))
-    figure, axis = plt.subplots(figsize=(11, 6))
-    parts = sorted(nx.weakly_connected_components(graph), key=lambda part: (-len(part), min(part)))
-    place = _packed_layout(graph, parts)
+    place, outward = _packed_layout(graph)
     names = sorted({groups.get(node, "") for node in graph} if groups else {""})
     palette = dict(zip(names, plt.get_cmap("tab20").colors, strict=False))
     colors = [palette.get(groups.get(node, "") if groups else "", QUIET) for node in graph]
-    lifts = np.array([lift for *_, lift in graph.edges(data="lift")])
-    widths = 0.8 + 3 * (np.log(lifts) - np.log(lifts).min()) / max(np.ptp(np.log(lifts)), 1e-9)
+    strength = np.log([lift for *_, lift in graph.edges(data="lift")])
+    widths = 0.8 + 2.4 * (strength - strength.min()) / max(np.ptp(strength), 1e-9)
+    height = np.ptp([y for _, y in place.values()])
+    figure, axis = plt.subplots(figsize=(11, float(np.clip(0.75 * height, 3, 9))))
+    curve = "arc3,rad=0.08"
     nx.draw_networkx_edges(
-        graph,
-        place,
-        ax=axis,
-        width=widths,
-        edge_color="#8A94A0",
-        arrowsize=11,
-        node_size=170,
-        connectionstyle="arc3,rad=0.08",
+        graph, place, ax=axis, width=widths, edge_color="#A9B2BC", arrowsize=9, node_size=110, connectionstyle=curve
     )
-    nx.draw_networkx_nodes(graph, place, ax=axis, node_size=150, node_color=colors, edgecolors="white")
-    for node, (x, y) in place.items():
-        halo = [path_effects.withStroke(linewidth=2.5, foreground="white")]
+    nx.draw_networkx_nodes(graph, place, ax=axis, node_size=100, node_color=colors, edgecolors="white")
+    halo = [path_effects.withStroke(linewidth=2.5, foreground="white")]
+    for node, at in place.items():
+        dx, dy = outward[node]
         axis.annotate(
-            node, (x, y), xytext=(0, 8), textcoords="offset points", ha="center", fontsize=8, path_effects=halo
+            node,
+            at,
+            xytext=(7 * dx, 9 * dy),
+            textcoords="offset points",
+            ha="center" if abs(dx) < 0.5 else "left" if dx > 0 else "right",
+            va="center" if abs(dy) < 0.5 else "bottom" if dy > 0 else "top",
+            fontsize=8,
+            path_effects=halo,
         )
     if groups:
         handles = [mpl.lines.Line2D([], [], marker="o", ls="", color=palette[name], label=name) for name in names]
-        axis.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), fontsize=8)
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(names)), fontsize=8)
     axis.set_axis_off()
-    axis.margins(0.08)
-    axis.set_title("Wider arrow: higher lift")
+    axis.margins(0.06)
+    axis.set_title(f"The {len(rules)} pair rules with the highest lift; wider arrow: higher lift")
     return _finished(figure)
 
 
-def _packed_layout(graph: nx.Graph, parts: list[set]) -> dict[str, np.ndarray]:
-    """A layout per connected part, the parts in rows: force layouts push separate parts apart and waste the page."""
+def _packed_layout(graph: nx.DiGraph) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Place every connected part on its own and the parts in rows: force layouts push parts apart and waste the page.
+
+    Returns:
+        Node → position, and node → direction away from the middle of its part, where its name finds room.
+    """
+    plain = nx.Graph()  # nodes and edges sorted, since layouts depend on their order
+    plain.add_nodes_from(sorted(graph))
+    plain.add_edges_from(sorted({tuple(sorted(edge)) for edge in graph.edges}))
+    parts = sorted(map(sorted, nx.connected_components(plain)), key=lambda part: (-len(part), part))
     place: dict[str, np.ndarray] = {}
+    outward: dict[str, np.ndarray] = {}
     x = y = row_height = 0.0
-    page = max(5.0, 2.4 * np.sqrt(len(graph)))
     for part in parts:
-        side = 1.2 * np.sqrt(len(part)) + 0.5
-        if x + side > page and x > 0:
+        own = nx.Graph()
+        own.add_nodes_from(part)
+        own.add_edges_from(sorted(plain.subgraph(part).edges))
+        at = np.array(list(nx.kamada_kawai_layout(own).values()))[:, ::-1]  # upright, as names are written across
+        wide, high = (2.8, 1.9) if len(part) < 3 else (2.4 * np.sqrt(len(part)) + 2.2, 1.3 * np.sqrt(len(part)) + 0.8)
+        if x + wide > 18 and x > 0:
             x, y, row_height = 0.0, y - row_height, 0.0
-        own = nx.kamada_kawai_layout(graph.subgraph(sorted(part)).to_undirected())
-        for node, at in own.items():
-            # upright, since the names are written across
-            place[node] = np.array([x + side / 2, y - side / 2]) + at[::-1] * (side - 0.9) / 2
-        x, row_height = x + side, max(row_height, side)
-    return place
+        spread = np.maximum(np.abs(at).max(axis=0), 1e-9)
+        at = at / np.maximum(spread, 0.05) * [(wide - 2.8) / 2 if spread[0] > 0.05 else 0, (high - 1.2) / 2]
+        for node, spot in zip(part, at, strict=True):
+            place[node] = np.array([x + wide / 2, y - high / 2]) + spot
+            length = np.hypot(*spot)
+            outward[node] = spot / length if length > 1e-9 else np.array([0.0, 1.0])
+        x, row_height = x + wide, max(row_height, high)
+    return place, outward
 
 
-def grouped_matrix(rules: pd.DataFrame, n_groups: int = 16, n_consequents: int = 20) -> Figure:
+def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int = 32) -> Figure:
     """Antecedents grouped by the rules they take part in, against consequents (Hahsler & Karpienko 2017).
 
     A circle is as large as the support and as dark as the lift, both summed up over the group by their mean.
@@ -255,13 +282,14 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 16, n_consequents: int =
     Args:
         rules: Rule table with items by name.
         n_groups: Most groups of antecedents.
-        n_consequents: Most consequents, those with the most and strongest rules.
+        n_consequents: Most consequents, those with the strongest rules.
     """
     text = rules.assign(
         x=[", ".join(sorted(map(str, itemset))) for itemset in rules["antecedent"]],
         y=[", ".join(sorted(map(str, itemset))) for itemset in rules["consequent"]],
     )
-    top = np.log(text["lift"]).groupby(text["y"]).sum().nlargest(n_consequents).index
+    strongest = text.groupby("y")["lift"].max()
+    top = strongest.nlargest(n_consequents).index
     text = text[text["y"].isin(top)]
     lift = text.pivot_table(index="x", columns="y", values="lift", fill_value=1.0)
     group = np.ones(len(lift), dtype=int)
@@ -276,8 +304,8 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 16, n_consequents: int =
     strength = text.groupby("group")["lift"].mean().sort_values(ascending=False)
     column = {g: place for place, g in enumerate(strength.index)}
     row = {y: place for place, y in enumerate(top)}
-    figure, axis = plt.subplots(figsize=(10, 1.6 + 0.33 * len(top)))
-    size = 30 + 320 * cells["support"] / cells["support"].max()
+    figure, axis = plt.subplots(figsize=(10.5, 1.8 + 0.24 * len(top)))
+    size = 20 + 160 * cells["support"] / cells["support"].max()
     points = axis.scatter(
         cells["group"].map(column), cells["y"].map(row), s=size, c=cells["lift"], cmap=SHADES, norm=mpl.colors.LogNorm()
     )
@@ -292,7 +320,9 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 16, n_consequents: int =
     axis.set_yticks(range(len(top)), [y[:34] for y in top], fontsize=8)
     axis.set(xlabel="antecedents: strongest of the group, and how many more", ylabel="consequent")
     axis.invert_yaxis()
-    axis.set_title("Larger circle: more support")
+    axis.set_title(
+        f"{len(top)} of {len(strongest)} consequents, those with the strongest rules; larger circle: more support"
+    )
     return _finished(figure)
 
 
@@ -317,7 +347,7 @@ def found_down_the_ranking(curves: dict[str, pd.DataFrame], n_true: int, longest
             hits,
             where="post",
             color=color,
-            label=f"by {name}: {hits.iloc[-1] if len(hits) else 0} of {n_true}",
+            label=f"by {name.replace('_', '-')}: {hits.iloc[-1] if len(hits) else 0} of {n_true}",
         )
     axis.set(
         xlabel="rules looked at, best first", ylabel="real rules among them", xlim=(0, longest), ylim=(0, n_true * 1.08)
@@ -326,14 +356,21 @@ def found_down_the_ranking(curves: dict[str, pd.DataFrame], n_true: int, longest
     return _finished(figure)
 
 
-def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame) -> Figure:
+def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -> Figure:
     """Confidence of rules where they were mined against their confidence in unseen baskets, sized by their count.
 
     Args:
         train: Rule table as mined.
         test: The same rules recounted, in the same order.
+        n_named: How many rules to name: of those with the most baskets behind them, the ones that fell most.
     """
-    figure, axis = plt.subplots(figsize=(6.4, 5.2))
+    figure, axis = plt.subplots(figsize=(7.4, 5.2))
+    solid = train["count"] >= train["count"].quantile(0.9)
+    fall = ((train["confidence"] - test["confidence"])[solid]).nlargest(n_named)
+    for place, row in enumerate(fall.index):
+        name = f"{', '.join(sorted(train['antecedent'][row]))} ⇒ {', '.join(sorted(train['consequent'][row]))}"
+        spot = (train["confidence"][row] * 100, test["confidence"][row] * 100)
+        axis.annotate(name, spot, xytext=(6, 8 - 16 * (place % 2)), textcoords="offset points", va="center", fontsize=8)
     axis.plot([0, 100], [0, 100], ls=":", color=QUIET)
     order = np.argsort(train["count"].to_numpy(), kind="stable")  # what rests on much is drawn on top
     train, test = train.iloc[order], test.iloc[order]
@@ -348,27 +385,21 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame) -> Figure:
     return _finished(figure)
 
 
-def found_by_evidence(shares: pd.DataFrame, strata: Sequence[str]) -> Figure:
+def found_by_evidence(shares: pd.DataFrame, strata: dict[str, int]) -> Figure:
     """Share of real rules found against the number of baskets looked at, per stratum: mean and spread over draws.
 
     Args:
         shares: Column `baskets` and one per stratum with the share found, in [0, 1]; one row per draw.
-        strata: Names of the strata, easiest first.
+        strata: Name of each stratum, easiest first → number of rules in it.
     """
     figure, axis = plt.subplots(figsize=(8.5, 4))
     means, spread = (getattr(shares.groupby("baskets"), name)() * 100 for name in ("mean", "std"))
     nudge = np.linspace(0.985, 1.015, len(strata))  # keeps equal values apart
-    for color, name, shift in zip(CYCLE, strata, nudge, strict=False):
-        axis.errorbar(
-            means.index * shift,
-            means[name],
-            yerr=spread[name].fillna(0),
-            fmt="o-",
-            ms=4,
-            capsize=3,
-            color=color,
-            label=name.replace("_", " "),
-        )
+    for color, (name, size), shift in zip(CYCLE, strata.items(), nudge, strict=False):
+        mean, sd = means[name], spread[name].fillna(0)
+        bars = [np.minimum(sd, mean), np.minimum(sd, 100 - mean)]
+        label = f"{name.replace('_', ' ')} ({size} rules)"
+        axis.errorbar(means.index * shift, mean, yerr=bars, fmt="o-", ms=4, capsize=3, color=color, label=label)
     axis.set(
         xscale="log",
         ylim=(-4, 104),

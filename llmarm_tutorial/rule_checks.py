@@ -5,6 +5,7 @@ All functions take the rule table of `rules` and return a new one; none changes 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Iterable
 from itertools import chain, combinations
 
@@ -14,7 +15,7 @@ from scipy.special import gammaln
 
 from llmarm_tutorial.apriori import codes_of
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.itemsets import Baskets, as_matrix, count_itemsets
+from llmarm_tutorial.itemsets import Baskets, as_matrix, count_itemsets, pair_counts
 from llmarm_tutorial.rules import COLUMNS, measures
 
 Truth = Iterable[tuple[Collection[Hashable], Collection[Hashable]]]
@@ -35,19 +36,77 @@ def significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFram
     Raises:
         BadParameter: If `n_tests` is smaller than the table.
     """
-    n_tests = len(rules) if n_tests is None else n_tests
-    if n_tests < len(rules):
+    if n_tests is not None and n_tests < len(rules):
         raise BadParameter(
             f"n_tests ({n_tests}) is the number of rules looked at, so at least the {len(rules)} in the table."
         )
     x, y, both, n = (rules[c].to_numpy() for c in ("antecedent_count", "consequent_count", "count", "n_baskets"))
     p = fisher_greater(both, x, y, n)
-    # Rules outside the table count as p = 1: they stand behind all others and only raise the number of tests.
+    return rules.assign(p_value=p, q_value=benjamini_hochberg(p, n_tests))
+
+
+def benjamini_hochberg(p: np.ndarray, n_tests: int | None = None) -> np.ndarray:
+    """q-values: the expected share of false discoveries among all tests with a p-value no larger.
+
+    Args:
+        p: p-values, shape (n,).
+        n_tests: How many tests were made, at least n; those not in `p` count as p = 1, that is, they stand behind all
+            others and only raise the number. None: just those in `p`.
+
+    Returns:
+        q-values, shape (n,), in [0, 1].
+    """
     order = np.argsort(p, kind="stable")
-    bound = p[order] * n_tests / np.arange(1, len(p) + 1)
+    bound = p[order] * (len(p) if n_tests is None else n_tests) / np.arange(1, len(p) + 1)
     q = np.empty_like(p)
     q[order] = np.minimum(np.minimum.accumulate(bound[::-1])[::-1], 1)
-    return rules.assign(p_value=p, q_value=q)
+    return q
+
+
+def pair_tests(baskets: Baskets) -> pd.DataFrame:
+    """Fisher's test for every pair of items that met at least once, without building rules: for millions of pairs.
+
+    Args:
+        baskets: Transactions with baskets, or a sparse matrix of baskets × items.
+
+    Returns:
+        Columns `i`, `j` (item codes, i < j), `count` (baskets with both), `lift`, `p_value` and `q_value`, the latter
+        among all pairs of items that occur, whether they met or not.
+    """
+    matrix, _ = as_matrix(baskets)
+    support = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    i, j, both = pair_counts(matrix, 1)
+    n = matrix.shape[0]
+    p = fisher_greater(both, support[i], support[j], np.full(len(both), n))
+    q = benjamini_hochberg(p, math.comb(int((support > 0).sum()), 2))
+    lift = both * n / (support[i].astype(float) * support[j])
+    return pd.DataFrame({"i": i, "j": j, "count": both, "lift": lift, "p_value": p, "q_value": q})
+
+
+def lift_within(rules: pd.DataFrame, baskets: Baskets, strata: np.ndarray, label: str = "item_id") -> np.ndarray:
+    """Lift of rules given a third variable: joint baskets over those expected if independent within each stratum.
+
+    Args:
+        rules: Rule table.
+        baskets: Transactions or matrix that know all items of the rules.
+        strata: The third variable, one value per basket, such as its week.
+        label: Column of the item table that names the items in the rules.
+
+    Returns:
+        Shape (n_rules,). 1 where the strata explain the association; NaN where none is expected.
+    """
+    matrix, items = as_matrix(baskets)
+    _, stratum = np.unique(strata, return_inverse=True)
+    n = np.bincount(stratum)
+    code = {name: column for column, name in enumerate(items[label])}
+
+    def per_stratum(itemset: Collection[Hashable]) -> np.ndarray:
+        held = np.asarray(matrix[:, [code[item] for item in itemset]].sum(axis=1)).ravel() == len(itemset)
+        return np.bincount(stratum[held], minlength=len(n))
+
+    sides = zip(rules["antecedent"], rules["consequent"], strict=True)
+    pairs = [(per_stratum(x | y).sum(), (per_stratum(x) * per_stratum(y) / n).sum()) for x, y in sides]
+    return np.array([both / expected if expected else np.nan for both, expected in pairs])
 
 
 def fisher_greater(both: np.ndarray, x: np.ndarray, y: np.ndarray, n: np.ndarray) -> np.ndarray:

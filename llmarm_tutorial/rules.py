@@ -241,4 +241,4 @@ def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confiden
     """
     sides = zip(rules["antecedent"], rules["consequent"], strict=True)
     text = [f"{', '.join(sorted(map(str, x)))} ⇒ {', '.join(sorted(map(str, y)))}" for x, y in sides]
-    return pd.DataFrame({"rule": text}, index=rules.index).join(rules[list(columns)])
+    return pd.DataFrame({"rule": text}).join(rules[list(columns)].reset_index(drop=True))

@@ -1,7 +1,7 @@
 """Do the numbers reproduce? A run against the reference results of its profile, within each result's own tolerance.
 
 Reference files are `results/reference/<profile>.json`: lesson → its parameters, where and when it was recorded, and
-value name → value, tolerance, relative, unit.
+value name → what the ledger recorded.
 """
 
 from __future__ import annotations
@@ -90,9 +90,7 @@ def record(folder: Path, profile: str | None = None) -> Path:
         content["lessons"][name] = {
             "parameters": run["parameters"],
             "recorded": {key: run[key] for key in ("started", "git_commit", "versions", "hardware")},
-            "values": {
-                v["name"]: {key: v[key] for key in ("value", "unit", "tolerance", "relative")} for v in run["values"]
-            },
+            "values": {v["name"]: {key: v[key] for key in v if key != "name"} for v in run["values"]},
         }
     content["lessons"] = dict(sorted(content["lessons"].items()))
     run_folder.write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

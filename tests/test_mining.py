@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from llmarm_tutorial import catalog
-from llmarm_tutorial.apriori import MINERS, apriori, generate_candidates, mine
+from llmarm_tutorial.apriori import MINERS, apriori, compare_miners, generate_candidates, mine, suggest_support
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
 from llmarm_tutorial.itemsets import count_itemsets, min_count, pack_columns, pair_counts, slices
 from llmarm_tutorial.transactions import Transactions
@@ -122,6 +122,32 @@ def test_sequences_without_baskets_are_refused():
     watched = Transactions.from_frame(pd.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "position": [0, 1]}))
     with pytest.raises(Lacks, match="no baskets"):
         mine(watched, 0.5)
+
+
+def test_the_suggested_support_gives_a_readable_number_of_itemsets():
+    held = np.random.default_rng(0).random((500, 12)) < 0.3
+    matrix = sparse.csr_matrix(held)
+    chosen = suggest_support(matrix, most=60)
+    assert len(mine(matrix, chosen)) <= 60
+    lower = {0.5: 0.2, 0.2: 0.1, 0.1: 0.05, 0.05: 0.02, 0.02: 0.01}[chosen]
+    assert len(mine(matrix, lower)) > 60
+    assert suggest_support(sparse.csr_matrix(np.ones((50, 12), dtype=bool)), most=10) == 0.5  # nothing fits
+    assert suggest_support(Transactions.from_baskets(FIVE)) == 0.5  # lower means a single basket
+
+
+def test_miners_compared_side_by_side(monkeypatch):
+    costs = compare_miners(Transactions.from_baskets(FIVE), [0.8, 0.4], ["eclat", "apriori"], patience=60)
+    assert costs[["miner", "min_support", "itemsets"]].to_numpy().tolist() == [
+        ["eclat", 0.8, 2],
+        ["eclat", 0.4, 11],
+        ["apriori", 0.8, 2],
+        ["apriori", 0.4, 11],
+    ]
+    assert costs["agrees"].all()
+    assert len(compare_miners(Transactions.from_baskets(FIVE), [0.8, 0.4], ["eclat"], patience=0)) == 1
+    monkeypatch.setitem(MINERS, "apriori", lambda matrix, count, longest: ([np.array([[0]])], [np.array([5])]))
+    wrong = compare_miners(Transactions.from_baskets(FIVE), [0.8], ["eclat", "apriori"], patience=60)
+    assert wrong["agrees"].tolist() == [True, False]
 
 
 # --- laws ---

@@ -19,13 +19,15 @@ from llmarm_tutorial.rule_checks import (
     against_truth,
     average_precision,
     fisher_greater,
+    lift_within,
+    pair_tests,
     rank,
     recount,
     select,
     significance,
     without_redundant,
 )
-from llmarm_tutorial.rules import COLUMNS, MEASURES, from_itemsets, mine_rules, pair_rules
+from llmarm_tutorial.rules import COLUMNS, MEASURES, from_itemsets, mine_rules, pair_rules, readable
 from llmarm_tutorial.transactions import Transactions
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
@@ -233,6 +235,45 @@ def test_false_discoveries_are_controlled_under_independence():
         rules = pair_rules(Transactions.from_baskets([np.flatnonzero(row).tolist() for row in held]), 2)
         found += (significance(rules, n_tests=25 * 24)["q_value"] < 0.05).any()
     assert found <= 3
+
+
+@given(baskets_of_few_items)
+def test_pair_tests_are_the_significance_of_pair_rules(baskets):
+    transactions = Transactions.from_baskets(baskets)
+    tests = pair_tests(transactions)
+    ids = transactions.items["item_id"].to_numpy()
+    rules = keyed(significance(pair_rules(transactions, 1), n_tests=len(ids) * (len(ids) - 1)))
+    assert len(rules) == 2 * len(tests)
+    for row in tests.itertuples():
+        for x, y in ((row.i, row.j), (row.j, row.i)):
+            same = rules[rule([ids[x]], [ids[y]])]
+            assert same["count"] == row.count
+            assert same["lift"] == pytest.approx(row.lift)
+            assert same["p_value"] == pytest.approx(row.p_value)
+            assert same["q_value"] == pytest.approx(row.q_value)  # every pair is there twice, so is every test
+
+
+def test_lift_within_strata_by_hand():
+    """x and y are sold in one of two seasons, there independently: half of 8 baskets each, together in a quarter."""
+    season = [["x", "y"], ["x", "y"], ["x"], ["x"], ["y"], ["y"], ["z"], ["z"]]
+    transactions = Transactions.from_baskets(season + [["z"]] * 8)
+    rules = pair_rules(transactions, 1)
+    rules = rules[
+        [
+            x == frozenset("x") and y == frozenset("y")
+            for x, y in zip(rules["antecedent"], rules["consequent"], strict=True)
+        ]
+    ]
+    assert rules["lift"].item() == pytest.approx(2)
+    strata = np.array(["summer"] * 8 + ["winter"] * 8)
+    assert lift_within(rules, transactions, strata).item() == pytest.approx(1)
+    assert lift_within(rules, transactions, np.zeros(16)).item() == pytest.approx(2)
+
+
+def test_readable_rules():
+    table = readable(mine_rules(FIVE, 0.4, 1.0), ["lift"])
+    assert "1, 3 ⇒ 2" in table["rule"].to_list()
+    assert list(table.columns) == ["rule", "lift"]
 
 
 def test_redundant_rules_by_hand():

@@ -107,11 +107,13 @@ def test_lessons_that_were_not_run_keep_their_reference_and_are_not_missed(place
 
 
 def test_a_reference_says_where_it_is_from(place):
-    put_run(place / "a", "01_x", Result("a", 1, "s"))
+    measured = Result("a", 1, "s", interval=(0.5, 2), note="once")
+    put_run(place / "a", "01_x", measured)
     content = json.loads(verify.record(place / "a").read_text())
     assert content["profile"] == "quick"
     assert content["lessons"]["01_x"]["recorded"]["versions"]["python"] == "3.11.7"
-    assert content["lessons"]["01_x"]["values"] == {"a": {"value": 1, "unit": "s", "tolerance": 0.0, "relative": 0.0}}
+    kept = content["lessons"]["01_x"]["values"]["a"]
+    assert Result("a", **kept) == measured
 
 
 def test_failed_runs_miss_their_values_and_are_no_reference(place):

@@ -28,27 +28,28 @@ def _near(value: Any, wanted: float) -> bool:
     return math.isclose(float(value), wanted, rel_tol=1e-6)
 
 
-def _rows(function: Callable[..., pd.DataFrame], **options: float) -> list[int]:
-    return list(function(PAIRS.copy(), **options).index)
+def _rows(function: Callable[..., pd.DataFrame], **options: float) -> list[str]:
+    """Antecedents of the rows returned, whatever has become of the index."""
+    return ["".join(itemset) for itemset in function(PAIRS.copy(), **options)["antecedent"]]
 
 
 EXERCISES = [
     Exercise(
         id="01.1",
-        title="the confidence of {3} ⇒ {4}",
+        title="the confidence of {2} ⇒ {4}",
         checks=[
             (lambda v: 0 <= float(v) <= 1, "a confidence is a share, so it lies between 0 and 1."),
             (
-                lambda v: not _near(v, 3 / 5),
-                "that is the support of {3, 4}; of which baskets is the confidence a share?",
+                lambda v: not _near(v, 2 / 5),
+                "that is the support of {2, 4}; of which baskets is the confidence a share?",
             ),
-            (lambda v: not _near(v, 1), "that is the confidence of {4} ⇒ {3}; the antecedent stands on the left."),
-            (lambda v: _near(v, 3 / 4), "divide the number of baskets with both by the number with the antecedent."),
+            (lambda v: not _near(v, 2 / 3), "that is the confidence of {4} ⇒ {2}; the antecedent stands on the left."),
+            (lambda v: _near(v, 2 / 4), "divide the number of baskets with both by the number with the antecedent."),
         ],
         hints=[
-            "First find the baskets that hold 3. How many are there?",
+            "First find the baskets that hold 2. How many are there?",
             "Among those, how many hold 4 as well?",
-            "There are four baskets with 3; go through them one by one.",
+            "There are four baskets with 2; go through them one by one.",
         ],
     ),
     Exercise(
@@ -109,15 +110,15 @@ EXERCISES = [
             (callable, "hand in the function itself, without calling it."),
             (lambda f: isinstance(f(PAIRS.copy()), pd.DataFrame), "the function must return a data frame."),
             (
-                lambda f: 5 not in _rows(f),
+                lambda f: "c" not in _rows(f),
                 "a pair of two rare items stays in although chance alone would hardly let them meet once.",
             ),
             (
-                lambda f: sorted(_rows(f)) == [1, 3, 7],
+                lambda f: sorted(_rows(f)) == ["a", "b", "d"],
                 "keep every row whose expected number of joint baskets reaches the threshold, and no other.",
             ),
-            (lambda f: _rows(f) == [7, 1, 3], "sort by the count as a share of the expectation, smallest first."),
-            (lambda f: _rows(f, expected=100) == [7], "use the argument `expected` as the threshold."),
+            (lambda f: _rows(f) == ["a", "d", "b"], "sort by the count as a share of the expectation, smallest first."),
+            (lambda f: _rows(f, expected=100) == ["a"], "use the argument `expected` as the threshold."),
         ],
         hints=[
             "Under independence the share of baskets with both is the product of the two shares.",

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **Where does a model beat counting, and where does it not?** Shops have counted what goes together for thirty years. Texts
-# on large models claim that a model does it better and faster; they rarely show it. In these notebooks you build both,
-# let them compete on the same baskets, and judge for yourself. A result that goes against the model is as welcome as
-# one for it.
+# **Where does a model beat counting, and where does it not?** Shops have counted what goes together for thirty years.
+# Technical articles on large models claim that a model does it better and faster (the lessons name them); they rarely show
+# it. In these notebooks you build both, let them compete on the same baskets, and judge for yourself. A result that goes
+# against the model is as welcome as one for it.
 #
 # | You will do | You will learn | You need |
 # |---|---|---|
@@ -16,7 +16,7 @@ import pandas as pd
 
 from llmarm_tutorial import catalog, corner_shop, doctor, ledger
 
-pd.options.display.max_colwidth = 90
+pd.options.display.max_colwidth = 110
 
 # %% [markdown]
 # ## 1. Is this machine ready?
@@ -58,25 +58,22 @@ doctor.show()
 # associations are *planted*, from easy to nearly invisible, together with traps. Everything learned on it is then tried
 # on real, public data.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 shop = catalog.load("shop")
-pd.Series(shop.describe(), name="the shop").to_frame().astype(str)
+pd.Series(shop.describe(), name="the shop").map(lambda v: f"{v:.3g}" if isinstance(v, float) else f"{v}").to_frame()
 
-# %%
-# NBVAL_CHECK_OUTPUT
-shop.items[["item_id", "name", "name_zh", "category", "price"]].groupby("category").head(1)
+# %% tags=["nbval-check-output"]
+shop.items[["item_id", "name", "name_zh", "category", "price"]].groupby("category").head(1).set_index("item_id")
 
-# %%
-# NBVAL_CHECK_OUTPUT
-planted = corner_shop.planted_rules(None)
-planted.groupby("kind", sort=False).size().rename("planted").to_frame()
+# %% tags=["nbval-check-output"]
+planted = corner_shop.planted_rules(None).groupby("kind", sort=False).size()
+pd.DataFrame({"planted": planted, "what it means": pd.Series(corner_shop.truth()["kinds"])[planted.index]})
 
 # %% [markdown]
-# The public data sets that the kit knows. Those not on this machine are fetched with `llmarm data fetch NAME`.
+# The public data sets that the kit knows. *Baskets* tell what was bought together, *users* who bought, *order* what came
+# first, *clock* when. What is not on this machine is fetched with `llmarm data fetch NAME`.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 known = pd.DataFrame(
     [{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalog.entries()]
 )
@@ -91,14 +88,21 @@ known.set_index("name")
 # | transaction, basket | 事务、购物篮 | the items bought at one time |
 # | itemset | 项集 | a set of items |
 # | support | 支持度 | share of the baskets that hold an itemset |
+# | minimum support | 最小支持度 | the threshold that makes an itemset frequent |
 # | frequent itemset | 频繁项集 | an itemset whose support reaches the minimum |
 # | closed itemset | 闭项集 | no larger itemset has the same support |
-# | maximal itemset | 最大频繁项集 | no larger itemset is frequent |
+# | maximal itemset | 极大频繁项集 | no larger itemset is frequent |
 # | association rule | 关联规则 | antecedent ⇒ consequent |
 # | antecedent, consequent | 前件、后件 | left and right side of a rule |
 # | confidence | 置信度 | share of the antecedent's baskets that hold the consequent |
 # | lift | 提升度 | confidence divided by the consequent's support; 1 under independence |
+# | leverage | 杠杆率 | share of baskets beyond those that independence would give |
+# | redundant rule | 冗余规则 | a rule that a shorter one makes superfluous |
+# | substitute | 替代品 | a product bought instead of another |
+# | p-value | p 值 | how often chance alone would give as much |
 # | false discovery rate | 错误发现率 | expected share of false rules among those accepted |
+# | winner's curse | 赢家诅咒 | what was chosen for being high falls when measured again |
+# | average precision | 平均精度 | how far up a ranking the true ones stand; 1 is perfect |
 # | confounder | 混杂因素 | a third thing that makes two others look linked |
 # | long tail | 长尾 | the many items that are rarely bought |
 # | sequential pattern | 序列模式 | items that follow each other over several visits |
@@ -122,6 +126,10 @@ known.set_index("name")
 
 # %%
 _ = ledger.record("data/fingerprint", shop.fingerprint(), note="content of the shop, whatever file it came from")
+sizes = shop.table.groupby("basket_id").size()
+half = 1.96 * sizes.std() / len(sizes) ** 0.5
+interval = (sizes.mean() - half, sizes.mean() + half)
+_ = ledger.record("data/mean_basket_size", sizes.mean(), unit="items", interval=interval, tolerance=1e-9)
 
 # %% [markdown]
 # ## References

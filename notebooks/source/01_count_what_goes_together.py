@@ -8,7 +8,7 @@
 #
 # | You will do | You will learn | You need |
 # |---|---|---|
-# | find frequent itemsets by hand, with Apriori and with bitsets | support, confidence and lift, and what each hides | Python basics |
+# | find frequent itemsets by hand, with Apriori and with bitsets | support, confidence and lift, and what each hides | [00 Start here](00_start_here.ipynb), Python and a little pandas |
 # | turn them into rules and draw them three ways | why a low minimum support is expensive, and how to make it cheap | 45 minutes, under 2 GB of memory, no GPU |
 # | test rules for significance, on unseen baskets, and against a planted truth | when to believe a rule, and where counting fails | under a minute to run |
 
@@ -22,6 +22,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from llmarm_tutorial import apriori, catalog, check, corner_shop, ledger, plots, rule_checks, rules
+from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.itemsets import pack_columns
 from llmarm_tutorial.transactions import Transactions
 
@@ -34,38 +35,40 @@ BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
 TIME_COL: str = ""  # … when, if known
-SEED: int = 7  # of the random split and of the bootstrap
+SEED: int = 7  # of the random splits, draws and the bootstrap
 MIN_SUPPORT: float = 0.0  # share of baskets; 0 chooses one that gives a readable number of itemsets
 MIN_CONFIDENCE: float = 0.2  # share of the antecedent's baskets, above 0 and at most 1
-PATIENCE: float = 6.0  # seconds that one run of a slow miner may be expected to take in the comparison
+PATIENCE: float = 1.0  # seconds: a miner that took longer once does not go on to lower supports
 
 # %% [markdown]
 # ## 1. Look at the baskets
-# A **transaction** is one basket: a set of items bought at one time. Everything below needs nothing else, neither who
-# bought, nor when, nor in which order. Look at the data before you count anything.
+# A **transaction** is one basket: a set of items bought at one time. Counting needs nothing else, neither who bought nor
+# in which order; the time is used further down only to test the rules on later baskets. Look at the data before you count
+# anything.
 
 # %%
 data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
-pd.Series(data.describe(), name=data.name).to_frame().astype(str)
+if data.describe().get("baskets", 100) < 100:
+    raise DataError(f"{data.name} has fewer than 100 baskets, too few to split and test: take a larger file.")
+pd.Series(data.describe(), name=data.name).map(lambda v: f"{v:,.4g}" if isinstance(v, float) else f"{v}").to_frame()
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 for basket in data.basket_lists(label="name")[:6]:
     print("·", ", ".join(map(str, basket[:12])), "…" if len(basket) > 12 else "")
 
 # %% [markdown]
-# As a table for the computer, baskets are rows and items are columns: a matrix $X$ with $x_{ti} = 1$ if basket $t$ holds
-# item $i$. Nearly all entries are zero, so it is stored sparsely.
+# For the computer, baskets are rows and items are columns of a matrix $X$ with $x_{ti} = 1$ if basket $t$ holds item $i$.
+# Nearly all entries are zero, so it is stored sparsely.
 
 # %%
 X = data.basket_matrix()
-print(f"X has {X.shape[0]:,} baskets × {X.shape[1]:,} items and {X.nnz:,} ones: {X.nnz / np.prod(X.shape):.2%} filled")
-print(f"{X.shape[1]:,} items make {math.comb(X.shape[1], 2):,} pairs and {math.comb(X.shape[1], 3):,} triples")
+n_baskets, n_items = X.shape
+print(f"X has {n_baskets:,} baskets × {n_items:,} items and {X.nnz:,} ones: {X.nnz / n_baskets / n_items:.2%} filled")
+print(f"{n_items:,} items make {math.comb(n_items, 2):,} pairs and {math.comb(n_items, 3):,} triples")
 
 # %%
-item_counts = np.asarray(X.sum(axis=0)).ravel()
-basket_sizes = np.asarray(X.sum(axis=1)).ravel()
-plots.popularity(item_counts, data.items["name"].to_list(), basket_sizes)
+item_counts = np.bincount(X.indices, minlength=n_items)
+plots.popularity(item_counts, data.items["name"].to_list(), np.diff(X.indptr))
 
 # %% [markdown]
 # **What we see.** A few items are in very many baskets, most items in few: the *long tail* of every shop. It decides much
@@ -74,63 +77,65 @@ plots.popularity(item_counts, data.items["name"].to_list(), basket_sizes)
 
 # %%
 if "clock" in data.aspects:
-    starts = data.table.drop_duplicates("basket_id")["time"]
-    display(plots.rhythm(starts))
+    display(plots.rhythm(data.table.drop_duplicates("basket_id")["time"]))
 else:
     print(f"{data.name} has no clock times, so there is no rhythm to show.")
 
 # %% [markdown]
+# **What we see.** Where times are known, sales have a rhythm of days and seasons. Remember it: in section 8 the calendar
+# will fool us.
+
+# %% [markdown]
 # ## 2. Five baskets by hand: support
-# The **support** of an itemset $S$ is the share of baskets that hold all of it,
+# The **support** of an itemset $S$ is the share of the $n$ baskets that hold all of it,
 #
-# $$\operatorname{supp}(S) = \frac{|\{t : S \subseteq t\}|}{n}.$$
+# $$\operatorname{supp}(S) = \frac{\text{number of baskets that hold every item of } S}{n}.$$
 #
-# An itemset is **frequent** if its support reaches a threshold that we choose. Here are five baskets and four items,
-# with a minimum support of one half. Count along with pencil and paper before you run the cell.
+# An itemset is **frequent** if its support reaches a threshold that we choose, the *minimum support*. Here are five baskets
+# and four items, with a minimum support of one half. Count along with pencil and paper before you run the cell.
 
 # %%
 five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
-five.one_hot().astype(int).rename_axis("basket")
+five.one_hot().astype(int).set_axis(range(1, 6)).rename_axis("basket")
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 every = apriori.mine(five, 1)  # an integer is a number of baskets: everything that occurs at all
 table = every.table().assign(itemset=lambda t: [str(sorted(s)) for s in t["itemset"]])
 table["frequent at 0.5"] = np.where(table["support"] >= 0.5, "yes", "")
 table.drop(columns="length")
 
 # %% [markdown]
-# Seven of the fifteen itemsets are frequent: the four items and three pairs. One textbook-style source works through
-# exactly these baskets and calls $\{1, 2, 3\}$ frequent at one half. Check it in the table: two baskets of five hold it,
-# which is less. A slip of this kind is easy to make by hand and impossible to make by counting, which is a first
-# argument for counting.
+# Seven of the fifteen itemsets are frequent: the four items and three pairs. One of the texts that this kit puts to the
+# test [T1, its worked example] goes through exactly these baskets and calls $\{1, 2, 3\}$ frequent at one half. Check it in
+# the table: two baskets of five hold it, which is less. By hand such a slip is easily made; let a machine count.
 
-# %%
-# NBVAL_CHECK_OUTPUT
-matrix = five.basket_matrix().toarray()
-together = matrix[:, [0, 1, 2]].all(axis=1)  # columns of the items 1, 2, 3
+# %% tags=["nbval-check-output"]
+together = five.basket_matrix().toarray()[:, [0, 1, 2]].all(axis=1)  # columns of the items 1, 2, 3
 print("baskets that hold {1, 2, 3}:", together.astype(int), "support", together.mean())
 
 # %% [markdown]
 # ## 3. From itemsets to rules: confidence, and why lift
-# A **rule** $X \Rightarrow Y$ reads "baskets with the antecedent $X$ tend to hold the consequent $Y$ too". Its
-# **confidence** is the share of the antecedent's baskets in which that is so; its **lift** compares this share with how
-# often $Y$ is bought anyway:
+# A **rule** $A \Rightarrow B$ reads "baskets with the antecedent $A$ tend to hold the consequent $B$ too". With $A \cup B$
+# for the items of both, its **confidence** is the share of the antecedent's baskets that hold the consequent as well, and
+# its **lift** compares this share with how often $B$ is bought anyway:
 #
-# $$\operatorname{conf}(X \Rightarrow Y) = \frac{\operatorname{supp}(X \cup Y)}{\operatorname{supp}(X)}, \qquad
-# \operatorname{lift}(X \Rightarrow Y) = \frac{\operatorname{conf}(X \Rightarrow Y)}{\operatorname{supp}(Y)}.$$
+# $$\operatorname{conf}(A \Rightarrow B) = \frac{\operatorname{supp}(A \cup B)}{\operatorname{supp}(A)}, \qquad
+# \operatorname{lift}(A \Rightarrow B) = \frac{\operatorname{conf}(A \Rightarrow B)}{\operatorname{supp}(B)}.$$
 #
-# A lift of 1 means that knowing $X$ tells nothing about $Y$. By hand: $\{1\}$ is in three baskets, all of which hold
-# $2$, so the confidence is 1; but $2$ is in four baskets of five anyway, so the lift is only $1 / 0.8$.
+# A lift of 1 means that knowing $A$ tells nothing about $B$. By hand: $\{1\}$ is in three baskets, all of which hold
+# $2$, so the confidence is 1; but $2$ is in four baskets of five anyway, so the lift is only $1 / 0.8$. All rules with
+# support of at least 0.4 and confidence of at least 0.7:
 
-# %%
-# NBVAL_CHECK_OUTPUT
-rules.readable(rules.mine_rules(five, 0.4, 0.7)).round(3)
+# %% tags=["nbval-check-output"]
+rules.readable(rules.mine_rules(five, min_support=0.4, min_confidence=0.7))
 
 # %% [markdown]
-# $\{1\} \Rightarrow \{2\}$ and $\{1, 3\} \Rightarrow \{2\}$ are certain, $\{3\} \Rightarrow \{2\}$ has a confidence of three
+# $\{1\} \Rightarrow \{2\}$ and $\{1, 3\} \Rightarrow \{2\}$ are certain. $\{3\} \Rightarrow \{2\}$ has a confidence of three
 # quarters, which sounds strong, yet its lift is *below* 1: who buys 3 buys 2 a little *less* often than everybody.
-# The same trap in the large: rank the pair rules of the whole data set by confidence, and by lift.
+#
+# The same trap in the large. A **pair rule** has one item on each side. We take those whose support reaches a minimum
+# that the kit chose so that the number of itemsets stays readable (set `MIN_SUPPORT` to choose it yourself), and rank
+# them by confidence, then by lift.
 
 # %%
 min_support = MIN_SUPPORT or apriori.suggest_support(data)
@@ -153,40 +158,37 @@ right_hand = confident.groupby("consequent").agg(
 right_hand.sort_values("rules", ascending=False).head(5)
 
 # %%
-share_of_top = float(right_hand["rules"].max() / right_hand["rules"].sum())
 top = right_hand["rules"].idxmax()
+share_of_top = float(right_hand["rules"][top] / right_hand["rules"].sum())
 print(f"{share_of_top:.0%} of the confident rules say “⇒ {top}”, with a mean lift of {right_hand['lift'][top]:.2f}")
 
 # %% [markdown]
-# Confidence rewards whatever is bought all the time: nearly every product "implies" the bestseller, and knowing the product
-# tells nothing about it. Lift divides popularity out. It has the opposite weakness, as section 8 shows: with few
-# baskets a large lift is easily luck.
+# Confidence rewards whatever is bought all the time: in the shop, most products "imply" the bestseller, and knowing the
+# product tells nothing about it. Lift divides popularity out. It has the opposite weakness: with few baskets a large lift is
+# easily luck. Section 8 measures both.
 
 # %% [markdown]
 # ## 4. Apriori from nothing
 # With $m$ items there are $2^m - 1$ itemsets; nobody counts them all. Agrawal and Srikant (1994) noticed that nobody has
-# to. Adding an item to an itemset can only lose baskets,
-#
-# $$S \subset T \;\Rightarrow\; \operatorname{supp}(S) \ge \operatorname{supp}(T),$$
-#
-# so **every subset of a frequent itemset is frequent**, and an itemset with an infrequent subset need not be counted.
-# Apriori climbs level by level. From the frequent pairs of the five baskets it forms the candidates of length three:
+# to. Adding an item to an itemset can only lose baskets: if $S \subset T$ then $\operatorname{supp}(S) \ge
+# \operatorname{supp}(T)$. Hence **every subset of a frequent itemset is frequent**, and an itemset with an infrequent subset
+# need not be counted. Apriori climbs level by level. Suppose that these pairs are frequent:
 
-# %%
-# NBVAL_CHECK_OUTPUT
-level = {frozenset(pair) for pair in [(1, 2), (2, 3), (3, 4)]}  # the frequent pairs
-print("candidates of three items:", apriori.generate_candidates(level, 3))
+# %% tags=["nbval-check-output"]
+level = {frozenset(pair) for pair in [(1, 2), (1, 3), (2, 3), (2, 4)]}
+print("candidates of three items:", sorted(map(sorted, apriori.generate_candidates(level, 3))))
 
 # %% [markdown]
-# None: $\{1,2,3\}$ would need $\{1,3\}$ to be frequent, and it is not. Apriori never even counts the itemset of the slip
-# above. Here is the step that joins and prunes, as it stands in the package:
+# Two steps lead there. *Join* pairs that begin with the same item: 1 2 and 1 3 give 1 2 3; 2 3 and 2 4 give 2 3 4.
+# *Prune* candidates with an infrequent subset: 2 3 4 holds 3 4, which is not on the list, so it cannot be frequent and is
+# never counted. As it stands in the package, where a prefix is what two itemsets begin with:
 
 
 # %%
 def show(function) -> None:
     """Show the code of a function without its docstring."""
-    code = inspect.getsource(function).replace(f'"""{function.__doc__}"""', "...")
-    display(Markdown(f"```python\n{code.replace('    ...' + chr(10), '')}\n```"))
+    code = inspect.getsource(function).replace(f'    """{function.__doc__}"""\n', "")
+    display(Markdown(f"```python\n{code}\n```"))
 
 
 show(apriori.generate_candidates)
@@ -197,9 +199,9 @@ show(apriori.generate_candidates)
 # %%
 show(apriori.apriori)
 
-# %%
-# NBVAL_CHECK_OUTPUT
-apriori.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
+# %% tags=["nbval-check-output"]
+found = apriori.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
+print(", ".join(f"{sorted(itemset)}: {count}" for itemset, count in sorted(found.items(), key=lambda f: sorted(f[0]))))
 
 # %% [markdown]
 # Note the threshold: a *number of baskets*, here 3, not a share. Computers store 0.1 or 0.7 only nearly, and a share
@@ -213,8 +215,7 @@ apriori.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=
 # the number of ones. This is **Eclat** (Zaki 2000). Bits are written from the right, as numbers are: the first basket is
 # the last digit.
 
-# %%
-# NBVAL_CHECK_OUTPUT
+# %% tags=["nbval-check-output"]
 bits = pack_columns(five.basket_matrix())  # shape (items, words of 64 bits)
 for item, word in zip(five.items["item_id"], bits[:, 0], strict=True):
     print(f"item {item}: {int(word):05b}   in {np.bitwise_count(word)} baskets")
@@ -222,68 +223,59 @@ both = bits[0, 0] & bits[1, 0]
 print(f"{{1, 2}}: {int(both):05b}   in {np.bitwise_count(both)} baskets")
 
 # %% [markdown]
-# One instruction of the processor handles 64 baskets. Four more ideas make the kit's miner fast in plain NumPy: the counts
-# of all pairs are one sparse matrix product $X^\top X$; the bits of an itemset's extensions are kept only for the
-# baskets of its first item; many first items are worked on at once; and a candidate is intersected only if its two
-# newest items are a frequent pair. The module `llmarm_tutorial/eclat.py` is short enough to read over a coffee.
+# One instruction of the processor handles 64 baskets. On all baskets of the data:
 
 # %%
 start = time.perf_counter()
 itemsets = apriori.mine(data, min_support)  # the miner "eclat" is the default
 eclat_seconds = time.perf_counter() - start
-print(f"{itemsets}\nin {eclat_seconds:.3f} s")
+print(f"{len(itemsets):,} frequent itemsets, by length {itemsets.by_length()}, in {eclat_seconds:.3f} s")
 
 # %%
-names = itemsets.table(label="name")
-longest = names[names["length"] >= 3].nlargest(8, "count")
-longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset"]])
+longest = itemsets.table(label="name").query("length >= 3").nlargest(8, "count")
+longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset"]]).reset_index(drop=True)
 
 # %% [markdown]
-# Most of these say the same thing several times. An itemset is **closed** if no larger one has the same count, and
-# **maximal** if no larger one is frequent. The closed ones determine all counts, the maximal ones all memberships.
+# *For the curious.* Four more ideas make the miner fast in plain NumPy: the counts of all pairs are one sparse matrix
+# product $X^\top X$; the bits of an itemset's extensions are kept only for the baskets of its first item; many first items
+# are worked on at once; and a candidate is intersected only if its two newest items are a frequent pair. The module
+# `llmarm_tutorial/eclat.py` is short enough to read over a coffee.
+#
+# Lists of itemsets can be shortened. An itemset is **closed** if no larger one has the same count, and **maximal** if no
+# larger one is frequent. In the five baskets, every basket with 1 holds 2 as well, so $\{1\}$ is not closed: $\{1, 2\}$ says it
+# all. The closed itemsets still determine every count. The maximal ones tell which itemsets are frequent, not how often.
 
 # %%
-{"frequent": len(itemsets), "closed": len(itemsets.closed()), "maximal": len(itemsets.maximal())}
+few = apriori.mine(five, 0.4)
+lengths = {name: (len(s), len(s.closed()), len(s.maximal())) for name, s in (("five", few), (data.name, itemsets))}
+pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("baskets of")
 
 # %% [markdown]
 # ## 6. What a low minimum support costs
 # The threshold is the knob that matters. Lower it and rarer associations appear; the number of itemsets and the time go
-# up, with some miners steeply. Three of them on the same baskets: Apriori as shown above, FP-growth from the library
-# mlxtend, and the kit's Eclat. All must find exactly the same itemsets. A miner leaves the race when its next run would
-# likely exceed the patience set above.
+# up, with some miners steeply. Three of them on the same baskets: Apriori as shown above, in plain Python; FP-growth (Han,
+# Pei & Yin 2000) from the library mlxtend; and the kit's Eclat in NumPy. So the figure compares programs, not algorithms
+# alone. A miner that took longer than `PATIENCE` once does not go on to lower supports.
 
 # %%
-costs, racers = (
-    [],
-    {"Apriori, as taught": "apriori", "FP-growth, mlxtend": "mlxtend-fpgrowth", "Eclat, llmarm": "eclat"},
-)
-supports = [min(0.9, min_support * factor) for factor in (32, 16, 8, 4, 2, 1)]
-for name, miner in racers.items():
-    for support in dict.fromkeys(supports):
-        start = time.perf_counter()
-        found = apriori.mine(data, support, miner=miner)
-        seconds = time.perf_counter() - start
-        costs.append({"miner": name, "min_support": support, "seconds": seconds, "itemsets": len(found)})
-        if seconds > PATIENCE / 4:
-            break
-costs = pd.DataFrame(costs)
+supports = list(dict.fromkeys(min(0.9, min_support * factor) for factor in (32, 16, 8, 4, 2, 1)))
+named = {"eclat": "Eclat, llmarm", "mlxtend-fpgrowth": "FP-growth, mlxtend", "apriori": "Apriori, as taught"}
+costs = apriori.compare_miners(data, supports, named, PATIENCE).replace({"miner": named})
 plots.mining_cost(costs)
 
 # %%
-agree = costs.groupby("min_support")["itemsets"].nunique().eq(1).all()
-print("all miners found equally many itemsets at every support that they share:", agree)
-last = costs.groupby("miner", sort=False).last()  # the lowest support each one got to
-pd.DataFrame({"lowest support": last["min_support"], "seconds": last["seconds"]})
+print("same itemsets with the same counts wherever two miners got to:", costs["agrees"].all())
+costs.groupby("miner", sort=False).last()[["min_support", "seconds"]].rename(columns={"min_support": "lowest support"})
 
 # %% [markdown]
-# **What we see.** Both axes are logarithmic. Counting is not slow: what is slow is counting badly. Keep this in mind
+# **What we see.** All axes are logarithmic. Counting is not slow: what is slow is counting badly. Keep this in mind
 # when a text says that counting is the bottleneck which large models remove. The repository's benchmark compares more
 # miners on larger data, a C program among them.
 
 # %% [markdown]
 # ## 7. Draw the rules
-# From the frequent itemsets come the rules: split every itemset into antecedent and consequent and keep what reaches the
-# minimum confidence.
+# From the frequent itemsets come the rules: one item goes to the right, the others stay on the left, and the rule is kept
+# if it reaches the minimum confidence.
 
 # %%
 found = rules.from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
@@ -291,132 +283,143 @@ print(f"{len(found):,} rules with confidence of at least {MIN_CONFIDENCE:.0%}")
 plots.rule_scatter(found) if len(found) else print("No rule: lower MIN_CONFIDENCE or MIN_SUPPORT.")
 
 # %% [markdown]
-# Every point is a rule. Strong lift (dark) is rare and lives mostly at low support; the pale band is what confidence alone
-# would also have kept. As a **network** of the pair rules with the highest lift, whatever their confidence, the
-# neighbourhoods of the data appear:
+# **What we see.** Every point is a rule. In the shop, the pale band at the height of the bestseller's own share is what
+# confidence alone keeps: many rules, all with a lift of about 1. The dark points are associations.
+#
+# As a **network** of the pair rules with the highest lift, whatever their confidence:
 
 # %%
 groups = dict(zip(data.items["name"], data.items["category"], strict=True)) if "category" in data.items else None
-plots.rule_network(rule_checks.rank(pairs, "lift", 70), groups) if len(pairs) else None
+plots.rule_network(rule_checks.rank(pairs, "lift", 60), groups) if len(pairs) else None
 
 # %% [markdown]
-# And as a **grouped matrix**: antecedents that lead to the same consequents share a column.
+# **What we see.** Strong rules come in small islands. Pairs are products made for each other; larger islands are occasions, a
+# salad or a breakfast, in which everything goes a little with everything. And as a **grouped matrix**, in which
+# antecedents that lead to the same consequents share a column:
 
 # %%
-plots.grouped_matrix(rule_checks.rank(pairs, "lift", 160)) if len(pairs) else None
+plots.grouped_matrix(rule_checks.rank(pairs, "lift", 250)) if len(pairs) else None
 
 # %% [markdown]
-# Longer rules often repeat shorter ones. A rule is **redundant** if leaving out part of its antecedent gives at least the
-# same confidence.
+# **What we see.** A column with one dark circle is a pair; columns with several pale ones are occasions.
+#
+# Not every rule adds something. A rule is **redundant** if leaving items out of its antecedent, all of them if need be, gives
+# at least the same confidence. With nothing on the left, the confidence is simply the consequent's own share.
 
 # %%
 lean = rule_checks.without_redundant(found)
-print(f"{len(found):,} rules, {len(lean):,} without the redundant ones")
-rules.readable(rule_checks.rank(lean, "leverage", 8), ["support", "confidence", "lift", "leverage", "zhang", "count"])
+useless = int((found["lift"] <= 1).sum())
+print(f"{len(found):,} rules: {useless:,} no better than nothing on the left, {len(lean):,} remain in the end")
+rules.readable(rule_checks.rank(lean, "lift", 8))
 
 # %% [markdown]
 # ## 8. Which rules are real?
 # A rule is a statement about baskets not yet seen. Three questions, each harder than the one before: could it be chance,
 # does it hold tomorrow, is it true?
 #
-# **Could it be chance?** Fisher's exact test gives the probability $p$ that independent items meet at least as often. But
-# we looked at thousands of pairs, so hundreds of small $p$ are to be expected from luck alone. The procedure of Benjamini
-# and Hochberg (1995) turns them into $q$, the share of false discoveries we accept. It has to know how many pairs were
-# *looked at*, not how many survived our filter.
+# **Could it be chance?** Fisher's exact test gives the probability $p$ that independent items meet at least as often as
+# these did. But we look at every pair of items, so luck alone produces many small $p$. The method of Benjamini and
+# Hochberg (1995) allows for that: the *q-value* of a pair is the expected share of false discoveries if we accept it and
+# all pairs with a smaller $p$. It has to know how many pairs were *looked at*, not how many survived a filter.
 
 # %%
-candidates = rules.pair_rules(data, max(5, int(X.shape[0] * min_support / 8)), label="name")
-looked_at = int((item_counts > 0).sum()) * (int((item_counts > 0).sum()) - 1)
-tested = rule_checks.significance(candidates, n_tests=looked_at)
-pd.Series(
-    {
-        "pair rules looked at": looked_at,
-        "with lift above 1": (tested["lift"] > 1).sum(),
-        "with p below 0.05": (tested["p_value"] < 0.05).sum(),
-        "with q below 0.05": (tested["q_value"] < 0.05).sum(),
-    }
-).to_frame("rules")
+tests = rule_checks.pair_tests(data)
+looked_at = math.comb(int((item_counts > 0).sum()), 2)
+summary = {
+    "pairs looked at": looked_at,
+    "p below 0.05 expected from luck alone": round(0.05 * looked_at),
+    "p below 0.05 found": int((tests["p_value"] < 0.05).sum()),
+    "q below 0.05 found": int((tests["q_value"] < 0.05).sum()),
+}
+pd.Series(summary, name="pairs").to_frame()
 
 # %% [markdown]
-# **Does it hold tomorrow?** Mine on the earlier baskets and recount the very same rules in the later ones (without clock
-# times: on a random part of the baskets). Rules on the diagonal kept their promise.
+# **Does it hold tomorrow?** Mine on the first seven tenths of the baskets and recount the very same rules in the last two
+# tenths (without clock times: in a random two tenths). Rules on the diagonal kept their promise.
 
 # %%
 parts = data.split_by_time(0.1, 0.2) if "clock" in data.aspects else data.split_by_basket(0.1, 0.2, seed=SEED)
-past = rules.pair_rules(parts.train, max(5, int(parts.train.basket_matrix().shape[0] * min_support / 8)), label="name")
+past = rules.pair_rules(parts.train, max(5, int(n_baskets * min_support / 12)), label="name")
 past = past[past["lift"] > 1.5].reset_index(drop=True)
 future = rule_checks.recount(past, parts.test, label="name")
 plots.seen_and_unseen(past, future)
 
 # %%
 both_times = pd.DataFrame({"mined": past["confidence"], "unseen": future["confidence"]}).dropna()
-quarter = pd.qcut(past["count"], 4, duplicates="drop").rename("baskets behind the rule")
-kept = both_times.groupby(quarter, observed=True).mean()
-kept.assign(kept=kept["unseen"] / kept["mined"], rules=both_times.groupby(quarter, observed=True).size())
+quarter = pd.qcut(past["count"], 4, duplicates="drop")
+kept = both_times.groupby(quarter, observed=True).mean().assign(rules=both_times.groupby(quarter, observed=True).size())
+kept.index = [f"{math.floor(span.left) + 1} to {math.floor(span.right)}" for span in kept.index]
+kept.assign(kept=kept["unseen"] / kept["mined"]).rename_axis("baskets behind the rule")
 
 # %% [markdown]
 # **What we see.** In the shop, rules fall when they are counted again. They were chosen for being high, and part of that was
-# luck: the *winner's curse*. The fewer baskets behind a rule, the less of its confidence it tends to keep. On other data a
-# trend can hide this: where baskets grow over the year, all confidences rise together. Lift allows for that.
+# luck: the *winner's curse*. The fewer baskets behind a rule, the less of its confidence it tends to keep. The named rules
+# fell although they rest on many baskets, so luck does not explain them: those habits were planted to stop in the
+# last months. Even a true rule need not last. On other data a trend can hide all this: where baskets grow over the year, all
+# confidences rise together.
 #
 # **Is it true?** On real data nobody knows. That is why the kit ships a shop whose true rules are known, because they were
-# planted: from easy to nearly invisible, together with traps. A good ranking puts the real ones first.
+# planted, from easy to nearly invisible. We take those with one item on each side and rank all pairs: a good ranking
+# puts the planted ones first.
 
 # %%
-planted = None
+planted, curves = None, {}
 if DATASET == "shop":
     planted = corner_shop.planted_rules(["same_basket", "drift", "segment", "cold_start"])
-    singles = planted[planted["antecedent"].map(len) == 1]
-    truth = list(zip(singles["antecedent"], singles["consequent"], strict=True))
-    ranked = rule_checks.significance(rules.pair_rules(data, 10), n_tests=looked_at)
-    curves = {
-        name: rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
-        for name, measure in {
-            "lift": "lift",
-            "p-value": "p_value",
-            "leverage": "leverage",
-            "confidence": "confidence",
-        }.items()
-    }
+    planted = planted[planted["antecedent"].map(len) == 1]
+    truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
+    ranked = rule_checks.significance(rules.pair_rules(data, 10), n_tests=2 * looked_at)
+    for measure in ("lift", "p_value", "leverage", "confidence"):
+        curves[measure] = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
     display(plots.found_down_the_ranking(curves, len(truth), longest=150))
 else:
     print("Only the shop has a planted truth; what follows in this section is shown with DATASET = 'shop'.")
 
+# %% [markdown]
+# **What we see.** All miners find the same rules; what decides is the *measure by which you rank*. Confidence begins as well
+# as any and then fills up with the bestseller and stalls. **Leverage**, the share of baskets beyond those that independence
+# would give, $\operatorname{supp}(A \cup B) - \operatorname{supp}(A)\operatorname{supp}(B)$, favours popular pairs. Lift and
+# the p-value stay close to the ideal line longest. (Some misses are mild but real habits of the simulated customers,
+# breakfast or baking days; the curve asks for the planted ones.)
+#
+# One number for such a curve is the **average precision**: the precision at each planted rule's rank, averaged over all
+# planted rules, 1 being perfect. And here is the weakness of lift. The ranking above left out pairs that met in fewer than
+# ten baskets. Without this guard:
+
 # %%
+average = {}
 if planted is not None:
-    average = {name: rule_checks.average_precision(curve) for name, curve in curves.items()}
-    display(pd.Series(average, name="average precision").to_frame())
+    for least in (1, 2, 5, 10):
+        ranked = rule_checks.significance(rules.pair_rules(data, least), n_tests=2 * looked_at)
+        for measure in ("lift", "p_value", "confidence"):
+            curve = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
+            average[measure, least] = rule_checks.average_precision(curve)
+    shown = (
+        pd.Series(average, name="average precision").unstack().rename_axis(columns="pairs that met at least … times")
+    )
+    display(shown)
 
 # %% [markdown]
-# **What we see.** All miners find the same rules; what decides is the *measure by which you rank*. Lift and the p-value put
-# the planted rules first. Confidence and leverage let bestsellers in between. (Some rules that count as misses here
-# are mild but real habits of the simulated customers, breakfast or baking days; the curve asks for the planted ones.)
+# **What we see.** Two rare products that met once or twice by luck have an enormous lift. The p-value knows how little that
+# is worth, so its ranking hardly needs the guard.
 #
 # Not every strong association is a link, either. Two products sold in the same season meet in baskets although neither
-# has anything to do with the other; a third variable, the calendar, explains both. Another pair has a fine confidence
-# and no lift at all. Compare the lift over the whole
-# time with the lift among baskets of the same week:
+# has anything to do with the other; a third variable, the calendar, explains both. Another pair has a fine confidence and
+# no lift at all. Compare the lift over the whole time with the lift among baskets of the same week:
 
 # %%
 if planted is not None:
     confounded = corner_shop.planted_rules("confounded")
-    started = data.table.drop_duplicates("basket_id").set_index("basket_id")["time"].reindex(data.basket_ids)
-    week = started.dt.to_period("W").to_numpy()
-    code = dict(zip(data.items["item_id"], range(X.shape[1]), strict=True))
-    shown = {}
-    for x, y in zip(confounded["antecedent"], confounded["consequent"], strict=True):
-        held = pd.DataFrame(X[:, [code[min(x)], code[min(y)]]].toarray(), columns=["x", "y"])
-        weekly = held.assign(both=held["x"] & held["y"], n=1).groupby(week).sum()
-        total = weekly.sum()
-        shown[" ⇒ ".join(data.items["name"].iloc[[code[min(x)], code[min(y)]]])] = {
-            "confidence": total["both"] / total["x"],
-            "lift over all baskets": total["both"] * total["n"] / (total["x"] * total["y"]),
-            "lift given the week": total["both"] / (weekly["x"] * weekly["y"] / weekly["n"]).sum(),
-        }
-    display(pd.DataFrame(shown).T)
+    starts = data.table.drop_duplicates("basket_id").set_index("basket_id")["time"].reindex(data.basket_ids)
+    counted = rule_checks.recount(confounded, data)
+    counted["lift given the week"] = rule_checks.lift_within(confounded, data, starts.dt.to_period("W").astype(str))
+    counted["rule"] = confounded["antecedent_names"] + " ⇒ " + confounded["consequent_names"]
+    display(counted.set_index("rule")[["confidence", "lift", "lift given the week"]])
 
 # %% [markdown]
-# Counting can condition on what you know, here the week. It cannot know by itself what to condition on.
+# **What we see.** Given the week, the lift of the seasonal pairs falls to about 1: the association is real, the link is not.
+# A promotion of one would not sell the other. Counting can condition on what you know, here the week. It cannot know by
+# itself what to condition on.
 
 # %% [markdown]
 # ## 9. Where counting fails
@@ -426,60 +429,57 @@ if planted is not None:
 
 # %%
 def discovered(matrix) -> set[frozenset]:
-    """Pairs of item ids that pass the test in these baskets."""
-    seen = rules.pair_rules(matrix, 3)
-    seen = rule_checks.significance(seen[seen["lift"] > 1], n_tests=looked_at)
-    passed = seen[seen["q_value"] < 0.05]
-    return {frozenset(data.items["item_id"].iloc[[min(x), min(y)]]) for x, y in passed.iloc[:, :2].to_numpy()}
+    """Pairs of item ids with a lift above 1 that pass the test in these baskets."""
+    passed = rule_checks.pair_tests(matrix).query("q_value < 0.05 and lift > 1")
+    ids = data.items["item_id"].to_numpy()
+    return {frozenset(pair) for pair in zip(ids[passed["i"]], ids[passed["j"]], strict=True)}
 
-
-if planted is not None:
-    same = corner_shop.planted_rules("same_basket")
-    same = same[same["antecedent"].map(len) == 1].assign(
-        pair=lambda t: [x | y for x, y in t[["antecedent", "consequent"]].to_numpy()]
-    )
-    random, evidence = np.random.default_rng(SEED), []
-    for share in (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1):
-        for draw in range(5 if share < 1 else 1):
-            pairs_found = discovered(X[random.random(X.shape[0]) < share])
-            hit = same["pair"].isin(pairs_found)
-            evidence += [{"baskets": share * X.shape[0], "draw": draw, **hit.groupby(same["difficulty"]).mean()}]
-    evidence = pd.DataFrame(evidence)
-    display(plots.found_by_evidence(evidence.drop(columns="draw"), list(same["difficulty"].unique())))
 
 # %%
-met = (
-    np.asarray((X.T.astype(np.int32) @ X.astype(np.int32)).todense())[np.triu_indices(X.shape[1], 1)]
-    if X.shape[1] < 5000
-    else None
-)
+evidence = pd.DataFrame()
+if planted is not None:
+    same = planted[planted["kind"] == "same_basket"].copy()
+    same["pair"] = [a | b for a, b in zip(same["antecedent"], same["consequent"], strict=True)]
+    random, rows = np.random.default_rng(SEED), []
+    for part in (32, 16, 8, 4, 2, 1):
+        for _ in range(5 if part > 1 else 1):
+            hit = same["pair"].isin(discovered(X[random.random(n_baskets) < 1 / part]))
+            rows.append({"baskets": n_baskets / part, **hit.groupby(same["difficulty"]).mean()})
+    evidence = pd.DataFrame(rows)
+    display(plots.found_by_evidence(evidence, same.groupby("difficulty", sort=False).size().to_dict()))
+
+# %%
+if planted is not None:
+    missed = same[~same["pair"].isin(discovered(X))].reset_index(drop=True)
+    print(f"with all baskets, {len(same) - len(missed)} of {len(same)} planted pair rules pass the test; missed:")
+    display(missed[["antecedent_names", "consequent_names", "difficulty", "lift", "count"]])
+
+# %%
 rare = item_counts <= np.median(item_counts)
 print(f"the rarer half of the items makes {item_counts[rare].sum() / item_counts.sum():.1%} of all sales")
-if met is not None:
-    print(
-        f"of all pairs of items, {np.mean(met == 0):.1%} never met and {np.mean(met < 5):.1%} met fewer than five times"
-    )
+print(f"of all pairs of items, {1 - len(tests) / looked_at:.1%} never met,", end=" ")
+print(f"{1 - (tests['count'] >= 5).sum() / looked_at:.1%} met fewer than five times")
 
 # %% [markdown]
-# **What we see.** With all baskets of the shop, counting finds most of what was planted in pairs, even much that is hard to
-# see: remember this when a model is said to find "hidden" associations. It runs out of evidence when there are fewer
-# baskets, and then the rare rules go first. And about a pair that never met it is silent: it cannot tell "not yet" from "not
-# together", and it does not know that two products are alike. A model of items that has learned that one kind of biscuit
-# resembles another could guess. Whether it does, and whether the guess is right, is the question of the lessons that follow;
-# this figure is the bar.
+# **What we see.** With all baskets of the shop, counting finds what was made easy or medium, and some of the rest: remember
+# this when a model is said to find "hidden" associations. (Each level has only three or four rules, so a step in the figure
+# is one rule.) With fewer baskets the rare rules go first. And about a pair that never met, counting is silent: it cannot
+# tell "not yet" from "not together", and it does not know that two products are alike. A model of items that has learned
+# that one kind of biscuit resembles another could guess. Whether it does, and whether the guess is right, is the question of
+# the lessons that follow; this figure is the bar.
 
 # %% [markdown]
 # ## Check yourself
-# Run the check under each answer; `check.hint("01.1")` gives a hint, and another one each time you ask.
+# Run the check under each answer. For a hint run `check.hint("01.1")` in a new cell; ask again and you get another one.
 #
-# **Exercise 01.1.** By hand: what is the confidence of $\{3\} \Rightarrow \{4\}$ in the five baskets?
+# **Exercise 01.1.** By hand: what is the confidence of $\{2\} \Rightarrow \{4\}$ in the five baskets?
 
 # %%
 # a number between 0 and 1
 ### BEGIN SOLUTION
-answer = 3 / 4
+answer = 2 / 4
 ### END SOLUTION
-check.exercise("01.1", answer)
+_ = check.exercise("01.1", answer)
 
 # %% [markdown]
 # **Exercise 01.2.** Which itemsets of the five baskets are *maximal* at a minimum support of one half? Give a set of
@@ -490,7 +490,7 @@ check.exercise("01.1", answer)
 ### BEGIN SOLUTION
 answer = {frozenset({1, 2}), frozenset({2, 3}), frozenset({3, 4})}
 ### END SOLUTION
-check.exercise("01.2", answer)
+_ = check.exercise("01.2", answer)
 
 
 # %% [markdown]
@@ -498,17 +498,17 @@ check.exercise("01.2", answer)
 
 
 # %%
-# x and y are sets of items, baskets is a list of sets; return a number
+# a and b are sets of items, baskets is a list of sets; return a number
 ### BEGIN SOLUTION
-def lift(x: set, y: set, baskets: list[set]) -> float:
-    """Lift of the rule x ⇒ y."""
+def lift(a: set, b: set, baskets: list[set]) -> float:
+    """Lift of the rule a ⇒ b."""
     n = len(baskets)
-    with_x, with_y = sum(x <= b for b in baskets), sum(y <= b for b in baskets)
-    return sum(x | y <= b for b in baskets) * n / (with_x * with_y)
+    with_a, with_b = sum(a <= basket for basket in baskets), sum(b <= basket for basket in baskets)
+    return sum(a | b <= basket for basket in baskets) * n / (with_a * with_b)
 
 
 ### END SOLUTION
-check.exercise("01.3", lift)
+_ = check.exercise("01.3", lift)
 
 # %% [markdown]
 # **Exercise 01.4.** Products can also *avoid* each other: substitutes, of which one basket takes one. A lift far below 1
@@ -529,61 +529,72 @@ def substitutes(pairs: pd.DataFrame, expected: float = 50) -> pd.DataFrame:
 
 
 ### END SOLUTION
-check.exercise("01.4", substitutes)
+_ = check.exercise("01.4", substitutes)
 
 # %% [markdown]
-# If you solved it, this shows the pairs of the data that avoid each other most. In the shop the first ones were planted.
+# If you solved it, this shows which pairs among the 150 most bought items avoid each other most. In the shop the first ones
+# were planted.
 
 # %%
-avoided = substitutes(rules.pair_rules(data, max(2, X.shape[0] // 4000), label="name"))
+top_items = data.filter_items(int(np.sort(item_counts)[-150:][0]))
+avoided = substitutes(rules.pair_rules(top_items, 2, label="name"))
 if avoided is not None:
     display(rules.readable(avoided[avoided["antecedent"].map(min) < avoided["consequent"].map(min)].head(5)))
 
 # %% [markdown]
 # ## What the literature claims, what we measured
-# Texts on large models for association analysis claim that counting is inaccurate and the bottleneck. The numbers
-# below are the counting side of that comparison on this data set; they are recorded, and later lessons put their models
-# beside them.
+# The kit puts five technical articles on association analysis with large models to the test. What they say about counting,
+# and what this lesson can say to it on this data set; the model's side follows in later lessons.
+#
+# | Claim | Source | Recorded below |
+# |---|---|---|
+# | Large models mine associations more accurately than Apriori and rule-based mining. | T1, T2, T4 | how well counting ranks the planted rules (`truth/average_precision…`), and how much confidence rules keep (`rules/confidence_kept_on_unseen`) |
+# | Counting is slow on large data; large models are more efficient. | T1, T3 | the time in which all frequent itemsets are counted (`itemsets/seconds`), and what a better counter gains |
+# | Large models catch complex and rare associations that frequent itemsets miss. | T1, T2, T5 | what counting finds of the planted rules, by difficulty and amount of data (`truth/found…`) |
 
 # %%
-apriori_last = costs[costs["miner"] == "Apriori, as taught"].iloc[-1]
-eclat_there = costs[(costs["miner"] == "Eclat, llmarm") & (costs["min_support"] == apriori_last["min_support"])].iloc[0]
-ledger.record("data/fingerprint", data.fingerprint())
-ledger.record("itemsets/frequent", len(itemsets), note=f"minimum support {min_support:.4g}")
-ledger.record(
-    "itemsets/seconds", eclat_seconds, unit="s", tolerance=None, claim="2", note="all frequent itemsets, Eclat"
+first = costs[costs["min_support"] == supports[0]].set_index("miner")["seconds"]
+_ = ledger.record("data/fingerprint", data.fingerprint())
+_ = ledger.record("itemsets/frequent", len(itemsets), note=f"minimum support {min_support:.4g}")
+_ = ledger.record(
+    "itemsets/seconds", round(eclat_seconds, 4), unit="s", tolerance=None, claim="2", note="Eclat, one run"
 )
-ledger.record(
-    "itemsets/eclat_times_faster_than_apriori",
-    apriori_last["seconds"] / eclat_there["seconds"],
+_ = ledger.record(
+    "itemsets/apriori_seconds_by_eclat_seconds",
+    round(first["Apriori, as taught"] / first["Eclat, llmarm"]),
     tolerance=None,
     claim="2",
-    note=f"at minimum support {apriori_last['min_support']:.4g}, one run each",
+    note=f"at minimum support {supports[0]:.4g}, plain Python by NumPy, one run each",
 )
-ledger.record("rules/count", len(found), note=f"confidence of at least {MIN_CONFIDENCE:g}, one consequent")
-_ = ledger.record("rules/share_with_the_commonest_consequent", share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
 
 # %%
-drawn = np.random.default_rng(SEED).integers(0, len(both_times), (1000, len(both_times)))
+random, shares = np.random.default_rng(SEED), []
 mined, unseen = both_times["mined"].to_numpy(), both_times["unseen"].to_numpy()
-shares = unseen[drawn].mean(axis=1) / mined[drawn].mean(axis=1)
-ledger.record(
+for _ in range(1000):
+    drawn = random.integers(0, len(mined), len(mined))
+    shares.append(unseen[drawn].mean() / mined[drawn].mean())
+_ = ledger.record("rules/count", len(found), note=f"confidence of at least {MIN_CONFIDENCE:g}, one consequent")
+_ = ledger.record("rules/share_with_the_commonest_consequent", share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
+_ = ledger.record(
     "rules/confidence_kept_on_unseen",
     unseen.mean() / mined.mean(),
     interval=tuple(np.quantile(shares, [0.025, 0.975])),
     tolerance=1e-9,
-    note=f"{len(both_times):,} pair rules with lift above 1.5; mean unseen by mean mined confidence, bootstrap over rules",
+    claim="1",
+    note=f"{len(mined):,} pair rules with lift above 1.5, mean confidence unseen by mined, bootstrap over rules",
 )
-if planted is not None:
-    for name, value in average.items():
-        ledger.record(f"truth/average_precision_by_{name.replace('-', '_')}", value, tolerance=1e-9, claim="1")
-    for difficulty in same["difficulty"].unique():
-        few = evidence.loc[evidence["baskets"] < X.shape[0] / 7, difficulty]
-        ledger.record(
-            f"truth/found_{difficulty}", evidence[difficulty].iloc[-1], claim="3", tolerance=1e-9, note="all baskets"
-        )
-        note = f"{len(few)} draws of an eighth of the baskets or less"
-        ledger.record(f"truth/found_{difficulty}_few_baskets", few.mean(), claim="3", tolerance=1e-9, note=note)
+
+# %%
+for (measure, least), value in average.items():
+    if least in (1, 10):
+        name = f"truth/average_precision_by_{measure}_met_{least}"
+        ledger.record(name, value, tolerance=1e-9, claim="1", note=f"pairs that met in {least} baskets or more")
+for difficulty in same["difficulty"].unique() if planted is not None else []:
+    few = evidence.loc[evidence["baskets"] < n_baskets / 7, difficulty]
+    size = f"of {(same['difficulty'] == difficulty).sum()} rules"
+    ledger.record(f"truth/found_{difficulty}", evidence[difficulty].iloc[-1], claim="3", tolerance=1e-9, note=size)
+    note = f"{size}, mean of {len(few)} draws of an eighth of the baskets or less"
+    ledger.record(f"truth/found_{difficulty}_few_baskets", few.mean(), claim="3", tolerance=1e-9, note=note)
 
 # %% [markdown]
 # ## References
@@ -595,3 +606,10 @@ if planted is not None:
 # - Y. Benjamini, Y. Hochberg (1995). Controlling the false discovery rate. JRSS B 57.
 # - R. Bayardo, R. Agrawal, D. Gunopulos (1999). Constraint-based rule mining in large, dense databases. ICDE.
 # - M. Hahsler, R. Karpienko (2017). Visualizing association rules in hierarchical groups. Journal of Business Economics 87.
+#
+# Texts under test (technical articles in Chinese, without date):
+# - T1 大模型在商品关联规则挖掘效率提升中的应用 (large models to make association rule mining more efficient).
+# - T2 大模型驱动的商品关联分析技术 (association analysis driven by large models).
+# - T3 大模型技术在电商平台商品关联分析中的应用 (large models for association analysis on e-commerce platforms).
+# - T4 大模型驱动的商品关联分析技术 (a second article of the same title as T2).
+# - T5 推荐系统中的序列模式挖掘：大模型技术 (sequential pattern mining in recommender systems with large models).

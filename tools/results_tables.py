@@ -1,0 +1,102 @@
+"""Write the tables of results into README.md and results/README.md, or check that they are what the results say.
+
+    python tools/results_tables.py          after `llmarm verify DIR --record` or `make bench`
+    python tools/results_tables.py check
+
+Every number in the tables comes from results/reference/quick.json and results/benchmarks/mining.csv.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- results: made by tools/results_tables.py -->", "<!-- end of results -->"
+KIT = "llmarm eclat (NumPy)"
+LESSON_01 = "01_count_what_goes_together"
+# Value of the ledger → what a visitor reads. The README shows these; results/README.md shows everything.
+HEADLINES = {
+    "truth/average_precision_by_lift": "Planted pair rules ranked by lift: average precision",
+    "truth/average_precision_by_confidence": "… ranked by confidence",
+    "rules/share_with_the_commonest_consequent": "Rules above the minimum confidence that all point to one bestseller",
+    "rules/confidence_kept_on_unseen": "Confidence that pair rules with lift above 1.5 keep on later baskets",
+    "truth/found_nearly_invisible": "Nearly invisible planted rules that counting finds in all baskets",
+    "truth/found_nearly_invisible_few_baskets": "… in an eighth of the baskets or fewer",
+}
+
+
+def shown(entry: dict) -> str:
+    """A recorded value with its unit and interval, for the eye."""
+    value = entry["value"]
+    text = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
+    if entry.get("interval"):
+        text += " [{:.3g}, {:.3g}]".format(*entry["interval"])
+    return f"{text} {entry.get('unit', '')}".strip()
+
+
+def table(rows: list[list[str]], head: list[str]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def mining() -> str:
+    """The benchmark of the miners: seconds, and in brackets times the kit's."""
+    measured = pd.read_csv(ROOT / "results" / "benchmarks" / "mining.csv")
+    miners = list(dict.fromkeys(measured["miner"]))
+    rows = []
+    for (data, support), part in measured.groupby(["data", "min_support"], sort=False):
+        part = part.set_index("miner")
+        cells = [
+            f"{part['seconds'][m]:.3g} s ({part['times_llmarm'][m]:.2g}×), {part['peak_mb'][m]:.0f} MB"
+            if pd.notna(part["seconds"][m])
+            else "did not finish"
+            for m in miners
+        ]
+        rows.append([f"{data} @ {support:g}", f"{part['itemsets'][KIT]:,.0f}", *cells])
+    return table(rows, ["data @ minimum support", "itemsets", *miners])
+
+
+def pages() -> dict[Path, str]:
+    """The files and what stands between their two marks."""
+    reference = json.loads((ROOT / "results" / "reference" / "quick.json").read_text(encoding="utf-8"))["lessons"]
+    lesson = reference[LESSON_01]["values"]
+    headlines = [[text, shown(lesson[name])] for name, text in HEADLINES.items()]
+    about = json.loads((ROOT / "results" / "benchmarks" / "mining.json").read_text(encoding="utf-8"))
+    machine = f"`{about['command']}`, Python {about['python']}, {about['machine']}, medians of one run"
+    full = []
+    for name, content in reference.items():
+        rows = [[f"`{key}`", shown(entry), entry.get("note", "")] for key, entry in content["values"].items()]
+        full.append(f"### {name}\n\n{table(rows, ['value', 'measured', 'note'])}")
+    return {
+        ROOT
+        / "README.md": f"{table(headlines, ['On the corner shop, lesson 01', 'measured'])}\n\n{mining()}\n\n{machine}.",
+        ROOT
+        / "results"
+        / "README.md": f"## Mining\n\n{mining()}\n\n{machine}.\n\n![Time of the miners](benchmarks/mining.png)\n\n"
+        "## Lessons, profile quick\n\n" + "\n\n".join(full),
+    }
+
+
+def main() -> None:
+    """Write the tables, or with `check` compare and exit 1 where a file differs."""
+    stale = []
+    for path, content in pages().items():
+        text = path.read_text(encoding="utf-8")
+        head, _, rest = text.partition(BEGIN)
+        _, _, tail = rest.partition(END)
+        new = f"{head}{BEGIN}\n\n{content}\n\n{END}{tail}"
+        if new != text:
+            stale.append(path.relative_to(ROOT).as_posix())
+            if sys.argv[1:] != ["check"]:
+                path.write_text(new, encoding="utf-8")
+    if stale and sys.argv[1:] == ["check"]:
+        sys.exit(f"{', '.join(stale)}: not what the results say; run  python tools/results_tables.py")
+
+
+if __name__ == "__main__":
+    main()
