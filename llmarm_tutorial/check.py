@@ -1,17 +1,24 @@
 """Exercises that check themselves: a learner hands in a value and is told what is right, or what to think about.
 
-An exercise is defined in `exercises/lesson_NN.py`; the lesson calls `exercise("01.1", my_value)` and `hint("01.1")`.
-Attempts are kept on the learner's own machine.
+An exercise is defined in `exercises/lesson_NN.py`. A lesson ends the cell of an answer with
+`_ = check.exercise("01.1", answer)`; the learner may run `check.hint("01.1")` in a new cell. Attempts are kept on the
+learner's own machine.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import importlib
+import inspect
 import json
+import numbers
 import os
 import pkgutil
+import re
 import reprlib
+import textwrap
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +31,8 @@ from llmarm_tutorial.errors import DataError, LlmarmError, UnknownName
 if TYPE_CHECKING:
     import pandas as pd
 
+SOLUTION_MARK = "### BEGIN SOLUTION"
+_WANTS_A_NUMBER = re.compile(r"\b(float|int|real number)\b")
 _hints_shown: dict[str, int] = {}
 
 
@@ -50,14 +59,13 @@ class Exercise:
 
     def complaint(self, value: Any) -> str | None:
         """What is wrong with a value, or None if it passes."""
-        if value is ...:
+        if is_gap(value):
             return "not answered yet: replace the ... by your own code and run the cell again."
         for predicate, message in self.checks:
             try:
                 passed = bool(predicate(value))
             except Exception as error:  # a learner may hand in anything: told what it is, not shown our traceback
-                kind = type(value).__name__
-                return f"this check cannot use an answer of type {kind} ({type(error).__name__}: {error}). {message}"
+                return _what_went_wrong(value, error, message)
             if not passed:
                 return message
         return None
@@ -66,13 +74,16 @@ class Exercise:
 def exercise(id: str, value: Any, *, strict: bool = False) -> bool:
     """Check a learner's value, say what is to be said, and keep the attempt.
 
+    Nothing is kept of a gap that is still open, nor when the running cell shows the solution, as in a lesson's own
+    notebook: that is nobody's attempt.
+
     Args:
         id: The exercise, such as "01.2".
-        value: The learner's answer; `...` counts as not answered.
+        value: The learner's answer; `...`, or a function of nothing else, counts as not answered.
         strict: Raise instead of printing when the answer does not pass; also switched on by `LLMARM_CHECK_STRICT=1`.
 
     Returns:
-        Whether the answer passed.
+        Whether the answer passed; a lesson assigns it to `_`, so that the message stands alone below the cell.
 
     Raises:
         UnknownName: If there is no such exercise.
@@ -80,16 +91,33 @@ def exercise(id: str, value: Any, *, strict: bool = False) -> bool:
     """
     task = _find(id)
     complaint = task.complaint(value)
-    if value is not ...:
+    is_open = is_gap(value)
+    if not is_open and SOLUTION_MARK not in _running_cell():
         _keep({"exercise": id, "kind": "answer", "correct": complaint is None, "answer": reprlib.repr(value)[:200]})
     if complaint is None:
         print(f"[correct] {id} {task.title}")
         return True
     if strict or os.environ.get("LLMARM_CHECK_STRICT", "") not in ("", "0"):
         raise WrongAnswer(f"{id} {task.title}: {complaint}")
-    more = f' A hint: check.hint("{id}")' if task.hints else ""
-    print(f"[{'open' if value is ... else 'not yet'}] {id} {task.title}: {complaint}{more}")
+    more = f' A hint: run check.hint("{id}") in a new cell' if task.hints else ""
+    print(f"[{'open' if is_open else 'not yet'}] {id} {task.title}: {complaint}{more}")
     return False
+
+
+def is_gap(value: Any) -> bool:
+    """Whether an answer is what the exercise edition holds: `...`, or a function whose body is no more than that."""
+    if value is ...:
+        return True
+    if not inspect.isfunction(value):
+        return False
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+    except (OSError, SyntaxError):  # made without a source, or a lambda within an expression
+        return False
+    if not isinstance(definition, ast.FunctionDef):
+        return False
+    body = definition.body if ast.get_docstring(definition) is None else definition.body[1:]
+    return all(isinstance(part, ast.Expr) and getattr(part.value, "value", None) is ... for part in body)
 
 
 def hint(id: str) -> None:
@@ -153,6 +181,37 @@ def collect(folder: str | Path) -> pd.DataFrame:
         last=("time", "max"),
     )
     return table.reset_index()
+
+
+def _what_went_wrong(value: Any, error: Exception, message: str) -> str:
+    """What to say when a check could not be carried out on a value."""
+    kind, words = type(value).__name__, " ".join(str(error).split())[:300]
+    raised = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    if _comes_from(value, error):
+        return f"your function raised {raised.rstrip('.')}. {message[:1].upper()}{message[1:]}"
+    if isinstance(error, TypeError | ValueError) and _WANTS_A_NUMBER.search(words):
+        if isinstance(value, str):
+            return "give a number, without quotes; this is text (str)."
+        if f"'{kind}'" in words and not isinstance(value, numbers.Number):
+            return f"give a number; this is of type {kind}."
+    return f"this check cannot use an answer of type {kind} ({raised}). {message[:1].upper()}{message[1:]}"
+
+
+def _comes_from(value: Any, error: Exception) -> bool:
+    """Whether an error was raised inside a learner's function, or by calling it with what the exercise asks for."""
+    if not inspect.isfunction(value):
+        return False
+    code = inspect.unwrap(value).__code__
+    inside = any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
+    return inside or str(error).startswith(f"{value.__qualname__}() ")
+
+
+def _running_cell() -> str:
+    """The source of the notebook cell that runs; empty outside IPython."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return shell.history_manager.input_hist_raw[-1] if shell else ""
 
 
 def _modules() -> list[str]:

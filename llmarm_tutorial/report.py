@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import html
+import importlib
 import io
 import re
+import textwrap
 import urllib.parse
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,20 +21,38 @@ from llmarm_tutorial.ledger import Result, read_notebook, show
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _HEADING = re.compile(r"^#+\s+(.+?)\s*#*$", re.MULTILINE)
+_NUMBERING = re.compile(r"^[\d.]+\s+")
 _MARKUP = re.compile(r"[*_`$]|\[([^\]]*)\]\([^)]*\)")
 _STRONG, _PALE, _WARM = "#0f766e", "#a7cfc9", "#c2410c"
 
 
+# nbconvert's page waits for three scripts from the network; this one shows at once, with its formulas as TeX until the
+# one that draws them has come
+_NOTEBOOK_PAGE = """
+{% extends "lab/index.html.j2" %}
+{% block html_head_js %}{% endblock %}
+{% block html_head_js_mermaidjs %}{% endblock %}
+{% block html_head_js_mathjax %}
+<script type="text/x-mathjax-config">
+MathJax.Hub.Config({tex2jax: {inlineMath: [["$", "$"]], processEscapes: true}});
+</script>
+<script async src="{{ resources.mathjax_url }}"></script>
+{% endblock %}
+"""
+
+
 @dataclass(frozen=True)
 class Figure:
-    """A picture of an executed notebook: PNG as base64, and the heading it stands under."""
+    """A picture of an executed notebook: PNG as base64, and the heading it stands under, without its number."""
 
     png: str
     caption: str
 
 
 def build(folder: Path) -> Path:
-    """Write `report.html` into a folder of runs.
+    """Write `report.html` into a folder of runs, and beside each lesson's notebook a rendering to read in a browser.
+
+    A batch gets no renderings: they would multiply its size.
 
     Args:
         folder: Folder that `llmarm run` or `llmarm batch` wrote.
@@ -71,10 +91,36 @@ def figures(notebook: Path) -> list[Figure]:
     for cell in read_notebook(notebook).cells:
         if cell.cell_type == "markdown":
             headings = _HEADING.findall(cell.source)
-            heading = _MARKUP.sub(r"\1", headings[-1]) if headings else heading
+            heading = _NUMBERING.sub("", _MARKUP.sub(r"\1", headings[-1])) if headings else heading
         pictures = [output.get("data", {}).get("image/png") for output in cell.get("outputs", [])]
         found += [Figure("".join(picture.split()), heading) for picture in pictures if picture]
     return found
+
+
+def render_notebook(notebook: Path, title: str) -> Path | None:
+    """Write an executed notebook as HTML beside it, unless the page there is newer than the notebook.
+
+    Args:
+        notebook: Path of the notebook.
+        title: Title of the page.
+
+    Returns:
+        Path of the page; None where nbconvert, which comes with JupyterLab, is not installed.
+
+    Raises:
+        RunError: If the file is no notebook, or the page cannot be written.
+    """
+    page = notebook.with_suffix(".html")
+    if page.exists() and page.stat().st_mtime >= notebook.stat().st_mtime:
+        return page
+    try:
+        nbconvert = importlib.import_module("nbconvert")
+    except ImportError:
+        return None
+    exporter = nbconvert.HTMLExporter(raw_template=_NOTEBOOK_PAGE)
+    text, _ = exporter.from_notebook_node(read_notebook(notebook), resources={"metadata": {"name": title}})
+    run_folder.write_atomically(page, text)
+    return page
 
 
 def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
@@ -94,13 +140,15 @@ def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
         notebook = folder / run["run"] / run["notebook"]
         run["has_notebook"] = notebook.exists()  # not when its process died
         # the page of a batch would repeat every lesson's figures for every run: it links to the notebooks instead
-        run["figures"] = figures(notebook) if run["has_notebook"] and not is_batch else []
+        single = run["has_notebook"] and not is_batch
+        run["figures"] = figures(notebook) if single else []
+        run["page"] = page.name if single and (page := render_notebook(notebook, run["title"])) else None
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         folder=folder.resolve().name,
         written=datetime.now().astimezone(),
         runs=runs,
         failed=[run for run in runs if run["status"] != "ok"],
-        blocks=_summary(folder) if is_batch else [],
+        blocks=_summary(folder, runs) if is_batch else [],
         is_batch=is_batch,
         total_seconds=sum(run["seconds"] or 0 for run in runs),
         peak=max(run["peak_memory_bytes"] or 0 for run in runs),
@@ -125,23 +173,37 @@ def _environments(runs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return distinct
 
 
-def _summary(folder: Path) -> list[dict[str, Any]]:
-    """A block per recorded number: its mean and interval per setting, and a dot plot of them."""
+def _summary(folder: Path, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A block per recorded number: its mean and interval per setting, its note, and a dot plot if it varies at all."""
     import pandas as pd
 
     table = pd.read_parquet(folder / "results.parquet")
-    varied = batch.varied_columns(table)
+    notes = {(run["run"], result.name): result.note for run in runs for result in run["results"]}
+    table["note"] = [notes.get(key, "") for key in zip(table["run"], table["name"], strict=True)]
+    varied = [column for column in batch.varied_columns(table) if column != "note"]
     means = batch.summarise(table, varied)
-    means["singles"] = batch.by_setting(table, varied)["value"].agg(list).to_list()
+    groups = batch.by_setting(table, varied)
+    means["singles"] = groups["value"].agg(list).to_list()
+    means["same"] = [len(values) > 1 and len(set(values)) == 1 for values in means["singles"]]
+    means["note"] = groups["note"].agg(_one_note).to_list()
     settings = [*batch.SETTING, *varied]
-    telling = [c for c in settings if means[c].nunique(dropna=False) > 1] or ["lesson"]
-    means["setting"] = [" · ".join(map(_label, telling, row)) for row in means[telling].itertuples(index=False)]
+    telling = [c for c in settings if means[c].nunique(dropna=False) > 1]
+    means["setting"] = [" · ".join(_label(c, row[c]) for c in telling) for row in means.to_dict("records")]
     means = means.astype(object).where(means.notna(), None)
     blocks = []
     for (name, unit), block in means.groupby(["name", "unit"], sort=False):
         rows = block.to_dict("records")
-        blocks.append({"name": name, "unit": unit, "rows": rows, "png": _dot_plot(name, unit, rows)})
+        shared = rows[0]["note"] if block["note"].nunique() == 1 else ""
+        varies = len({value for row in rows for value in row["singles"]}) > 1
+        png = _dot_plot(unit, rows) if varies else None
+        blocks.append({"name": name, "unit": unit, "note": shared, "rows": rows, "png": png})
     return blocks
+
+
+def _one_note(notes: Iterable[str]) -> str:
+    """The note of a value in all its runs, or that of the first one with a remark."""
+    distinct = list(dict.fromkeys(notes))
+    return f"{distinct[0]} (differs between seeds)" if len(distinct) > 1 else distinct[0]
 
 
 def _label(column: str, value: Any) -> str:
@@ -151,11 +213,12 @@ def _label(column: str, value: Any) -> str:
     return f"{column} {value}"
 
 
-def _dot_plot(name: str, unit: str, rows: list[dict[str, Any]]) -> str:
+def _dot_plot(unit: str, rows: list[dict[str, Any]]) -> str:
     """Mean with interval per setting, every run as a pale dot, the baseline as an upright mark. PNG as base64."""
     from matplotlib.figure import Figure as Canvas
 
-    canvas = Canvas(figsize=(7.2, 0.9 + 0.42 * len(rows)), layout="constrained", dpi=160)
+    # small enough that its text can still be read when the page shrinks it to the width of a telephone
+    canvas = Canvas(figsize=(4.4, 0.7 + 0.4 * len(rows)), layout="constrained", dpi=220)
     axes = canvas.subplots()
     for place, row in enumerate(reversed(rows)):
         axes.plot(row["singles"], [place] * len(row["singles"]), "o", color=_PALE, markersize=5, zorder=1)
@@ -164,9 +227,11 @@ def _dot_plot(name: str, unit: str, rows: list[dict[str, Any]]) -> str:
         axes.plot(row["mean"], place, "o", color=_STRONG, markersize=7, zorder=3)
         if row["baseline"] is not None:
             axes.plot(row["baseline"], place, "|", color=_WARM, markersize=17, markeredgewidth=2.4, zorder=2)
-    axes.set_yticks(range(len(rows)), [row["setting"] for row in reversed(rows)], fontsize=9)
+    axes.set_yticks(range(len(rows)), [textwrap.fill(row["setting"], 24) for row in reversed(rows)])
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.set_xlabel(f"{name} ({unit})" if unit else name, fontsize=9, color="#444")
+    axes.locator_params(axis="x", nbins=5)
+    axes.ticklabel_format(axis="x", useOffset=False)
+    axes.set_xlabel(unit, fontsize=9, color="#444")
     axes.grid(axis="x", color="#e4e4e0", linewidth=0.8)
     axes.tick_params(length=0, labelsize=9, colors="#444")
     axes.spines[:].set_visible(False)

@@ -36,14 +36,14 @@ data.describe()
 ### BEGIN SOLUTION
 answer = data.describe()["items"]
 ### END SOLUTION
-check.exercise("{number}.1", answer)
+_ = check.exercise("{number}.1", answer)
 
 # %% [markdown]
 # ## What the literature claims, what we measured
 # A claim with its source, our number with its interval, and the best counting baseline on the same split.
 
 # %%
-ledger.record("items", data.describe()["items"], note="replace this by what the lesson measures")
+_ = ledger.record("items", data.describe()["items"], note="replace this by what the lesson measures")
 
 # %% [markdown]
 # ## References

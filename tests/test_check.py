@@ -7,9 +7,11 @@ import sys
 import types
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
 from llmarm_tutorial import check
 from llmarm_tutorial.check import Exercise, WrongAnswer
@@ -24,14 +26,27 @@ SUM = Exercise(
     ],
     hints=["Count the first basket.", "It has three items."],
 )
+RATIO = Exercise(
+    "98.3",
+    "Divide",
+    checks=[
+        (lambda value: 0 <= float(value) <= 1, "a share lies between 0 and 1."),
+        (lambda value: float(value) == 0.75, "which of the two is the whole?"),
+    ],
+)
+FUNCTION = Exercise(
+    "98.4",
+    "Write a function",
+    checks=[(callable, "hand in the function."), (lambda f: f(1, 0) == 1, "think of an empty basket.")],
+)
 PLAIN = Exercise("98.2", "Name it", checks=[(lambda value: value == "lift", "Which measure divides by chance?")])
 
 
 @pytest.fixture(autouse=True)
 def attempts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Two exercises of a lesson 98, and a fresh file of attempts."""
+    """Four exercises of a lesson 98, and a fresh file of attempts."""
     module = types.ModuleType("llmarm_tutorial.exercises.lesson_98")
-    module.EXERCISES = [SUM, PLAIN]
+    module.EXERCISES = [SUM, PLAIN, RATIO, FUNCTION]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(check, "_modules", lambda: ["lesson_98"])
     monkeypatch.setattr(check, "_hints_shown", {})
@@ -54,7 +69,9 @@ def test_the_first_failing_check_teaches(capsys):
     assert check.exercise("98.1", [2, 3, 4]) is False
     assert check.exercise("98.1", [2, 2]) is False
     first, second = capsys.readouterr().out.splitlines()
-    assert first == '[not yet] 98.1 Add up: Two numbers are asked for: one per basket. A hint: check.hint("98.1")'
+    assert first == (
+        '[not yet] 98.1 Add up: Two numbers are asked for: one per basket. A hint: run check.hint("98.1") in a new cell'
+    )
     assert "size of both baskets" in second
 
 
@@ -62,6 +79,99 @@ def test_an_untouched_stub_is_not_answered_yet(capsys, attempts):
     assert check.exercise("98.1", ...) is False
     assert capsys.readouterr().out.startswith("[open] 98.1 Add up: not answered yet")
     assert not attempts.exists()
+
+
+def gap_with_docstring(x: float, y: float) -> float:
+    """Divide."""
+    ...  # your code here
+
+
+def gap_without_docstring(x, y): ...
+
+
+def returns_nothing(x, y):
+    """Divide."""
+    return
+
+
+def left_the_dots(x, y):  # noqa: RET503
+    """Divide."""
+    return x
+    ...  # your code here
+
+
+@pytest.mark.parametrize("gap", [gap_with_docstring, gap_without_docstring])
+def test_a_function_that_is_still_a_gap_is_not_answered_yet(capsys, attempts, gap):
+    assert check.exercise("98.4", gap) is False
+    assert capsys.readouterr().out.startswith("[open] 98.4 Write a function: not answered yet")
+    assert not attempts.exists()
+    with pytest.raises(WrongAnswer, match="not answered yet"):
+        check.exercise("98.4", gap, strict=True)
+
+
+def test_any_own_code_is_an_answer(attempts):
+    assert check.exercise("98.4", left_the_dots) is True
+    without_source = eval("lambda x, y: ...")  # no file, no cell
+    for own in (returns_nothing, without_source):
+        assert check.exercise("98.4", own) is False
+    assert [attempt["correct"] for attempt in kept(attempts)] == [True, False, False]
+
+
+def test_an_error_of_the_learners_own_function_is_called_that(capsys):
+    def divide(x, y):
+        return x / y
+
+    def silent(x, y):
+        assert y
+
+    def too_few(x):
+        return x
+
+    for function in (divide, silent, too_few):
+        assert check.exercise("98.4", function) is False
+    division, bare, call = capsys.readouterr().out.splitlines()
+    assert division == (
+        "[not yet] 98.4 Write a function: your function raised ZeroDivisionError: division by zero. "
+        "Think of an empty basket."
+    )
+    assert "your function raised AssertionError" in bare
+    assert "takes 1 positional argument but 2 were given. Think of" in call
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("3/4", "98.3 Divide: give a number, without quotes; this is text (str).\n"),
+        (None, "98.3 Divide: give a number; this is of type NoneType.\n"),
+        ([0.75], "98.3 Divide: give a number; this is of type list.\n"),
+        (gap_with_docstring.__get__(1), "98.3 Divide: give a number; this is of type method.\n"),
+        (1j, "an answer of type complex"),
+    ],
+)
+def test_who_must_give_a_number_is_told_so(capsys, value, words):
+    assert check.exercise("98.3", value) is False
+    said = capsys.readouterr().out
+    assert words in said
+    assert "ValueError" not in said
+
+
+def test_a_cell_that_shows_the_solution_is_nobodys_attempt(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMARM_ATTEMPTS", str(tmp_path / "attempts.jsonl"))
+    monkeypatch.setenv("LLMARM_CHECK_STRICT", "0")
+    toy = 'check.Exercise("98.1", "Toy", [(lambda value: value == 1, "not one.")])'
+    sources = [
+        f"from llmarm_tutorial import check\ncheck._find = lambda id: {toy}",
+        '### BEGIN SOLUTION\nanswer = 1\n### END SOLUTION\n_ = check.exercise("98.1", answer)',
+        'answer = 2\n_ = check.exercise("98.1", answer)',
+        'def gap(x):\n    """One."""\n    ...  # your code here\n_ = check.exercise("98.1", gap)',
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(notebook, kernel_name="python3", timeout=60, extra_arguments=["--log-level=ERROR"]).execute()
+    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
+    assert texts[:3] == ["", "[correct] 98.1 Toy\n", "[not yet] 98.1 Toy: not one.\n"]
+    assert texts[3].startswith("[open] 98.1 Toy: not answered yet")
+    (attempt,) = kept(tmp_path / "attempts.jsonl")
+    assert attempt["correct"] is False  # the learner's own, not the solution's
 
 
 @pytest.mark.parametrize("strange", [3, None, print, np.zeros((2, 2)), pd.DataFrame({"a": [1, 2], "b": [0, 0]})])
@@ -107,9 +217,9 @@ def test_strict_checks_raise(monkeypatch, wrong):
     assert not check.exercise("98.1", wrong)
 
 
-@pytest.mark.parametrize("id", ["98.3", "99.1", "", "98"])
+@pytest.mark.parametrize("id", ["98.9", "99.1", "", "98"])
 def test_unknown_exercises_list_the_valid_ones(id):
-    with pytest.raises(UnknownName, match=r"98\.1, 98\.2"):
+    with pytest.raises(UnknownName, match=r"98\.1, 98\.2, 98\.3, 98\.4"):
         check.exercise(id, 1)
 
 
@@ -130,11 +240,11 @@ def test_where_nothing_can_be_kept_the_lesson_goes_on_and_says_so_once(monkeypat
     assert check.exercise("98.1", [2, 3])
     assert check.exercise("98.1", [2, 3])
     assert capsys.readouterr().out.count("attempts are not kept") == 1
-    assert check.progress()["answers"].to_list() == [0, 0]
+    assert check.progress()["answers"].to_list() == [0, 0, 0, 0]
 
 
 def test_progress_is_a_row_per_exercise():
-    assert check.progress()["solved"].to_dict() == {"98.1": False, "98.2": False}
+    assert check.progress()["solved"].to_dict() == dict.fromkeys(("98.1", "98.2", "98.3", "98.4"), False)
     check.exercise("98.1", [1, 1])
     check.hint("98.1")
     check.exercise("98.1", [2, 3])
