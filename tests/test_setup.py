@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -308,3 +309,9 @@ def test_the_citation_names_this_version():
     assert citation["version"] == llmarm_tutorial.__version__
     assert citation["license"] == PROJECT["license"]
     assert citation["repository-code"] == PROJECT["urls"]["Source"]
+
+
+def test_the_tables_of_results_say_what_the_results_say():
+    command = [sys.executable, str(ROOT / "tools" / "results_tables.py"), "check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
