@@ -158,11 +158,6 @@ def run(settings: list[str], repeats: int) -> pd.DataFrame:
     return table
 
 
-def ratio(times: float) -> str:
-    """A ratio for the eye: 0.66×, 3.6×, 41×."""
-    return f"{times:.0f}×" if times >= 10 else f"{times:.2g}×"
-
-
 def draw(table: pd.DataFrame) -> plt.Figure:
     """Seconds per miner and set, on a logarithmic scale."""
     settings = list(dict.fromkeys(zip(table["data"], table["min_support"], strict=True)))
@@ -176,10 +171,10 @@ def draw(table: pd.DataFrame) -> plt.Figure:
         for place, row in enumerate(part.itertuples()):
             done = row.seconds == row.seconds
             label = (
-                f" {row.seconds:.3g} s · {row.times_llmarm:.2g}× · {row.peak_mb:.0f} MB" if done else " did not finish"
+                f" {row.seconds:.3g} s · {row.times_llmarm:.3g}× · {row.peak_mb:.0f} MB" if done else " did not finish"
             )
             axis.text(row.seconds if done else 0.006, place, label, va="center", fontsize=8)
-        axis.set(title=f"{data}, minimum support {support:g}", xscale="log", xlim=(0.005, 9000))
+        axis.set(title=f"{data}, minimum support {support:g}", xscale="log", xlim=(0.005, 30000))
     for axis in axes.flat[len(settings) :]:
         axis.set_axis_off()
     for axis in axes[-1]:

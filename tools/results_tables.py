@@ -21,12 +21,12 @@ PEERS = (KIT, "pyfim eclat (C)", "mlxtend fpgrowth (sparse)", "efficient-apriori
 LESSON_01 = "01_count_what_goes_together"
 # Value of the ledger → what a visitor reads. The README shows these; results/README.md shows everything.
 HEADLINES = {
-    "truth/average_precision_by_lift_met_10": "Average precision of planted pair rules, ranked by lift among pairs that met ten times",
+    "truth/average_precision_by_lift_met_10": "Average precision of planted rules by lift, pairs that met ten times",
     "truth/average_precision_by_lift_met_1": "… all pairs that met",
     "truth/average_precision_by_p_value_met_1": "… all pairs that met, ranked by Fisher's p-value",
     "truth/average_precision_by_confidence_met_1": "… all pairs that met, ranked by confidence",
     "rules/share_with_the_commonest_consequent": "Share of the confident pair rules that point to one bestseller",
-    "rules/confidence_kept_on_unseen": "Confidence that rules with lift above 1.5 keep on later baskets, 95 % interval",
+    "rules/confidence_kept_on_unseen": "Confidence that rules with lift above 1.5 keep later, 95 % interval",
     "truth/found_nearly_invisible": "Nearly invisible planted rules (three) that pass the test on all baskets",
     "truth/found_nearly_invisible_few_baskets": "… on an eighth of the baskets or fewer",
 }
@@ -47,10 +47,6 @@ def table(rows: list[list[str]], head: list[str]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def ratio(times: float) -> str:
-    return f"{times:.0f}×" if times >= 10 else f"{times:.2g}×"
-
-
 def mining(wanted: tuple[str, ...] = ()) -> str:
     """The benchmark of the miners (of all, or of those wanted): seconds, times the kit's, memory."""
     measured = pd.read_csv(ROOT / "results" / "benchmarks" / "mining.csv")
@@ -59,7 +55,7 @@ def mining(wanted: tuple[str, ...] = ()) -> str:
     for (data, support), part in measured.groupby(["data", "min_support"], sort=False):
         part = part.set_index("miner")
         cells = [
-            f"{part['seconds'][m]:.3g} s ({ratio(part['times_llmarm'][m])}), {part['peak_mb'][m]:.0f} MB"
+            f"{part['seconds'][m]:.3g} s ({part['times_llmarm'][m]:.3g}×), {part['peak_mb'][m]:.0f} MB"
             if pd.notna(part["seconds"][m])
             else "did not finish"
             for m in miners
@@ -79,14 +75,10 @@ def pages() -> dict[Path, str]:
     for name, content in reference.items():
         rows = [[f"`{key}`", shown(entry), entry.get("note", "")] for key, entry in content["values"].items()]
         full.append(f"### {name}\n\n{table(rows, ['value', 'measured', 'note'])}")
-    return {
-        ROOT
-        / "README.md": f"{table(headlines, ['On the corner shop, lesson 01', 'measured'])}\n\n{mining(PEERS)}\n\n{machine}.",
-        ROOT
-        / "results"
-        / "README.md": f"## Mining\n\n{mining()}\n\n{machine}.\n\n![Time of the miners](benchmarks/mining.png)\n\n"
-        "## Lessons, profile quick\n\n" + "\n\n".join(full),
-    }
+    readme = [table(headlines, ["On the corner shop, lesson 01", "measured"]), mining(PEERS), f"{machine}."]
+    figure = "![Time of the miners](benchmarks/mining.png)"
+    results = ["## Mining", mining(), f"{machine}.", figure, "## Lessons, profile quick", *full]
+    return {ROOT / "README.md": "\n\n".join(readme), ROOT / "results" / "README.md": "\n\n".join(results)}
 
 
 def main() -> None:
