@@ -252,16 +252,19 @@ def _datasets() -> Iterator[Finding]:
 
 def _torch_gpu() -> Iterator[Finding]:
     gpus = _gpus()
-    if _version("torch") is None:
-        if gpus:
-            yield Finding("note", f"GPU {', '.join(gpus)}, but no torch to use it", "pip install 'llmarm[models]'")
-        return
+    if not gpus and (_version("torch") is None or not _torch_cuda()):
+        yield Finding("note", "no GPU: everything runs on the processor, the profile gpu takes long")
+    elif _version("torch") is None:
+        yield Finding("note", f"GPU {', '.join(gpus)}, but no torch to use it", "pip install 'llmarm[models]'")
+    elif name := _torch_cuda():
+        yield Finding("ok", f"torch sees the GPU {name}")
+    else:
+        remedy = "install a CUDA build of torch: https://pytorch.org/get-started"
+        yield Finding("note", f"torch {_version('torch')} does not see the GPU {', '.join(gpus)}", remedy)
+
+
+def _torch_cuda() -> str:
+    """Name of the GPU that torch sees, "" for none."""
     import torch
 
-    if torch.cuda.is_available():
-        yield Finding("ok", f"torch sees the GPU {torch.cuda.get_device_name(0)}")
-    elif gpus:
-        remedy = "install a CUDA build of torch: https://pytorch.org/get-started"
-        yield Finding("note", f"torch {torch.__version__} does not see the GPU {', '.join(gpus)}", remedy)
-    else:
-        yield Finding("note", "no GPU: everything runs on the processor, the profile gpu takes long")
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
