@@ -225,7 +225,7 @@ def rule_network(rules: pd.DataFrame, groups: dict[str, str] | None = None) -> F
     for node, at in place.items():
         dx, dy = outward[node]
         axis.annotate(
-            node,
+            node if len(node) < 24 else f"{node[:22]}…",
             at,
             xytext=(7 * dx, 9 * dy),
             textcoords="offset points",
@@ -368,9 +368,18 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     solid = train["count"] >= train["count"].quantile(0.9)
     fall = ((train["confidence"] - test["confidence"])[solid]).nlargest(n_named)
     for place, row in enumerate(fall.index):
-        name = f"{', '.join(sorted(train['antecedent'][row]))} ⇒ {', '.join(sorted(train['consequent'][row]))}"
-        spot = (train["confidence"][row] * 100, test["confidence"][row] * 100)
-        axis.annotate(name, spot, xytext=(6, 8 - 16 * (place % 2)), textcoords="offset points", va="center", fontsize=8)
+        sides = (", ".join(sorted(map(str, train[side][row])))[:22] for side in ("antecedent", "consequent"))
+        x, y = train["confidence"][row] * 100, test["confidence"][row] * 100
+        note = axis.annotate(
+            " ⇒ ".join(sides),
+            (x, y),
+            xytext=(6 if x < 50 else -6, 8 - 16 * (place % 2)),
+            textcoords="offset points",
+            ha="left" if x < 50 else "right",
+            va="center",
+            fontsize=8,
+        )
+        note.set_in_layout(False)  # long names must not squeeze the plot
     axis.plot([0, 100], [0, 100], ls=":", color=QUIET)
     order = np.argsort(train["count"].to_numpy(), kind="stable")  # what rests on much is drawn on top
     train, test = train.iloc[order], test.iloc[order]

@@ -48,7 +48,8 @@ PATIENCE: float = 1.0  # seconds: a miner that took longer once does not go on t
 
 # %%
 data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
-if data.describe().get("baskets", 100) < 100:
+data.require("baskets", purpose="counting what is bought together")
+if data.describe()["baskets"] < 100:
     raise DataError(f"{data.name} has fewer than 100 baskets, too few to split and test: take a larger file.")
 pd.Series(data.describe(), name=data.name).map(lambda v: f"{v:,.4g}" if isinstance(v, float) else f"{v}").to_frame()
 
