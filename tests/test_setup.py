@@ -140,7 +140,9 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    # a make above this test hands down its flags and what was set on its command line
+    handed_down = ("MAKE", "MFLAGS", "PYTHON", "PROFILE", "LESSONS", "ARGS")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(handed_down)}
     environment["PATH"] = str(path or os.environ["PATH"])
     return subprocess.run(
         [shutil.which("make"), *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
