@@ -145,11 +145,15 @@ def mine(
     """
     if miner not in MINERS:
         raise UnknownName("miner", miner, MINERS)
-    if max_length is not None and max_length < 1:
-        raise BadParameter(f"max_length must be at least 1 or None, not {max_length}.")
+    if max_length is not None and (not isinstance(max_length, int | np.integer) or max_length < 1):
+        raise BadParameter(f"max_length must be a whole number of at least 1 or None, not {max_length!r}.")
+    if miner == "mlxtend-fpmax" and max_length is not None:
+        raise BadParameter("mlxtend-fpmax finds maximal itemsets of any length: leave max_length out.")
     matrix, items = as_matrix(baskets)
     count = min_count(min_support, matrix.shape[0])
     allowed = codes_of(items, only)
+    # no miner needs infrequent items, and mlxtend would make them dense
+    allowed = allowed[np.bincount(matrix.indices, minlength=len(items))[allowed] >= count]
     wanted = None if containing is None else np.flatnonzero(np.isin(allowed, codes_of(items, containing)))
     matrix = matrix[:, allowed]
     if count > matrix.shape[0]:
@@ -209,15 +213,15 @@ def suggest_support(baskets: Baskets, most: int = 1500) -> float:
         The lowest share among 0.5, 0.2, 0.1, 0.05, … that gives no more than `most` itemsets and stands for at least
         two baskets; 0.5 if even that gives more.
     """
-    n_baskets = as_matrix(baskets)[0].shape[0]
+    matrix, _ = as_matrix(baskets)
     chosen = 0.5
     for digits in range(1, 9):
         for lead in (5, 2, 1):
             share = round(lead / 10**digits, digits)
-            if share * n_baskets < 2:
+            if share * matrix.shape[0] < 2:
                 return chosen
             try:
-                mine(baskets, share, max_itemsets=most)
+                mine(matrix, share, max_itemsets=most)
             except BadParameter:
                 return chosen
             chosen = share
@@ -236,5 +240,6 @@ def codes_of(items: pd.DataFrame, ids: Iterable[Hashable] | None) -> np.ndarray:
     codes = pd.Index(items["item_id"]).get_indexer(pd.Index(ids))
     if (codes < 0).any():
         stranger = ids[int(np.argmax(codes < 0))]
-        raise UnknownName("item", stranger, items["item_id"].head(10), "These are the first ten item ids.")
+        hint = f"These are the first ten item ids; their type is {type(items['item_id'].iloc[0]).__name__}."
+        raise UnknownName("item", stranger, items["item_id"].head(10), hint)
     return np.unique(codes)

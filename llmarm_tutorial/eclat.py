@@ -80,7 +80,7 @@ class _Search:
         self._keep(np.arange(n_prefixes)[:, None], self.support[:n_prefixes])
         if self.max_length < 2 or self.n_items < 2:
             return
-        left, right, count = pair_counts(self.matrix, self.min_count)
+        left, right, count = pair_counts(self.matrix, self.min_count, self.limit)
         self.pair_keys = left * self.n_items + right
         wanted = left < n_prefixes
         pairs = np.stack([left[wanted], right[wanted]], axis=1)

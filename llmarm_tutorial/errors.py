@@ -26,7 +26,7 @@ class UnknownName(LlmarmError):
 
     def __init__(self, kind: str, name: str, valid: Iterable[str], hint: str = "") -> None:
         self.kind, self.name, self.valid = kind, name, sorted(map(str, valid))
-        close = difflib.get_close_matches(str(name), self.valid, n=1)
+        close = [c for c in difflib.get_close_matches(str(name), self.valid, n=1) if c != str(name)]
         guess = f" Did you mean {close[0]!r}?" if close else ""
         listed = ", ".join(self.valid) or "none"
         super().__init__(f"There is no {kind} {name!r}.{guess} Valid: {listed}.{' ' + hint if hint else ''}")

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.transactions import Transactions, item_labels
 
 Baskets = Transactions | sparse.spmatrix
 
@@ -34,7 +34,7 @@ def as_matrix(baskets: Baskets) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     if isinstance(baskets, Transactions):
         matrix, items = baskets.basket_matrix(), baskets.items
     else:
-        matrix = sparse.csr_matrix(baskets, dtype=bool)
+        matrix = sparse.csr_matrix(baskets, dtype=bool, copy=True)  # what follows works in place
         matrix.sum_duplicates()
         matrix.eliminate_zeros()
         ids = np.arange(matrix.shape[1])
@@ -52,7 +52,7 @@ def exact_share(share: float, name: str) -> Fraction:
     """
     if isinstance(share, bool) or not isinstance(share, (int, float, np.number)) or not 0 < share <= 1:
         raise BadParameter(f"{name} must be a share above 0 and at most 1, not {share!r}.")
-    return Fraction(repr(float(share)))
+    return Fraction(str(share))
 
 
 def min_count(min_support: float | int, n_baskets: int) -> int:
@@ -132,7 +132,7 @@ class Itemsets:
         Args:
             label: Column of the item table that names the items: "item_id", "name", "name_zh".
         """
-        names = self.items[label].to_numpy(dtype=object)
+        names = np.array(item_labels(self.items, label), dtype=object)
         sets = [frozenset(row) for level in self.levels for row in names[level].tolist()]
         count = np.concatenate([*self.counts, np.empty(0, np.int64)])
         lengths = np.repeat(np.arange(1, len(self.levels) + 1), self.by_length())
@@ -261,7 +261,9 @@ def slices(costs: np.ndarray, budget: int) -> Iterator[slice]:
         start = stop
 
 
-def pair_counts(matrix: sparse.csr_matrix, smallest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pair_counts(
+    matrix: sparse.csr_matrix, smallest: int, most: int = 50_000_000
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Counts of all pairs of items that occur together often enough, from the sparse product XᵀX.
 
     The product is taken in slices of items, so that its memory stays near 200 MB however many pairs there are.
@@ -269,19 +271,29 @@ def pair_counts(matrix: sparse.csr_matrix, smallest: int) -> tuple[np.ndarray, n
     Args:
         matrix: Baskets × items, bool.
         smallest: Smallest count wanted, at least 1.
+        most: Stop with an error at more pairs.
 
     Returns:
         (i, j, count), each of shape (n_pairs,), int64, with i < j, ascending.
+
+    Raises:
+        BadParameter: If there are more than `most` such pairs.
     """
     ones = matrix.astype(np.int32)
     transposed = ones.T.tocsr()
     # an item's row of the product costs as many multiplications as its baskets have items
     work = transposed.astype(np.int64) @ np.diff(ones.indptr).astype(np.int64)
-    pieces = [np.empty((3, 0), dtype=np.int64)]
+    pieces, found = [np.empty((3, 0), dtype=np.int64)], 0
     for part in slices(work, 2**24):
         product = (transposed[part] @ ones).tocoo()
         left = product.row.astype(np.int64) + part.start
         chosen = (product.data >= smallest) & (left < product.col)
+        found += int(chosen.sum())
+        if found > most:
+            raise BadParameter(
+                f"More than {most:,} pairs of items occur together in {smallest:,} baskets or more: choose a larger "
+                "minimum support, or drop rare items first with filter_items."
+            )
         pieces.append(np.stack([left[chosen], product.col[chosen], product.data[chosen]]))
     left, right, count = np.concatenate(pieces, axis=1)
     ascending = np.lexsort((right, left))

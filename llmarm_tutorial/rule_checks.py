@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
-from llmarm_tutorial.apriori import codes_of
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.itemsets import Baskets, as_matrix, count_itemsets, pair_counts
 from llmarm_tutorial.rules import COLUMNS, measures
+from llmarm_tutorial.transactions import item_labels
 
 Truth = Iterable[tuple[Collection[Hashable], Collection[Hashable]]]
 
@@ -98,7 +98,7 @@ def lift_within(rules: pd.DataFrame, baskets: Baskets, strata: np.ndarray, label
     matrix, items = as_matrix(baskets)
     _, stratum = np.unique(strata, return_inverse=True)
     n = np.bincount(stratum)
-    code = {name: column for column, name in enumerate(items[label])}
+    code = {name: column for column, name in enumerate(item_labels(items, label))}
 
     def per_stratum(itemset: Collection[Hashable]) -> np.ndarray:
         held = np.asarray(matrix[:, [code[item] for item in itemset]].sum(axis=1)).ravel() == len(itemset)
@@ -178,7 +178,7 @@ def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd
         antecedent or consequent does not occur.
     """
     matrix, items = as_matrix(baskets)
-    code = dict(zip(items[label], codes_of(items, None), strict=True))
+    code = {name: column for column, name in enumerate(item_labels(items, label))}
     strangers = set().union(*rules["antecedent"], *rules["consequent"]) - set(code)
     if strangers:
         raise UnknownName("item", str(next(iter(strangers))), list(code)[:10], "These are the first ten items.")

@@ -16,12 +16,13 @@ import pandas as pd
 from llmarm_tutorial.apriori import codes_of, mine
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.itemsets import Baskets, Itemsets, as_matrix, count_itemsets, exact_share, min_count, pair_counts
+from llmarm_tutorial.transactions import item_labels
 
 MEASURES = ("support", "confidence", "lift", "leverage", "conviction", "zhang", "jaccard", "kulczynski", "imbalance")
 COUNTS = ("count", "antecedent_count", "consequent_count", "n_baskets")
 COLUMNS = ("antecedent", "consequent", *MEASURES, *COUNTS)
 
-Counter = Callable[[np.ndarray], np.ndarray]
+CountOf = Callable[[np.ndarray], np.ndarray]  # item codes, shape (n, k) → baskets, shape (n,)
 
 
 def measures(
@@ -127,8 +128,12 @@ def mine_rules(
     may_x = np.isin(np.arange(len(ids)), codes_of(items, antecedent))
     may_y = np.isin(np.arange(len(ids)), codes_of(items, consequent))
     only = None if (may_x | may_y).all() else ids[may_x | may_y]
-    containing = None if may_y.all() else ids[may_y]
-    itemsets = mine(baskets, min_support, max_length=max_length, only=only, containing=containing)
+    # every rule holds items of both sides: search from the side with fewer, no longer than both allow
+    fewer = min(may_x, may_y, key=np.sum)
+    containing = None if fewer.all() else ids[fewer]
+    right = min(int(may_y.sum()), max_consequent or len(ids))
+    longest = min(int(may_x.sum()) + right, max_length or len(ids))
+    itemsets = mine(baskets, min_support, max_length=max(longest, 1), only=only, containing=containing)
 
     def count_of(codes: np.ndarray) -> np.ndarray:
         distinct, inverse = np.unique(codes, axis=0, return_inverse=True)
@@ -173,7 +178,7 @@ def _needed(counts: np.ndarray, min_confidence: float) -> np.ndarray:
 
 def _generate(
     itemsets: Itemsets,
-    count_of: Counter,
+    count_of: CountOf,
     min_confidence: float,
     max_consequent: int | None,
     label: str,
@@ -186,6 +191,8 @@ def _generate(
     for itemsets where all smaller ones within it passed.
     """
     exact_share(min_confidence, "min_confidence")
+    if max_consequent is not None and max_consequent < 1:
+        raise BadParameter(f"max_consequent must be at least 1 or None, not {max_consequent}.")
     blocks = []
     for codes, count in zip(itemsets.levels[1:], itemsets.counts[1:], strict=True):
         length = codes.shape[1]
@@ -215,7 +222,7 @@ def _frame(blocks: list[tuple[np.ndarray, ...]], n_baskets: int, items: pd.DataF
     """Rules as a data frame, from blocks of (antecedent codes, consequent codes, three counts)."""
     if not blocks or not len(blocks[0][2]):
         return pd.DataFrame({column: pd.Series(dtype=object if column in COLUMNS[:2] else float) for column in COLUMNS})
-    names = items[label].to_numpy(dtype=object)
+    names = np.array(item_labels(items, label), dtype=object)
     sets = [[frozenset(row) for block in blocks for row in names[block[side]].tolist()] for side in (0, 1)]
     count, antecedent, consequent = (np.concatenate([block[k] for block in blocks]) for k in (2, 3, 4))
     table = pd.DataFrame(

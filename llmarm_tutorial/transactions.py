@@ -244,18 +244,8 @@ class Transactions:
         return matrix
 
     def labels(self, label: str = "item_id") -> list[Any]:
-        """A label per item code: ids, or names; what several items share gets the id appended, so that labels differ.
-
-        Raises:
-            BadParameter: If the item table has no such column.
-        """
-        if label not in self.items:
-            raise BadParameter(f"The items of {self.name!r} have no {label!r}; choose one of: {', '.join(self.items)}.")
-        values = self.items[label]
-        shared = values.duplicated(keep=False)
-        if shared.any():
-            values = values.mask(shared, values.astype(str) + " [" + self.items["item_id"].astype(str) + "]")
-        return values.to_list()
+        """A label per item code, see `item_labels`."""
+        return item_labels(self.items, label)
 
     def basket_lists(self, label: str = "item_id") -> list[list[Any]]:
         """Baskets as lists of the items' ids (or another of their `labels`, such as "name"), in item order."""
@@ -360,20 +350,22 @@ class Transactions:
         place = np.random.default_rng(seed).permutation(len(ids))
         return self._parts(np.searchsorted(cuts, place, side="right")[rows])
 
-    def leave_one_out(self, unit: str = "event") -> Split:
+    def leave_one_out(self, unit: str | None = None) -> Split:
         """Each user's last event (or basket) to test, the one before to validation, the rest to train.
 
         The protocol of SASRec and BERT4Rec (Kang & McAuley 2018; Sun et al. 2019). Users with fewer than three units
         stay in train whole; rows without a user belong to no part.
 
         Args:
-            unit: "event" leaves out single items, "basket" whole baskets.
+            unit: "event" leaves out single items, "basket" whole baskets; None leaves out baskets where there are any:
+                the last event of a basket would be tested while the rest of that basket is trained on.
 
         Raises:
             Lacks: If the data set has no users or no order (or no baskets, for that unit).
             BadParameter: If the unit is unknown.
             DataError: If no user has three units.
         """
+        unit = unit or ("basket" if "baskets" in self.aspects else "event")
         if unit not in ("event", "basket"):
             raise BadParameter(f"leave_one_out knows the units 'event' and 'basket', not {unit!r}.")
         runs = self.sequences()
@@ -410,6 +402,21 @@ class Transactions:
         part = self._part(keep)
         items = self.items[self.items["item_id"].isin(part.table["item_id"])].reset_index(drop=True)
         return replace(part, items=items)
+
+
+def item_labels(items: pd.DataFrame, label: str) -> list[Any]:
+    """A label per row of an item table: ids, or names; what several items share gets the id appended.
+
+    Raises:
+        BadParameter: If the item table has no such column.
+    """
+    if label not in items:
+        raise BadParameter(f"The items have no {label!r}; choose one of: {', '.join(items)}.")
+    values = items[label]
+    shared = values.duplicated(keep=False)
+    if shared.any():
+        values = values.mask(shared, values.astype(str) + " [" + items["item_id"].astype(str) + "]")
+    return values.to_list()
 
 
 def _check_shares(validation: float, test: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain, combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,8 +107,13 @@ def test_other_user_errors():
         mine(transactions, 0.5, miner="eclatt")
     with pytest.raises(UnknownName, match="no item 99"):
         mine(transactions, 0.5, only=[99])
-    with pytest.raises(BadParameter, match="max_length"):
-        mine(transactions, 0.5, max_length=0)
+    for length in (0, 2.5):
+        with pytest.raises(BadParameter, match="max_length"):
+            mine(transactions, 0.5, max_length=length)
+    with pytest.raises(BadParameter, match="leave max_length out"):
+        mine(transactions, 0.5, miner="mlxtend-fpmax", max_length=2)
+    with pytest.raises(UnknownName, match="type is int"):
+        mine(transactions, 0.5, only=["1"])
     with pytest.raises(BadParameter, match="More than 3 itemsets"):
         mine(transactions, 0.2, max_itemsets=3)
     with pytest.raises(BadParameter, match="no baskets"):
@@ -117,8 +123,6 @@ def test_other_user_errors():
 
 
 def test_sequences_without_baskets_are_refused():
-    import pandas as pd
-
     watched = Transactions.from_frame(pd.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "position": [0, 1]}))
     with pytest.raises(Lacks, match="no baskets"):
         mine(watched, 0.5)
@@ -206,6 +210,8 @@ def test_constraints_give_what_filtering_afterwards_gives(baskets, smallest, cho
     within = {s: c for s, c in counts.items() if s <= set(chosen)}
     holding = {s: c for s, c in counts.items() if s & set(chosen) and len(s) <= longest}
     assert as_dict(mine(transactions, smallest, only=chosen)) == within
+    held = mine(transactions, smallest, containing=chosen)
+    assert len(held) == 0 or not held.has_subsets
     for miner in ("eclat", "apriori"):
         assert as_dict(mine(transactions, smallest, containing=chosen, max_length=longest, miner=miner)) == holding
 
@@ -237,6 +243,48 @@ def test_an_item_in_every_basket_and_duplicate_entries():
     matrix = sparse.csr_matrix((np.ones(5, bool), ([0, 0, 1, 2, 2], [0, 0, 0, 0, 1])), shape=(3, 3))
     found = mine(matrix, 1)
     assert as_dict(found) == {frozenset([0]): 3, frozenset([1]): 1, frozenset([0, 1]): 1}
+
+
+def test_the_callers_matrix_stays_as_it_is():
+    """Stored zeros, repeated and unsorted entries are cleaned up in a copy."""
+    given_matrix = sparse.csr_matrix(
+        (np.array([5, 0, 7, 9, 1]), np.array([2, 1, 0, 1, 1]), np.array([0, 3, 5])), shape=(2, 3)
+    )
+    before = given_matrix.toarray()
+    assert as_dict(mine(given_matrix, 1)) == {frozenset(s): 1 for s in ([0], [1], [2], [0, 2])}
+    assert np.array_equal(given_matrix.toarray(), before)
+    assert given_matrix.indices.tolist() == [2, 1, 0, 1, 1]
+
+
+def test_too_many_pairs_are_refused_before_they_fill_the_memory():
+    wide = sparse.csr_matrix(np.ones((1, 20_000), dtype=bool))
+    with pytest.raises(BadParameter, match="More than 100,000 pairs"):
+        mine(wide, 1, max_itemsets=100_000)
+
+
+@pytest.mark.parametrize("miner", ["mlxtend-apriori", "mlxtend-fpgrowth"])
+def test_the_peers_too_keep_itemsets_on_the_threshold(miner):
+    """7 of 9 baskets: as a share this is no decimal, and comparing shares may lose it."""
+    for n in range(3, 60):
+        matrix = sparse.csr_matrix(np.arange(n)[:, None] < [n - 2, n - 1])
+        assert len(mine(matrix, n - 2, miner=miner)) == 3
+
+
+def test_infrequent_items_do_not_reach_the_peers(monkeypatch):
+    widths = []
+    taught = MINERS["apriori"]
+    monkeypatch.setitem(MINERS, "apriori", lambda m, *rest: widths.append(m.shape[1]) or taught(m, *rest))
+    mine(Transactions.from_baskets([*FIVE, [9]]), 2, miner="apriori")
+    assert widths == [4]
+
+
+def test_items_of_one_name_stay_apart():
+    frame = pd.DataFrame({"basket_id": [1, 1, 2, 2], "item_id": ["p", "q", "p", "q"]})
+    items = pd.DataFrame({"item_id": ["p", "q"], "name": ["bag", "bag"]})
+    table = mine(Transactions.from_frame(frame, items=items), 2).table(label="name")
+    assert set(table["itemset"]) == {frozenset(["bag [p]"]), frozenset(["bag [q]"]), frozenset(["bag [p]", "bag [q]"])}
+    with pytest.raises(BadParameter, match="no 'brand'"):
+        mine(Transactions.from_frame(frame, items=items), 2).table(label="brand")
 
 
 def test_long_itemsets_are_not_cut_short():

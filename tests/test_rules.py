@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlxtend.frequent_patterns import association_rules
-from scipy import stats
+from scipy import sparse, stats
 
 from llmarm_tutorial import catalog
+from llmarm_tutorial import rules as rules_module
 from llmarm_tutorial.apriori import mine
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.rule_checks import (
@@ -122,6 +123,40 @@ def test_a_rule_exactly_on_the_confidence_is_kept(both, alone):
     confidence = both / (both + alone)
     if round(confidence, 6) == confidence:  # a threshold that can be written down
         assert rule(["x"], ["y"]) in keyed(mine_rules(transactions, 1, confidence))
+
+
+@pytest.mark.parametrize(("both", "all_x", "confidence"), [(7, 50, 0.14), (7, 25, 0.28), (14, 25, 0.56)])
+def test_confidences_that_floating_point_loses(both, all_x, confidence):
+    """0.14 · 50 is 7.000000000000001 in floating point: a rule of exactly 7 in 50 would be dropped."""
+    assert math.ceil(confidence * all_x) == both + 1, "not a case where rounding hurts"
+    transactions = Transactions.from_baskets([["x", "y"]] * both + [["x"]] * (all_x - both))
+    assert rule(["x"], ["y"]) in keyed(mine_rules(transactions, 1, confidence))
+    assert rule(["x"], ["y"]) in keyed(pair_rules(transactions, 1, confidence))
+
+
+def test_constraints_on_either_side_restrict_the_search(monkeypatch):
+    searched = []
+    original = rules_module.mine
+    monkeypatch.setattr(rules_module, "mine", lambda *a, **k: searched.append(k) or original(*a, **k))
+    mine_rules(FIVE, 0.2, 0.1, antecedent=[1], consequent=[2, 3])
+    mine_rules(FIVE, 0.2, 0.1, antecedent=[1, 2], consequent=[3], max_consequent=None)
+    assert [list(k["containing"]) for k in searched] == [[1], [3]]
+    assert [sorted(k["only"]) for k in searched] == [[1, 2, 3], [1, 2, 3]]
+    assert [k["max_length"] for k in searched] == [2, 3]
+
+
+def test_a_consequent_has_at_least_one_item():
+    with pytest.raises(BadParameter, match="max_consequent"):
+        mine_rules(FIVE, 0.4, 0.5, max_consequent=0)
+
+
+def test_items_of_one_name_stay_apart_in_rules():
+    frame = pd.DataFrame({"basket_id": [1, 1, 2, 2, 3], "item_id": ["p", "q", "p", "q", "p"]})
+    items = pd.DataFrame({"item_id": ["p", "q"], "name": ["bag", "bag"]})
+    transactions = Transactions.from_frame(frame, items=items)
+    rules = pair_rules(transactions, 1, label="name")
+    assert set(keyed(rules)) == {rule(["bag [p]"], ["bag [q]"]), rule(["bag [q]"], ["bag [p]"])}
+    pd.testing.assert_frame_equal(recount(rules, transactions, label="name"), rules)
 
 
 def test_no_rules_is_an_empty_table_with_all_columns():
@@ -268,6 +303,17 @@ def test_lift_within_strata_by_hand():
     strata = np.array(["summer"] * 8 + ["winter"] * 8)
     assert lift_within(rules, transactions, strata).item() == pytest.approx(1)
     assert lift_within(rules, transactions, np.zeros(16)).item() == pytest.approx(2)
+    alone = np.arange(16)  # every basket a stratum: x and y are expected where they are, and nowhere else
+    assert lift_within(rules, transactions, alone).item() == pytest.approx(1)
+    apart = np.array([0, 0, 0, 0, 1, 1, 1, 1] + [2] * 8)
+    never = rules.assign(consequent=[frozenset(["y", "z"])])
+    assert math.isnan(lift_within(never, transactions, apart).item())
+
+
+def test_pair_tests_count_the_items_that_occur():
+    transactions = Transactions.from_baskets([["x", "y"]] * 4 + [["z"]] * 4)
+    wider = sparse.hstack([transactions.basket_matrix(), sparse.csr_matrix((8, 50), dtype=bool)], format="csr")
+    assert pair_tests(wider)["q_value"].item() == pytest.approx(3 / 70)  # three items occur: three pairs
 
 
 def test_readable_rules():
@@ -284,6 +330,8 @@ def test_redundant_rules_by_hand():
     assert rule(["a", "b"], ["c"]) in kept  # 1.0 improves on .8
     assert rule(["b", "c"], ["a"]) not in kept  # {c} ⇒ {a} has confidence 1 already
     assert rule(["a", "b"], ["c"]) not in keyed(without_redundant(rules, min_improvement=0.25))
+    assert keyed(rules)[rule(["c"], ["b"])]["confidence"] == 0.75  # but b is in .8 of all baskets anyway
+    assert rule(["c"], ["b"]) not in kept
 
 
 def test_recount_equals_mining_where_the_rules_came_from():
@@ -314,6 +362,11 @@ def test_select_and_rank():
     pd.testing.assert_frame_equal(rank(rules.sample(frac=1, random_state=0), "lift"), rank(rules, "lift"))
     with pytest.raises(UnknownName, match="Did you mean 'lift'"):
         rank(rules, "lifft")
+    tested = significance(rules)
+    assert rank(tested, "p_value")["p_value"].is_monotonic_increasing
+    assert rank(tested, "q_value")["q_value"].iloc[0] == tested["q_value"].min()
+    tied = rank(rules.assign(lift=1.0), "lift")
+    assert tied["count"].is_monotonic_decreasing
 
 
 def test_against_truth_by_hand():

@@ -159,9 +159,13 @@ right_hand = confident.groupby("consequent").agg(
 right_hand.sort_values("rules", ascending=False).head(5)
 
 # %%
-top = right_hand["rules"].idxmax()
-share_of_top = float(right_hand["rules"][top] / right_hand["rules"].sum())
-print(f"{share_of_top:.0%} of the confident rules say “⇒ {top}”, with a mean lift of {right_hand['lift'][top]:.2f}")
+share_of_top = None
+if len(right_hand):
+    top = right_hand["rules"].idxmax()
+    share_of_top = float(right_hand["rules"][top] / right_hand["rules"].sum())
+    print(f"{share_of_top:.0%} of the confident rules say “⇒ {top}”, with a mean lift of {right_hand['lift'][top]:.2f}")
+else:
+    print(f"No pair rule has a confidence of {MIN_CONFIDENCE:g} or more; a lower MIN_CONFIDENCE would show some.")
 
 # %% [markdown]
 # Confidence rewards whatever is bought all the time: in the shop, most products "imply" the bestseller, and knowing the
@@ -342,6 +346,10 @@ pd.Series(summary, name="pairs").to_frame()
 parts = data.split_by_time(0.1, 0.2) if "clock" in data.aspects else data.split_by_basket(0.1, 0.2, seed=SEED)
 past = rules.pair_rules(parts.train, max(5, int(n_baskets * min_support / 12)), label="name")
 past = past[past["lift"] > 1.5].reset_index(drop=True)
+if len(past) < 10:
+    raise DataError(
+        f"Only {len(past)} pair rules of {data.name} have a lift above 1.5: too few to recount; take more data."
+    )
 future = rule_checks.recount(past, parts.test, label="name")
 plots.seen_and_unseen(past, future)
 
@@ -575,7 +583,8 @@ for _ in range(1000):
     drawn = random.integers(0, len(mined), len(mined))
     shares.append(unseen[drawn].mean() / mined[drawn].mean())
 _ = ledger.record("rules/count", len(found), note=f"confidence of at least {MIN_CONFIDENCE:g}, one consequent")
-_ = ledger.record("rules/share_with_the_commonest_consequent", share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
+if share_of_top is not None:
+    ledger.record("rules/share_with_the_commonest_consequent", share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
 _ = ledger.record(
     "rules/confidence_kept_on_unseen",
     unseen.mean() / mined.mean(),
