@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llmarm_tutorial import lessons, pool, run_folder
+from llmarm_tutorial import doctor, lessons, pool, run_folder
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.lessons import Lesson
 from llmarm_tutorial.run_folder import Run
@@ -29,6 +29,7 @@ BUSY = "Another llmarm works in the folder {}; wait for it or choose another fol
 SETTING = ("lesson", "dataset", "profile")
 _RUN_COLUMNS = ("run", *SETTING, "seed", "status", "seconds", "peak_memory_bytes")
 _VALUE_COLUMNS = ("name", "value", "text", "unit", "low", "high", "baseline")
+COLUMNS = (*_RUN_COLUMNS, *_VALUE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,11 @@ def read_plan(path: Path, available: list[Lesson] | None = None) -> Plan:
         UnknownName: If a key, lesson, data set, profile or parameter does not exist.
         BadParameter: If the file is no plan or a value does not fit.
     """
+    from llmarm_tutorial import catalog
+
     content = lessons.read_yaml(path)
+    if not content:
+        raise BadParameter(f"The plan {path} is empty: name at least lessons, as in  lessons: ['01'].")
     for key in content:
         if key not in _KEYS:
             raise UnknownName("plan entry", str(key), _KEYS)
@@ -83,8 +88,15 @@ def read_plan(path: Path, available: list[Lesson] | None = None) -> Plan:
         mine = {name: values for name, values in axes.items() if values and name in lesson.parameters}
         for point in itertools.product(*mine.values()):
             changed = lessons.check_values(lesson, dict(zip(mine, point, strict=True)))
-            run = make_run(lesson, profile, settings.get(lesson.number, {}) | changed, list(mine))
+            parameters = settings.get(lesson.number, {}) | changed
+            effective = Run("", lesson, profile, parameters).effective
+            if effective.get("DATASET") in catalog.names():  # whose columns are known
+                parameters = {n: v for n, v in parameters.items() if n not in lessons.DATA_COLUMNS}
+            run = make_run(lesson, profile, parameters, [name for name in mine if name in parameters])
             runs[run.id] = run
+    columns = set(lessons.DATA_COLUMNS) & set(grid)
+    if columns and not any(columns & set(run.parameters) for run in runs.values()):
+        raise BadParameter(f"{path}: {' and '.join(sorted(columns))} serve a file of your own; name it in datasets.")
     return Plan(list(runs.values()), tuple(grid))
 
 
@@ -111,7 +123,10 @@ def check_dataset(name: str, relative_to: Path | None = None) -> str:
     if name in catalog.names():
         entry = catalog.entry(name)
         if entry.urls and catalog.locate(entry) is None:
-            raise RunError(f"The data set {name} is not on this machine: run  llmarm data fetch {name}  first.")
+            raise RunError(
+                f"The data set {name} is not on this machine: run  llmarm data fetch {name}  first."
+                f"{catalog.misdirection()}"
+            )
         return name
     path = (relative_to or Path.cwd()) / Path(name).expanduser()
     if path.is_file():
@@ -129,13 +144,13 @@ def check_declared(chosen: Iterable[Lesson], names: Iterable[str]) -> None:
 
 
 def pending(plan: Plan, out: Path) -> tuple[list[Run], list[Run]]:
-    """The runs yet to do, and those finished with an older version of their lesson's code (which are kept)."""
-    todo, outdated = [], []
+    """The runs yet to do, and those finished before their lesson, data file or llmarm changed (which are kept)."""
+    todo, outdated, kit = [], [], doctor.versions().get("llmarm")
     for run in plan.runs:
         results = run_folder.read_results(out / run.id)
         if results is None or results["status"] != "ok":
             todo.append(run)
-        elif results.get("code") != run_folder.digest(run.lesson):
+        elif results["versions"].get("llmarm") != kit or run_folder.is_outdated(run, results):
             outdated.append(run)
     return todo, outdated
 
@@ -216,7 +231,11 @@ def tidy(results: list[dict[str, Any]], varied: Iterable[str] = ()) -> pd.DataFr
     numbers = dict.fromkeys(("value", "low", "high", "baseline", "seconds"), "float64") | dict.fromkeys(
         ("text", "dataset"), "str"
     )
-    return pd.DataFrame(rows, columns=columns).astype(numbers)
+    table = pd.DataFrame(rows, columns=columns).astype(numbers)
+    for name in varied:
+        if table[name].dtype == object:  # of several types, or beyond 64 bits: Parquet has no such column
+            table[name] = table[name].map(str, na_action="ignore").astype("str")
+    return table
 
 
 def summarise(table: pd.DataFrame, varied: Iterable[str] = ()) -> pd.DataFrame:
@@ -248,7 +267,7 @@ def by_setting(table: pd.DataFrame, varied: Iterable[str] = ()) -> Any:
 
 def varied_columns(table: pd.DataFrame) -> list[str]:
     """Those columns of a tidy table that hold the parameters of the plan's grid."""
-    return [c for c in table.columns if c not in (*_RUN_COLUMNS, *_VALUE_COLUMNS)]
+    return [c for c in table.columns if c not in COLUMNS]
 
 
 def _list(content: Mapping[str, Any], key: str) -> list[Any]:

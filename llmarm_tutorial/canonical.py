@@ -23,7 +23,8 @@ def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
         The table in canonical order, and how many repeated rows were merged.
 
     Raises:
-        DataError: If ids or times are empty, times are not datetimes, or a basket has several users.
+        DataError: If ids or times are empty, times are not datetimes, quantities or prices are not numbers, or a
+            basket has several users.
     """
     table = frame.reset_index(drop=True)
     for column in ("user_id", "basket_id", "item_id"):
@@ -32,6 +33,8 @@ def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
             table[column] = canonical_ids(table[column], name, may_miss)
     if "user_id" in table and table["user_id"].isna().all():
         table = table.drop(columns="user_id")
+    for column in {"quantity", "price"} & set(table):
+        table[column] = _numbers(table[column], name)
     if "time" in table:
         table["time"] = _canonical_times(table["time"], name)
     if "basket_id" in table:
@@ -52,10 +55,12 @@ def canonical_items(items: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def canonical_ids(ids: pd.Series, name: str, may_miss: bool = False) -> pd.Series:
-    """Whole numbers as int64 (Int64 where some are missing), everything else as text; empty text is missing."""
+    """Whole numbers as int64 (Int64 where some are missing), all else as text; empty text is missing."""
     if pd.api.types.is_numeric_dtype(ids):
-        missing = ids.isna()
-        whole = (ids.dropna() % 1 == 0).all()
+        missing, known = ids.isna(), ids.dropna()
+        whole = (known % 1 == 0).all()
+        if whole and len(known):  # numbers that int64 cannot hold stay apart as text
+            whole = int(known.min()) >= -(2**63) and int(known.max()) < 2**63
         ids = ids.astype(("Int64" if missing.any() else np.int64) if whole else "str")
     else:
         missing = ids.isna() | (ids.astype("str") == "")
@@ -63,6 +68,19 @@ def canonical_ids(ids: pd.Series, name: str, may_miss: bool = False) -> pd.Serie
     if missing.any() and not may_miss:
         raise DataError(f"{name}: {missing.sum()} rows have an empty {ids.name}; remove them or choose another column.")
     return ids.mask(missing) if missing.any() else ids
+
+
+def _numbers(values: pd.Series, name: str) -> pd.Series:
+    """Quantities or prices as numbers; text would be joined, not added, where rows are merged."""
+    if pd.api.types.is_numeric_dtype(values):
+        return values
+    kinds = ("decimal", "integer", "floating", "mixed-integer-float", "empty")
+    if pd.api.types.infer_dtype(values, skipna=True) not in kinds:
+        raise DataError(
+            f"{name}: the column {values.name} holds {values.dtype}; quantity and price must be numbers, so convert it "
+            "with pandas.to_numeric."
+        )
+    return pd.to_numeric(values)
 
 
 def _canonical_times(times: pd.Series, name: str) -> pd.Series:

@@ -155,6 +155,14 @@ def locate(entry: Entry) -> Path | None:
     return find(entry, (root / folder for root in roots for folder in (entry.name, *entry.folders, ".")))
 
 
+def misdirection() -> str:
+    """A sentence, with a blank before it, if `LLMARM_DATA` points to no folder; else ""."""
+    place = os.environ.get("LLMARM_DATA")
+    if not place or Path(place).is_dir():
+        return ""
+    return f" LLMARM_DATA is {place}, which is no folder: correct it or unset it."
+
+
 def find(entry: Entry, folders: Iterable[Path]) -> Path | None:
     """The first main file of a data set in the folders given; spelling of blanks and case does not matter."""
     for folder in folders:
@@ -253,5 +261,5 @@ def _obtain(entry: Entry) -> Path:
         return data_home() / entry.name / entry.files[0]
     raise DataError(
         f"{entry.name} is not on this machine: run  llmarm data fetch {entry.name}  or set LLMARM_DATA to a folder "
-        f"that holds {entry.files[0]} in {entry.name}/."
+        f"that holds {entry.files[0]} in {entry.name}/.{misdirection()}"
     )

@@ -105,7 +105,7 @@ def run(
 
     available = lessons.discover()
     chosen = lessons.choose(names or [], available)
-    columns = {"BASKET_COL": basket_col, "ITEM_COL": item_col, "USER_COL": user_col, "TIME_COL": time_col}
+    columns = dict(zip(lessons.DATA_COLUMNS, (basket_col, item_col, user_col, time_col), strict=True))
     wanted: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
     if dataset is not None:
         wanted["DATASET"] = batch.check_dataset(dataset)
@@ -153,7 +153,10 @@ def batch(
     todo, outdated = batches.pending(loaded, out)
     typer.echo(f"{len(loaded.runs)} runs, {len(loaded.runs) - len(todo)} of them finished before, in {out}")
     if outdated:
-        typer.echo(f"{len(outdated)} of these are from an older version of their lesson; remove their folders to renew")
+        typer.echo(
+            f"{len(outdated)} of these are from before their lesson, their data file or llmarm changed; "
+            "remove their folders to renew"
+        )
     with _display(len(todo)) as display:
         results = batches.run_batch(loaded, out, jobs=jobs, timeout=timeout, listen=display.listen)
     _finish(display.console, results, out)

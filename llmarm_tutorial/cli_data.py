@@ -86,7 +86,7 @@ def make(
     customers: Annotated[int, typer.Option("--customers", min=1, help="Number of customers.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
     seed: Annotated[
-        int | None, typer.Option("--seed", help="Seed of the generator; default that of the shipped shop.")
+        int | None, typer.Option("--seed", min=0, help="Seed of the generator; default that of the shipped shop.")
     ] = None,
 ) -> None:
     """Generate a corner shop of any size as Parquet, in bounded memory."""

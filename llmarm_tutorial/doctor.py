@@ -214,10 +214,11 @@ def _cache() -> Iterator[Finding]:
     place = Path(catalog.data_home())
     try:
         place.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=place):
-            pass
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(bytes(8192))  # a full disk takes an empty file
+            file.flush()
     except OSError as error:
-        remedy = "set LLMARM_CACHE to a folder you may write to"
+        remedy = "free some space, or set LLMARM_CACHE to a folder you may write to"
         yield Finding("problem", f"the cache folder {place} cannot be written ({error.strerror})", remedy)
         return
     yield Finding("ok", f"cache folder {place} can be written")
@@ -243,6 +244,8 @@ def _shop() -> Iterator[Finding]:
 def _datasets() -> Iterator[Finding]:
     from llmarm_tutorial import catalog
 
+    if wrong := catalog.misdirection():
+        yield Finding("problem", wrong.strip(), "set LLMARM_DATA to the folder of your data sets")
     here = [entry.name for entry in catalog.entries() if catalog.locate(entry)]
     away = [entry.name for entry in catalog.entries() if entry.name not in here]
     yield Finding("ok", f"data sets at hand: {', '.join(here) or 'none'}")

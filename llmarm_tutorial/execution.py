@@ -19,13 +19,10 @@ from llmarm_tutorial.run_folder import (
     ANSI,
     FULL,
     JOURNAL,
-    LOG,
-    RESULTS,
     Run,
     describe_run,
     error_summary,
-    write_atomically,
-    write_results,
+    write_outcome,
     writing,
 )
 
@@ -52,7 +49,8 @@ def run_lesson(
 ) -> dict[str, Any]:
     """Execute a lesson in the folder of its notebook and write what came of it to `out / run.id`.
 
-    The kernel is this very interpreter, whatever kernels the user has installed.
+    The kernel is this very interpreter, whatever kernels the user has installed. Files of an earlier run stay until
+    those of this one take their place.
 
     Args:
         run: What to execute.
@@ -69,8 +67,6 @@ def run_lesson(
     """
     folder = out / run.id
     started, clock = datetime.now(UTC), time.monotonic()
-    for stale in (folder / RESULTS, folder / f"{run.lesson.name}.ipynb", folder / LOG):
-        stale.unlink(missing_ok=True)
     results = describe_run(run, started)
     with writing(folder / JOURNAL):
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,9 +80,6 @@ def run_lesson(
             print(f"failed: {results['error']['type']}: {results['error']['message']}", file=log)
     notebook = watch.notebook
     if notebook is not None:
-        import nbformat
-
-        write_atomically(folder / results["notebook"], nbformat.writes(notebook))
         try:
             results["values"] = [result.to_dict() for result in ledger.collect(notebook)]
         except LlmarmError as error:
@@ -101,9 +94,7 @@ def run_lesson(
         "versions": doctor.versions(),
         "hardware": doctor.hardware(),
     }
-    with writing(folder / LOG):
-        os.replace(folder / JOURNAL, folder / LOG)
-    write_results(folder, results)
+    write_outcome(folder, results, notebook)
     return results
 
 

@@ -200,7 +200,23 @@ def check_values(lesson: Lesson, values: Mapping[str, Any]) -> dict[str, Any]:
     for name in values:
         if name not in lesson.parameters:
             raise UnknownName(f"parameter of lesson {lesson.number}", name, lesson.parameters)
-    return {name: lesson.parameters[name].coerce(value) for name, value in values.items()}
+    checked = {name: lesson.parameters[name].coerce(value) for name, value in values.items()}
+    seed = checked.get("SEED")
+    if isinstance(seed, int) and not 0 <= seed < 2**32:  # what NumPy and scikit-learn take
+        raise BadParameter(f"The parameter SEED must be from 0 to {2**32 - 1}, not {seed}.")
+    return checked
+
+
+def check_profile(name: str, place: str | Path | None = None) -> None:
+    """Raise `UnknownName` unless there is a profile of that name."""
+    known = {QUICK, *profile_files(place)}
+    if name not in known:
+        raise UnknownName("profile", name, known)
+
+
+def profile_files(place: str | Path | None = None) -> dict[str, Path]:
+    """The files of the profiles by their names; the quick one may have none."""
+    return {path.stem: path for path in (folder(place) / "profiles").glob("*.yaml")}
 
 
 def profile(name: str, available: list[Lesson], place: str | Path | None = None) -> dict[str, dict[str, Any]]:
@@ -210,12 +226,9 @@ def profile(name: str, available: list[Lesson], place: str | Path | None = None)
         UnknownName: If there is no such profile, or it names a lesson or parameter that does not exist.
         BadParameter: If the file is no mapping of mappings, or a value does not fit.
     """
-    files = {path.stem: path for path in (folder(place) / "profiles").glob("*.yaml")}
-    if name not in files:
-        if name == QUICK:
-            return {}
-        raise UnknownName("profile", name, {*files, QUICK})
-    content = read_yaml(files[name])
+    files = profile_files(place)
+    check_profile(name, place)
+    content = read_yaml(files[name]) if name in files else {}
     by_number = {lesson.number: lesson for lesson in available}
     settings = {}
     for key, values in content.items():

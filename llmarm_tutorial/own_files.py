@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.errors import BadParameter, DataError
@@ -45,7 +46,8 @@ def read(
         The transactions, named after the file. Repeated rows are merged and counted in `notes`.
 
     Raises:
-        DataError: If the file is absent, empty, unreadable, or lacks a column, or if a time cannot be read.
+        DataError: If the file is absent, empty, unreadable, or lacks a column, if a column holds lists, or if a time
+            cannot be read.
         BadParameter: If the columns named do not suffice.
     """
     path = Path(path).expanduser()
@@ -63,6 +65,8 @@ def read(
             "Say which column tells what was bought together with basket_col (--basket-col), or, for sequences without "
             f"baskets, which hold the user and the time with user_col and time_col. {listed}"
         )
+    for column in named.values():
+        _refuse_lists(table[column], path)
     frame = pd.DataFrame({role: table[column] for role, column in named.items()})
     for role in set(frame) - {"time"}:
         frame[role] = _id_text(frame[role])
@@ -132,9 +136,16 @@ def _read_times(text: pd.Series, **how: object) -> pd.Series:
         return pd.to_datetime(text, errors="coerce", utc=True, **how)
 
 
+def _refuse_lists(column: pd.Series, path: Path) -> None:
+    """Raise where a cell holds several values, of which `_id_text` would make one."""
+    can = pd.api.types.is_object_dtype(column) or isinstance(column.dtype, pd.ArrowDtype)
+    if can and any(isinstance(cell, list | tuple | dict | np.ndarray) for cell in column):
+        raise DataError(f"{path.name}: the column {column.name} holds lists: write one row per item.")
+
+
 def _id_text(ids: pd.Series) -> pd.Series:
     """Ids as trimmed text; whole numbers without a decimal point, even where missing ones made them floats."""
-    if pd.api.types.is_float_dtype(ids) and (ids.dropna() % 1 == 0).all():
+    if pd.api.types.is_float_dtype(ids) and ((ids.dropna() % 1 == 0) & (ids.dropna().abs() < 2**63)).all():
         ids = ids.astype("Int64")
     missing = ids.isna()
     text = ids.astype("str").str.strip()
@@ -164,7 +175,7 @@ def _decode(path: Path) -> tuple[str, dict[str, int]]:
     if "\0" in text:
         raise DataError(f"{path.name} holds zero bytes, so it is no text in UTF-8; save it as UTF-8.")
     if not text.strip():
-        raise DataError(f"{path.name} is empty.")
+        raise DataError(f"{path.name} is empty; give a file with a header and one row per bought item.")
     return text, notes
 
 

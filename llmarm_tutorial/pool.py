@@ -142,11 +142,11 @@ def _record_death(run: Run, out: Path, code: int | None) -> dict[str, Any]:
         else f"ended with code {code}"
     )
     results = run_folder.describe_run(run, datetime.now(UTC)) | {
-        "error": run_folder.error_summary("ProcessDied", f"its process {reason}; see {run_folder.JOURNAL}"),
+        "error": run_folder.error_summary("ProcessDied", f"its process {reason}; see {run_folder.LOG}"),
         "seconds": None,
         "peak_memory_bytes": None,
         "versions": doctor.versions(),
         "hardware": doctor.hardware(),
     }
-    run_folder.write_results(out / run.id, results)
+    run_folder.write_outcome(out / run.id, results)
     return results

@@ -108,7 +108,7 @@ def render_notebook(notebook: Path, title: str) -> Path | None:
         Path of the page; None where nbconvert, which comes with JupyterLab, is not installed.
 
     Raises:
-        RunError: If the file is no notebook, or the page cannot be written.
+        RunError: If the file is no notebook, nbconvert cannot render it, or the page cannot be written.
     """
     page = notebook.with_suffix(".html")
     if page.exists() and page.stat().st_mtime >= notebook.stat().st_mtime:
@@ -118,7 +118,12 @@ def render_notebook(notebook: Path, title: str) -> Path | None:
     except ImportError:
         return None
     exporter = nbconvert.HTMLExporter(raw_template=_NOTEBOOK_PAGE)
-    text, _ = exporter.from_notebook_node(read_notebook(notebook), resources={"metadata": {"name": title}})
+    content = read_notebook(notebook)
+    try:
+        text, _ = exporter.from_notebook_node(content, resources={"metadata": {"name": title}})
+    except Exception as error:  # its templates and filters raise whatever they like; none is worth a traceback
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RunError(f"{notebook.name} could not be rendered as HTML ({reason}); open it in Jupyter.") from error
     run_folder.write_atomically(page, text)
     return page
 
@@ -142,7 +147,12 @@ def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
         # the page of a batch would repeat every lesson's figures for every run: it links to the notebooks instead
         single = run["has_notebook"] and not is_batch
         run["figures"] = figures(notebook) if single else []
-        run["page"] = page.name if single and (page := render_notebook(notebook, run["title"])) else None
+        run["page"], run["warning"] = None, ""
+        if single:
+            try:
+                run["page"] = page.name if (page := render_notebook(notebook, run["title"])) else None
+            except RunError as error:  # the notebook itself is still there to be linked
+                run["warning"] = str(error)
     return environment.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         folder=folder.resolve().name,
         written=datetime.now().astimezone(),
@@ -177,7 +187,13 @@ def _summary(folder: Path, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A block per recorded number: its mean and interval per setting, its note, and a dot plot if it varies at all."""
     import pandas as pd
 
-    table = pd.read_parquet(folder / "results.parquet")
+    path = folder / "results.parquet"
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError):  # pyarrow's errors are ValueErrors
+        table = pd.DataFrame()
+    if not set(batch.COLUMNS) <= set(table):
+        raise RunError(f"{path} is damaged; start the batch again, which writes it anew.")
     notes = {(run["run"], result.name): result.note for run in runs for result in run["results"]}
     table["note"] = [notes.get(key, "") for key in zip(table["run"], table["name"], strict=True)]
     varied = [column for column in batch.varied_columns(table) if column != "note"]

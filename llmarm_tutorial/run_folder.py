@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -23,13 +24,21 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.ledger import Result
 from llmarm_tutorial.lessons import Lesson
 
 RESULTS = "results.json"
 LOG = "log.txt"
 JOURNAL = "log.txt.part"  # the log while the run lasts; killed attempts stay in it
 FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEEDED = (  # keys of `results.json` without which it is none, and their types
+    dict.fromkeys(("run", "status", "lesson", "title", "profile", "notebook", "started"), str)
+    | dict.fromkeys(("parameters", "versions", "hardware"), dict)
+    | dict.fromkeys(("seconds", "peak_memory_bytes"), float | int | None)
+    | dict.fromkeys(("dataset", "seed", "git_commit", "error"), object)
+    | {"values": list}
+)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -83,17 +92,25 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         RunError: If it cannot be written, for example for want of disk space.
     """
-    data = content.encode() if isinstance(content, str) else content
-    with writing(path), contextlib.ExitStack() as cleaning:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            cleaning.callback(temporary.unlink, missing_ok=True)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
+    with _prepared(path, content) as temporary, writing(path):
         os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _prepared(path: Path, content: str | bytes) -> Iterator[Path]:
+    """The content in a temporary file beside `path`, ready to take its place; removed if it does not."""
+    data = content.encode() if isinstance(content, str) else content
+    with contextlib.ExitStack() as cleaning:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                temporary = Path(file.name)
+                cleaning.callback(temporary.unlink, missing_ok=True)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+        yield temporary
 
 
 @contextlib.contextmanager
@@ -126,14 +143,72 @@ def read_results(folder: Path) -> dict[str, Any] | None:
     """The results of the run in a folder, or None while it is not finished."""
     try:
         results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        if not results.keys() >= _NEEDED.keys() or not all(
+            isinstance(results[key], kind) for key, kind in _NEEDED.items()
+        ):
+            return None
+        if results["status"] != "ok" and not isinstance(results["error"], dict):
+            return None
+        results["values"] = [Result.from_dict(entry).to_dict() for entry in results["values"]]
+    except (OSError, ValueError, AttributeError, TypeError, BadParameter):  # whatever a file may hold instead
         return None
-    return results if isinstance(results, dict) and "status" in results else None
+    return results
 
 
-def write_results(folder: Path, results: dict[str, Any]) -> None:
-    """Write `results.json`, which makes the run in the folder a finished one."""
-    write_atomically(folder / RESULTS, json.dumps(results, indent=1, ensure_ascii=False))
+def write_outcome(folder: Path, results: dict[str, Any], notebook: Any = None) -> None:
+    """Write what came of a run: its notebook, its log, and `results.json`, which makes it a finished one.
+
+    What an earlier run left is replaced only when all of this is on the disk.
+
+    Args:
+        folder: The run's folder.
+        results: What `results.json` is to hold.
+        notebook: The executed notebook; None where the run died before it had one.
+
+    Raises:
+        RunError: If it cannot be written; the files of the earlier run are intact then.
+    """
+    page = folder / results["notebook"]
+    with contextlib.ExitStack() as prepared:
+        text = json.dumps(results, indent=1, ensure_ascii=False)
+        new_results = prepared.enter_context(_prepared(folder / RESULTS, text))
+        new_page = None
+        if notebook is not None:
+            import nbformat
+
+            new_page = prepared.enter_context(_prepared(page, nbformat.writes(notebook)))
+        with writing(folder / RESULTS):
+            if new_page is None:
+                page.unlink(missing_ok=True)
+            else:
+                os.replace(new_page, page)
+            if (folder / JOURNAL).exists():  # a process may die before it opens one
+                os.replace(folder / JOURNAL, folder / LOG)
+            os.replace(new_results, folder / RESULTS)
+
+
+def data_digest(dataset: Any) -> str | None:
+    """A hash of a data file's content, to tell results of a changed one; None for a set of the catalogue or no file."""
+    path = Path(dataset) if isinstance(dataset, str) else Path()
+    if not path.is_absolute():  # what a plan or `--dataset` names as a file comes here as an absolute path
+        return None
+    try:
+        state = path.stat()
+        return _file_digest(path, state.st_size, state.st_mtime_ns)
+    except OSError:  # the lesson will say that it cannot be read
+        return None
+
+
+@functools.cache
+def _file_digest(path: Path, size: int, modified: int) -> str:  # size and time keep the cache true
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def is_outdated(run: Run, results: dict[str, Any]) -> bool:
+    """Whether results come from other code of the lesson or another content of the data file."""
+    now = (digest(run.lesson), data_digest(run.effective.get("DATASET")))
+    return (results.get("code"), results.get("data_file")) != now
 
 
 def digest(lesson: Lesson) -> str:
@@ -152,6 +227,7 @@ def describe_run(run: Run, started: datetime) -> dict[str, Any]:
         "profile": run.profile,
         "parameters": effective,
         "dataset": effective.get("DATASET"),
+        "data_file": data_digest(effective.get("DATASET")),
         "seed": effective.get("SEED"),
         "notebook": f"{run.lesson.name}.ipynb",
         "code": digest(run.lesson),

@@ -41,7 +41,12 @@ class Comparison:
 
 
 def reference_path(profile: str) -> Path:
-    """Where the reference results of a profile are kept: beside the folder of lessons."""
+    """Where the reference results of a profile are kept: beside the folder of lessons.
+
+    Raises:
+        UnknownName: If there is no such profile.
+    """
+    lessons.check_profile(profile)
     return lessons.folder().parent / "results" / "reference" / f"{profile}.json"
 
 
@@ -56,6 +61,7 @@ def compare(folder: Path, profile: str | None = None) -> list[Comparison]:
         A comparison per value of the lessons that were run.
 
     Raises:
+        UnknownName: If there is no such profile.
         RunError: If there is no reference, or the runs cannot be compared with it.
     """
     runs = _one_run_per_lesson(folder)
@@ -77,6 +83,7 @@ def record(folder: Path, profile: str | None = None) -> Path:
         The file written.
 
     Raises:
+        UnknownName: If there is no such profile.
         RunError: If a run failed, or the folder cannot serve.
     """
     runs = _one_run_per_lesson(folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from lesson_factory import RECORD, write_lesson
+from lesson_factory import PARAMETERS, RECORD, write_lesson
 
 from llmarm_tutorial import batch, lessons, pool, run_folder
 from llmarm_tutorial.errors import BadParameter, LlmarmError, RunError, UnknownName
@@ -90,6 +90,7 @@ def test_the_plan_overrides_its_profile(place):
         ("parameters: {SZIE: [1]}", UnknownName, "Did you mean 'SIZE'"),
         ("lessons: [0]\nseeds: [1]", UnknownName, "SEED"),
         ("seeds: [a]", BadParameter, "SEED must be of type int"),
+        ("seeds: [99999999999999999999999]", BadParameter, "SEED must be from 0"),
         ("parameters: {SIZE: [1, x]}", BadParameter, "SIZE must be of type int"),
         ("parameters: {SIZE: []}", BadParameter, "at least one"),
         ("parameters: [SIZE]", BadParameter, "parameters must hold"),
@@ -321,3 +322,47 @@ def test_the_lock_is_freed_when_its_holder_dies(tmp_path):
 
 def test_lessons_are_found_by_the_environment(place):
     assert [lesson.number for lesson in lessons.discover()] == ["00", "01"]
+
+
+def test_columns_serve_own_files_only(place):
+    columns = "".join(f'{name}: str = ""\n' for name in lessons.DATA_COLUMNS)
+    write_lesson(place / "notebooks", "01_toy", "print(DATASET)", parameters=PARAMETERS + columns)
+    (place / "mine.csv").write_text("b,i\n1,a\n")
+    grid = "parameters: {BASKET_COL: [b], ITEM_COL: [i]}"
+    plan = plan_of(place, f"lessons: [1]\ndatasets: [shop, mine.csv]\n{grid}")
+    assert [run.parameters for run in plan.runs] == [
+        {"DATASET": "shop"},
+        {"DATASET": str(place / "mine.csv"), "BASKET_COL": "b", "ITEM_COL": "i"},
+    ]
+    with pytest.raises(BadParameter, match="BASKET_COL and ITEM_COL serve a file of your own"):
+        plan_of(place, f"lessons: [1]\n{grid}")
+
+
+def test_a_changed_file_or_another_llmarm_makes_results_outdated(place, monkeypatch):
+    own = place / "mine.csv"
+    own.write_text("b,i\n1,a\n")
+    plan = plan_of(place, "lessons: [1]\ndatasets: [shop, mine.csv]")
+    batch.run_batch(plan, place / "out")
+    assert batch.pending(plan, place / "out") == ([], [])
+    os.utime(own, (1, 1))  # touched, but the same
+    assert batch.pending(plan, place / "out") == ([], [])
+    own.write_text("b,i\n1,b\n")
+    assert batch.pending(plan, place / "out") == ([], [plan.runs[1]])
+    monkeypatch.setattr(batch.doctor, "versions", lambda: {"llmarm": "99"})
+    assert batch.pending(plan, place / "out") == ([], plan.runs)
+
+
+@pytest.mark.parametrize("values", [(1, "a"), (1, 10**30), (True, None), ("a", None), (1, None)])
+def test_a_parameter_of_several_types_fits_the_table(tmp_path, values):
+    runs = [result(seed, 1.0) | {"parameters": {"SIZE": value}} for seed, value in enumerate(values)]
+    batch.gather(runs, ["SIZE"], tmp_path)
+    column = pd.read_parquet(tmp_path / "results.parquet")["SIZE"]
+    assert column.isna().tolist() == [value is None for value in values]
+    if values[1] in ("a", 10**30):
+        assert column.tolist() == [str(value) for value in values]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n", "{}"])
+def test_an_empty_plan_is_refused(place, text):
+    with pytest.raises(BadParameter, match="is empty: name at least lessons"):
+        plan_of(place, text)

@@ -184,3 +184,12 @@ def test_real_set_survives_shuffling(real_data: Path) -> None:
     data, entry = catalog.load("online-retail"), catalog.entry("online-retail")
     again = Transactions.from_frame(data.table.sample(frac=1, random_state=1), items=data.items)
     assert again.fingerprint(entry.columns) == entry.fingerprint
+
+
+def test_a_data_folder_that_does_not_exist_is_named(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DataError) as caught:
+        catalog.load("groceries")
+    assert "no folder" not in str(caught.value)
+    monkeypatch.setenv("LLMARM_DATA", str(alone / "gone"))
+    with pytest.raises(DataError, match="gone, which is no folder: correct it"):
+        catalog.load("groceries")

@@ -91,6 +91,8 @@ def test_run_into_the_same_folder_runs_again(place):
         (["-p", "SIZES=1"], "Did you mean 'SIZE'? Valid: DATASET, SEED, SIZE"),
         (["-p", "SIZE"], "-p takes NAME=VALUE, not 'SIZE'"),
         (["-p", "SIZE=big"], "SIZE must be of type int, not 'big'"),
+        (["-p", "SEED=-1"], "SEED must be from 0 to 4294967295, not -1"),
+        (["--seed", "-1"], "SEED must be from 0 to 4294967295, not -1"),
         (["-p", "SEED=1", "--seed", "2"], "SEED is given twice"),
         (["-p", "SIZE=1", "-p", "SIZE=2"], "SIZE is given twice"),
         (["0", "--seed", "2"], "There is no parameter of the chosen lessons 'SEED'"),
@@ -149,6 +151,12 @@ def test_mistakes_with_batch_report_verify(place):
     assert "holds no runs" in complaint("verify", "nowhere")
     put_run(place / "a", "01_toy")
     assert "--record" in complaint("verify", "a")
+    (place / "odd" / "x").mkdir(parents=True)
+    (place / "odd" / "x" / "results.json").write_text('{"status": "ok"}')
+    assert "holds no runs" in complaint("report", "odd")
+    assert "holds no runs" in complaint("verify", "odd")
+    for arguments in ([], ["--record"]):
+        assert "Valid: quick" in complaint("verify", "a", "--profile", "../../x", *arguments)
 
 
 def test_verify_says_what_reproduces(place):

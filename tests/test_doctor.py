@@ -112,3 +112,20 @@ def test_hardware_and_versions_for_the_record():
     assert doctor.hardware()["memory_bytes"] > 2**28
     assert doctor.hardware()["cpu"]
     assert doctor.versions()["numpy"] == importlib.metadata.version("numpy")
+
+
+def test_a_data_folder_that_does_not_exist_is_a_problem(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLMARM_DATA", str(tmp_path / "gone"))
+    finding = next(doctor._datasets())
+    assert finding.level == "problem"
+    assert f"LLMARM_DATA is {tmp_path / 'gone'}, which is no folder" in finding.text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_under_the_cache_is_a_problem(monkeypatch, tmp_path):
+    monkeypatch.setenv("LLMARM_CACHE", str(tmp_path))
+    with open("/dev/full", "wb", buffering=0) as full:
+        monkeypatch.setattr(doctor.tempfile, "TemporaryFile", lambda dir: full)
+        (finding,) = doctor._cache()
+    assert finding.level == "problem"
+    assert "No space left" in finding.text

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -358,3 +359,58 @@ def test_the_digest_changes_with_the_code_only(tmp_path):
         lesson = Lesson(write_lesson(tmp_path, "01_x", cell, title=title, parameters=PARAMETERS))
         digests.append(run_folder.digest(lesson))
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_results_without_their_keys_are_no_result(tmp_path):
+    results = execution.run_lesson(make_run(tmp_path, RECORD), tmp_path)
+    path = tmp_path / "a-run" / "results.json"
+    for broken in (
+        {"status": "ok"},
+        {key: value for key, value in results.items() if key != "lesson"},
+        results | {"values": [{"name": "a"}]},
+        results | {"values": {"a": 1}},
+        results | {"status": "failed"},
+        results | {"parameters": None},
+    ):
+        path.write_text(json.dumps(broken))
+        assert run_folder.read_results(tmp_path / "a-run") is None
+    path.write_text(json.dumps(results))
+    assert run_folder.read_results(tmp_path / "a-run") == results
+
+
+def test_an_earlier_run_stays_until_the_next_is_done(tmp_path, monkeypatch):
+    run = make_run(tmp_path, RECORD)
+    first = execution.run_lesson(run, tmp_path)
+    folder = tmp_path / "a-run"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+
+    def stop(beat):
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execution.run_lesson(run, tmp_path, listen=stop)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(RunError, match="No space left"):
+            execution.run_lesson(run, tmp_path)
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert run_folder.read_results(folder) == first
+
+    again = execution.run_lesson(run, tmp_path)
+    assert run_folder.read_results(folder) == again
+    assert again["started"] > first["started"]
+    assert {path.name for path in folder.iterdir()} == set(before)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 10**23, "-1"])
+def test_seeds_out_of_range_are_refused(tmp_path, seed):
+    lesson = Lesson(write_lesson(tmp_path, "01_x"))
+    with pytest.raises(BadParameter, match="SEED must be from 0 to 4294967295"):
+        lessons.check_values(lesson, {"SEED": seed})
+    assert lessons.check_values(lesson, {"SEED": 2**32 - 1}) == {"SEED": 2**32 - 1}

@@ -193,7 +193,9 @@ def test_numbers_that_are_no_times_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
 @pytest.mark.parametrize("content", ["", "\n \n", "\ufeff"])
 def test_empty_files(tmp_path: Path, name: str, content: str) -> None:
-    assert f"{name} is empty" in refusal(DataError, write(tmp_path, content, name), **BASKETS)
+    assert f"{name} is empty; give a file with a header" in refusal(
+        DataError, write(tmp_path, content, name), **BASKETS
+    )
 
 
 def test_a_header_alone(tmp_path: Path) -> None:
@@ -253,3 +255,23 @@ def test_no_such_file_and_no_such_name(tmp_path: Path) -> None:
     assert "none of the formats" in refusal(DataError, write(tmp_path, "x", "a.xlsx"), **BASKETS)
     assert "Did you mean 'groceries'?" in refusal(UnknownName, "grocery")
     assert "columns are known: leave out basket_col, item_col" in refusal(BadParameter, "groceries", **BASKETS)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
+@pytest.mark.parametrize("cell", [["a", "b"], {"id": "a"}], ids=["list", "object"])
+def test_cells_of_several_values_are_refused(tmp_path: Path, name: str, cell: list | dict) -> None:
+    frame = pd.DataFrame({"basket": [1, 1, 2], "item": pd.Series([None, cell, cell], dtype=object)})
+    path = tmp_path / name
+    frame.to_parquet(path) if name.endswith("parquet") else frame.to_json(path, orient="records", lines=True)
+    assert refusal(DataError, str(path), **BASKETS) == f"{name}: the column item holds lists: write one row per item."
+
+
+def test_one_list_among_text_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, '{"b": 1, "i": "a"}\n{"b": 1, "i": ["b", "c"]}\n', "a.jsonl")
+    assert "one row per item" in refusal(DataError, path, basket_col="b", item_col="i")
+
+
+def test_numbers_too_large_for_integers_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pd.DataFrame({"basket": [1, 1], "item": [1e300, 2e300]}).to_parquet(path)
+    assert len(catalog.load(str(path), **BASKETS).items) == 2

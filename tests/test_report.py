@@ -11,6 +11,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 
 from llmarm_tutorial import batch, report
@@ -282,3 +283,27 @@ def test_a_folder_without_runs_is_one_sentence(tmp_path, make):
 )
 def test_durations(value, text):
     assert report.seconds(value) == text
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 no", None], ids=["empty", "damaged", "foreign"])
+def test_a_damaged_table_is_one_sentence(tmp_path, damage):
+    batch.gather([put_run(tmp_path, "01_count", Result("a", 1))], [], tmp_path)
+    path = tmp_path / "results.parquet"
+    pd.DataFrame({"a": [1]}).to_parquet(path) if damage is None else path.write_bytes(damage)
+    with pytest.raises(RunError, match="damaged; start the batch again"):
+        report.build(tmp_path)
+
+
+def test_a_notebook_that_cannot_be_rendered_is_linked_with_a_remark(tmp_path, monkeypatch):
+    nbconvert = pytest.importorskip("nbconvert")
+
+    def fail(*_, **__):
+        raise RuntimeError("no such\ntemplate")
+
+    monkeypatch.setattr(nbconvert.HTMLExporter, "from_notebook_node", fail)
+    put_run(tmp_path, "01_count")
+    page = Page(report.build(tmp_path))
+    assert "01_count.ipynb could not be rendered as HTML (RuntimeError: no such template)" in page.text
+    links = [a["href"] for a in page.all("a")]
+    assert "01_count/01_count.ipynb" in links
+    assert "01_count/01_count.html" not in links

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -507,3 +508,33 @@ def test_filter_users_leaves_out_rows_without_a_user() -> None:
     assert part.describe()["rows"] == 4
     with pytest.raises(DataError, match="no user has 9 events or more"):
         small().filter_users(9)
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        np.array([2**64 - 1, 2**63, 1], np.uint64),
+        np.array([1e300, 2e300, -1e300]),
+        np.array([2.0**63, 1.0, -(2.0**63)]),
+    ],
+)
+def test_ids_beyond_64_bits_stay_apart(ids: np.ndarray) -> None:
+    data = Transactions.from_frame(pd.DataFrame({"basket_id": 1, "item_id": ids}))
+    assert len(data.items) == 3
+    if ids.dtype == np.uint64:
+        assert set(data.items["item_id"]) == {str(2**64 - 1), str(2**63), "1"}
+
+
+@pytest.mark.parametrize("column", ["quantity", "price"])
+def test_quantities_and_prices_that_are_text_are_refused(column: str) -> None:
+    frame = pd.DataFrame({"basket_id": [1, 1], "item_id": ["a", "a"], column: ["1", "2"]})
+    with pytest.raises(DataError, match=f"column {column} holds .* must be numbers"):
+        Transactions.from_frame(frame)
+
+
+def test_exact_decimals_and_unknown_quantities_are_numbers() -> None:
+    cells = pd.Series([Decimal("1.5"), Decimal("2"), None], dtype=object)
+    frame = pd.DataFrame({"basket_id": [1, 1, 2], "item_id": "a", "quantity": cells, "price": None})
+    table = Transactions.from_frame(frame).table
+    assert table["quantity"].fillna(-1).tolist() == [3.5, -1]
+    assert table["price"].isna().all()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from test_report import ERROR, put_run
 
 from llmarm_tutorial import verify
-from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.ledger import Result
 
 
@@ -158,3 +158,13 @@ def test_folders_that_do_not_tell_what_to_compare(place):
     put_run(place / "b", "02_x", profile="full")
     with pytest.raises(BadParameter, match="full and quick"):
         verify.compare(place / "b")
+
+
+@pytest.mark.parametrize("call", [verify.compare, verify.record])
+def test_only_profiles_that_exist_have_a_reference(place, call):
+    put_run(place / "a", "01_x", Result("a", 1))
+    (place / "notebooks" / "profiles").mkdir()
+    (place / "notebooks" / "profiles" / "gpu.yaml").write_text("")
+    with pytest.raises(UnknownName, match="Valid: gpu, quick"):
+        call(place / "a", "../../x")
+    assert not list(place.rglob("x.json"))
