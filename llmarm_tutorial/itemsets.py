@@ -166,18 +166,19 @@ class Itemsets:
         Args:
             codes: Item codes, shape (n, k), each row an itemset of this collection in any item order.
         """
-        numbers, keys, orders = self._keys
-        level = codes.shape[1] - 1
-        wanted = numbers[codes].sum(axis=1, dtype=np.uint64)
+        return self._find(codes.shape[1] - 1, self._keys[0][codes].sum(axis=1, dtype=np.uint64))
+
+    def _find(self, level: int, wanted: np.ndarray) -> np.ndarray:
+        """Rows of a level (index) with the wanted keys, all of which are there."""
+        _, keys, orders = self._keys
         return orders[level][np.searchsorted(keys[level], wanted)]
 
     def _subset_rows(self, level: int) -> Iterator[np.ndarray]:
         """For the itemsets of a level (index ≥ 1): rows, one level down, of the subsets less the 1st, 2nd, … item."""
-        numbers, keys, orders = self._keys
+        numbers = self._keys[0]
         full = numbers[self.levels[level]].sum(axis=1, dtype=np.uint64)
         for column in range(level + 1):
-            wanted = full - numbers[self.levels[level][:, column]]
-            yield orders[level - 1][np.searchsorted(keys[level - 1], wanted)]
+            yield self._find(level - 1, full - numbers[self.levels[level][:, column]])
 
     def _without(self, covers: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Itemsets:
         """Drop every itemset that one with one item more covers: `covers(smaller's counts, larger's counts)`."""

@@ -20,6 +20,8 @@ from matplotlib import patheffects as path_effects
 from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 
+from llmarm_tutorial.rules import in_words
+
 ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
 CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
 SHADES = "viridis_r"
@@ -285,8 +287,8 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int =
         n_consequents: Most consequents, those with the strongest rules.
     """
     text = rules.assign(
-        x=[", ".join(sorted(map(str, itemset))) for itemset in rules["antecedent"]],
-        y=[", ".join(sorted(map(str, itemset))) for itemset in rules["consequent"]],
+        x=rules["antecedent"].map(in_words),
+        y=rules["consequent"].map(in_words),
     )
     strongest = text.groupby("y")["lift"].max()
     top = strongest.nlargest(n_consequents).index
@@ -368,7 +370,7 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     solid = train["count"] >= train["count"].quantile(0.9)
     fall = ((train["confidence"] - test["confidence"])[solid]).nlargest(n_named)
     for place, row in enumerate(fall.index):
-        sides = (", ".join(sorted(map(str, train[side][row])))[:22] for side in ("antecedent", "consequent"))
+        sides = (in_words(train[side][row])[:22] for side in ("antecedent", "consequent"))
         x, y = train["confidence"][row] * 100, test["confidence"][row] * 100
         note = axis.annotate(
             " ⇒ ".join(sides),

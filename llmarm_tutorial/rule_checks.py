@@ -98,7 +98,7 @@ def lift_within(rules: pd.DataFrame, baskets: Baskets, strata: np.ndarray, label
     matrix, items = as_matrix(baskets)
     _, stratum = np.unique(strata, return_inverse=True)
     n = np.bincount(stratum)
-    code = {name: column for column, name in enumerate(item_labels(items, label))}
+    code = _codes(rules, items, label)
 
     def per_stratum(itemset: Collection[Hashable]) -> np.ndarray:
         held = np.asarray(matrix[:, [code[item] for item in itemset]].sum(axis=1)).ravel() == len(itemset)
@@ -178,10 +178,7 @@ def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd
         antecedent or consequent does not occur.
     """
     matrix, items = as_matrix(baskets)
-    code = {name: column for column, name in enumerate(item_labels(items, label))}
-    strangers = set().union(*rules["antecedent"], *rules["consequent"]) - set(code)
-    if strangers:
-        raise UnknownName("item", str(next(iter(strangers))), list(code)[:10], "These are the first ten items.")
+    code = _codes(rules, items, label)
 
     def count(sets: Iterable[frozenset]) -> np.ndarray:
         coded = [sorted(code[item] for item in itemset) for itemset in sets]
@@ -200,6 +197,15 @@ def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd
     found = {name: value if name == "support" else np.where(occurs, value, np.nan) for name, value in values.items()}
     counts = {"count": both, "antecedent_count": x, "consequent_count": y, "n_baskets": n}
     return rules[["antecedent", "consequent"]].assign(**found, **counts)[list(COLUMNS)]
+
+
+def _codes(rules: pd.DataFrame, items: pd.DataFrame, label: str) -> dict[Hashable, int]:
+    """Label → item code; raises `UnknownName` if the rules hold an item that the item table lacks."""
+    code = {name: column for column, name in enumerate(item_labels(items, label))}
+    strangers = set().union(*rules["antecedent"], *rules["consequent"]) - set(code)
+    if strangers:
+        raise UnknownName("item", str(next(iter(strangers))), list(code)[:10], "These are the first ten items.")
+    return code
 
 
 def select(

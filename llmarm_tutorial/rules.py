@@ -239,6 +239,11 @@ def _frame(blocks: list[tuple[np.ndarray, ...]], n_baskets: int, items: pd.DataF
     return table.sort_values(["confidence", "count"], ascending=False, kind="stable", ignore_index=True)
 
 
+def in_words(itemset: Iterable[Hashable]) -> str:
+    """One side of a rule for the eye: its items in alphabetical order, between commas."""
+    return ", ".join(sorted(map(str, itemset)))
+
+
 def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confidence", "lift", "count")) -> pd.DataFrame:
     """Rules for the eye: one text column `rule` ("bread, butter ⇒ milk") and the chosen measures.
 
@@ -247,5 +252,5 @@ def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confiden
         columns: Columns to keep.
     """
     sides = zip(rules["antecedent"], rules["consequent"], strict=True)
-    text = [f"{', '.join(sorted(map(str, x)))} ⇒ {', '.join(sorted(map(str, y)))}" for x, y in sides]
+    text = [f"{in_words(x)} ⇒ {in_words(y)}" for x, y in sides]
     return pd.DataFrame({"rule": text}).join(rules[list(columns)].reset_index(drop=True))

@@ -27,7 +27,7 @@ HEADLINES = {
     "truth/average_precision_by_confidence_met_1": "… all pairs that met, ranked by confidence",
     "rules/share_with_the_commonest_consequent": "Share of the confident pair rules that point to one bestseller",
     "rules/confidence_kept_on_unseen": "Confidence that rules with lift above 1.5 keep later, 95 % interval",
-    "truth/found_nearly_invisible": "Nearly invisible planted rules (three) that pass the test on all baskets",
+    "truth/found_nearly_invisible": "Share of the nearly invisible planted rules that pass the test on all baskets",
     "truth/found_nearly_invisible_few_baskets": "… on an eighth of the baskets or fewer",
 }
 

@@ -471,7 +471,7 @@ print(f"{1 - (tests['count'] >= 5).sum() / looked_at:.1%} met fewer than five ti
 
 # %% [markdown]
 # **What we see.** With all baskets of the shop, counting finds what was made easy or medium, and some of the rest: remember
-# this when a model is said to find "hidden" associations. (Each level has only three or four rules, so a step in the figure
+# this when a model is said to find "hidden" associations. (Each level has only a few rules, see the legend, so a step in the figure
 # is one rule.) With fewer baskets the rare rules go first. And about a pair that never met, counting is silent: it cannot
 # tell "not yet" from "not together", and it does not know that two products are alike. A model of items that has learned
 # that one kind of biscuit resembles another could guess. Whether it does, and whether the guess is right, is the question of
