@@ -23,13 +23,13 @@ FLOORS = {
     0: "__init__ errors",
     1: "canonical transactions readers own_files fetch catalog "
     "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
-    2: "itemsets eclat apriori rules rule_checks patterns baselines ranking",
-    3: "item_model training readout classify distill graph text",
-    4: "plots widgets check exercises ledger claims",
+    2: "itemsets eclat apriori rules rule_checks confidence patterns pattern_search sequence_rules baselines ranking ranking_stats",
+    3: "item_model item_loss item_batches training checkpoints readout classify distill graph text",
+    4: "plots plots_sequences widgets check exercises ledger claims",
     5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
 }
 FLOOR = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
-SHARED_BY_MODELS = {"item_model", "training"}
+SHARED_BY_MODELS = {"item_model", "item_loss", "item_batches", "training", "checkpoints"}
 
 # import name → name on PyPI, where they differ
 DISTRIBUTION = {
