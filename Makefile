@@ -4,10 +4,15 @@
 PROFILE ?= quick
 LESSONS ?=
 ARGS ?=
+BENCH ?= mining
 
 # The first Python that is new enough and can make virtual environments; looked for only when one has to be made.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	"$$python" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+
+# Where PyTorch comes from. On Linux PyPI's build brings gigabytes of CUDA along, so a machine without an NVIDIA GPU gets
+# the build for processors; `make run TORCH_INDEX=` takes PyPI's, and any index of https://pytorch.org/get-started serves.
+TORCH_INDEX ?= $(shell test "$$(uname -s)" = Linux && ! nvidia-smi >/dev/null 2>&1 && echo https://download.pytorch.org/whl/cpu)
 
 # The marks carry the folder's checksum in their name, so that a checkout that was moved is set up again.
 HERE := $(shell pwd -P | cksum | cut -d ' ' -f 1)
@@ -32,8 +37,8 @@ lab: $(READY) ## open the lessons in JupyterLab
 notebooks: $(READY) ## make the notebooks from notebooks/source (LESSONS="01" makes one)
 	.venv/bin/python tools/editions.py build $(LESSONS)
 
-bench: $(READY_BENCH) ## compare the miners' time and memory
-	.venv/bin/python benchmarks/mining.py $(ARGS)
+bench: $(READY_BENCH) ## compare time and memory with other libraries (BENCH=training takes the models)
+	.venv/bin/python benchmarks/$(BENCH).py $(ARGS)
 
 clean: ## remove the virtual environment, caches and runs
 	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache .hypothesis
@@ -42,9 +47,12 @@ clean: ## remove the virtual environment, caches and runs
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "llmarm needs Python 3.11 or newer with venv: install it from https://www.python.org" \
 		"(Debian, Ubuntu: apt install python3-venv), or name yours: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@echo "Setting up .venv with $(PYTHON): a minute or two, only this once …"
+	@echo "Setting up .venv with $(PYTHON): a few minutes, only this once …"
 	@.venv/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || "$(PYTHON)" -m venv --clear .venv
-	@$(PIP) -e '.[lab,test]'
+	@index="$(TORCH_INDEX)"; test -z "$$index" || \
+		$(PIP) --retries 2 --timeout 10 --no-deps --index-url "$$index" torch 2>/dev/null || \
+		echo "No PyTorch for this Python from $$index: the one of PyPI is taken, on Linux gigabytes larger." >&2
+	@$(PIP) -e '.[lab,test,models]'
 	@touch $@
 
 $(READY_BENCH): $(READY)

@@ -29,8 +29,10 @@ _RECORDED = (
     "matplotlib",
     "torch",
     "transformers",
+    "accelerate",
 )
 _OPTIONAL = {"models": "lessons with neural models", "lab": "working in JupyterLab", "test": "the tests"}
+_PROCESSOR_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 
 class Finding(NamedTuple):
@@ -80,7 +82,7 @@ def hardware() -> dict[str, Any]:
 
 def checkup() -> list[Finding]:
     """Everything a lesson leans on, examined."""
-    parts = (_python, _packages, _extras, _machine, _kernel, _cache, _shop, _datasets, _torch_gpu)
+    parts = (_python, _packages, _extras, _machine, _kernel, _cache, _shop, _datasets, _torch, _gpu)
     return [finding for part in parts for finding in part()]
 
 
@@ -171,7 +173,12 @@ def _extras() -> Iterator[Finding]:
     for extra, purpose in _OPTIONAL.items():
         mine = [n for n in needs if n.marker.evaluate({"extra": extra}) and not n.marker.evaluate({"extra": ""})]
         if unmet := _unmet(mine):
-            yield Finding("note", f"without {', '.join(unmet)}: no {purpose}", f"pip install 'llmarm[{extra}]'")
+            # `llmarm run` runs all lessons, and without the models some of them fail
+            level = "problem" if extra == "models" else "note"
+            remedy = f"pip install 'llmarm[{extra}]'"
+            if "torch" in unmet and sys.platform == "linux" and not _gpus():
+                remedy = f"{_PROCESSOR_TORCH}  (PyPI's build is gigabytes larger), then  {remedy}"
+            yield Finding(level, f"without {', '.join(unmet)}: no {purpose}", remedy)
         elif mine:
             yield Finding("ok", f"extra [{extra}] for {purpose}")
 
@@ -253,21 +260,52 @@ def _datasets() -> Iterator[Finding]:
         yield Finding("note", f"not at hand: {', '.join(away)}", f"llmarm data fetch {away[0]}")
 
 
-def _torch_gpu() -> Iterator[Finding]:
+def _torch() -> Iterator[Finding]:
+    """What the models would run on; that torch is missing is said with the extras."""
+    versions = {name: _version(name) for name in ("torch", "transformers", "accelerate")}
+    if versions["torch"] is None:
+        return
+    try:
+        device, bf16 = _device()
+    except (ImportError, OSError) as error:  # OSError: one of its shared libraries is missing
+        yield Finding(
+            "problem",
+            f"torch {versions['torch']} cannot be imported: {error}",
+            "install it anew: https://pytorch.org/get-started",
+        )
+        return
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    yield Finding("ok", f"{listed}; device {device}, bf16 {bf16}")
+
+
+def _gpu() -> Iterator[Finding]:
     gpus = _gpus()
-    if not gpus and (_version("torch") is None or not _torch_cuda()):
-        yield Finding("note", "no GPU: everything runs on the processor, the profile gpu takes long")
-    elif _version("torch") is None:
-        yield Finding("note", f"GPU {', '.join(gpus)}, but no torch to use it", "pip install 'llmarm[models]'")
-    elif name := _torch_cuda():
-        yield Finding("ok", f"torch sees the GPU {name}")
-    else:
+    try:
+        seen = _version("torch") is not None and not _device()[0].startswith("cpu")
+    except (ImportError, OSError):
+        seen = False
+    if gpus and not seen:
         remedy = "install a CUDA build of torch: https://pytorch.org/get-started"
-        yield Finding("note", f"torch {_version('torch')} does not see the GPU {', '.join(gpus)}", remedy)
+        yield Finding("note", f"GPU {', '.join(gpus)}, but no torch that sees it", remedy)
+    elif not seen:
+        yield Finding("note", "no GPU: everything runs on the processor, the profile gpu takes long")
 
 
-def _torch_cuda() -> str:
-    """Name of the GPU that torch sees, "" for none."""
+def _device() -> tuple[str, str]:
+    """The device that torch computes on, with its name, and how it computes in bfloat16.
+
+    Raises:
+        ImportError, OSError: If torch is broken.
+    """
     import torch
 
-    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        return f"cuda ({torch.cuda.get_device_name(0)})", "in hardware" if native else "emulated, slow"
+    if torch.backends.mps.is_available():
+        return "mps (Apple's GPU)", "as macOS 14 and newer have it"
+    info = Path("/proc/cpuinfo")  # the flag is called avx512_bf16 or amx_bf16 on x86, bf16 on ARM
+    flags = re.search(r"^(?:flags|Features)\s*:(.*)$", info.read_text(), re.M) if info.exists() else None
+    if flags is None:
+        return "cpu", "unknown"
+    return "cpu", "in hardware" if "bf16" in flags[1] else "emulated, slow"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from llmarm_tutorial import catalog, doctor
 from llmarm_tutorial.doctor import Finding
@@ -28,7 +29,17 @@ def test_this_machine_is_examined_in_full():
     findings = doctor.checkup()
     assert {finding.level for finding in findings} <= {"ok", "note", "problem"}
     text = "\n".join(map(str, findings))
-    for words in ("Python 3", "memory", "disk", "cores", "kernel", "cache folder", "corner shop", "data sets", "GPU"):
+    for words in (
+        "Python 3",
+        "memory",
+        "disk",
+        "cores",
+        "kernel",
+        "cache folder",
+        "corner shop",
+        "data sets",
+        "device",
+    ):
         assert words in text
     assert all(finding.remedy for finding in findings if finding.level == "problem")
 
@@ -51,8 +62,87 @@ def test_versions_are_held_against_the_installed_ranges(monkeypatch):
 def test_a_missing_extra_is_a_note_with_its_command(monkeypatch):
     pretend(monkeypatch, ['torch>=2.6; extra == "models"', 'jupyterlab>=4; extra == "lab"'], jupyterlab="4.2")
     findings = list(doctor._extras())
-    assert [f.level for f in findings] == ["note", "ok"]
-    assert findings[0].remedy == "pip install 'llmarm[models]'"
+    assert [f.level for f in findings] == ["problem", "ok"], "without its models a run of all lessons fails"
+    assert findings[0].remedy.endswith("pip install 'llmarm[models]'")
+    pretend(monkeypatch, ['torch>=2.6; extra == "models"', 'jupyterlab>=4; extra == "lab"'], torch="2.6")
+    assert [f.level for f in doctor._extras()] == ["ok", "note"]
+
+
+def test_without_a_gpu_linux_is_sent_to_the_small_build_of_torch(monkeypatch):
+    pretend(monkeypatch, ['torch>=2.6; extra == "models"', 'transformers>=4; extra == "models"'])
+    for system, gpus, small in (("linux", [], True), ("linux", ["H200"], False), ("darwin", [], False)):
+        monkeypatch.setattr(sys, "platform", system)
+        monkeypatch.setattr(doctor, "_gpus", lambda gpus=gpus: gpus)
+        (finding,) = doctor._extras()
+        assert "without torch, transformers: no lessons with neural models" in finding.text
+        assert ("whl/cpu" in finding.remedy) == small
+
+
+def torch_on(monkeypatch: pytest.MonkeyPatch, gpu: str = "", *, native: bool = True, mps: bool = False) -> None:
+    """Let torch be on a machine with this GPU, or with none."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(gpu))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda number: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: native or including_emulation)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+def test_torch_is_named_with_device_and_precision(monkeypatch):
+    torch_on(monkeypatch, "H200")
+    (finding,) = doctor._torch()
+    assert finding.level == "ok"
+    for package in ("torch", "transformers", "accelerate"):
+        assert f"{package} {importlib.metadata.version(package)}" in finding.text
+    assert finding.text.endswith("device cuda (H200), bf16 in hardware")
+    torch_on(monkeypatch, "T4", native=False)
+    assert next(doctor._torch()).text.endswith("device cuda (T4), bf16 emulated, slow")
+    torch_on(monkeypatch, mps=True)
+    assert "device mps" in next(doctor._torch()).text
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "bf16"),
+    [
+        ("processor : 0\nflags\t\t: fpu avx512f avx512_bf16\n", "in hardware"),
+        ("processor : 0\nflags\t\t: fpu avx2\nbugs : bf16\n", "emulated, slow"),
+        ("processor : 0\nFeatures : fp asimd bf16\n", "in hardware"),
+        (None, "unknown"),
+    ],
+)
+def test_the_processor_says_whether_it_has_bf16(monkeypatch, tmp_path, cpuinfo, bf16):
+    file = tmp_path / "cpuinfo"
+    if cpuinfo:
+        file.write_text(cpuinfo)
+    torch_on(monkeypatch)
+    monkeypatch.setattr(doctor, "Path", lambda name: file)
+    assert doctor._device() == ("cpu", bf16)
+
+
+def test_a_broken_torch_is_a_problem_not_a_crash(monkeypatch):
+    def broken() -> tuple[str, str]:
+        raise OSError("libcudart.so.13: cannot open shared object file")
+
+    monkeypatch.setattr(doctor, "_device", broken)
+    (finding,) = doctor._torch()
+    assert finding.level == "problem"
+    assert "libcudart.so.13" in finding.text
+    assert levels(doctor._gpu) == ["note"]
+
+
+def test_without_torch_only_the_extras_speak_of_it(monkeypatch):
+    monkeypatch.setattr(doctor, "_version", lambda name: None)
+    monkeypatch.setattr(doctor, "_device", lambda: pytest.fail("torch was asked for"))
+    assert levels(doctor._torch) == []
+    assert levels(doctor._gpu) == ["note"]
+
+
+def test_a_gpu_that_torch_does_not_see_is_noted(monkeypatch):
+    monkeypatch.setattr(doctor, "_gpus", lambda: ["H200"])
+    torch_on(monkeypatch)
+    (finding,) = doctor._gpu()
+    assert "GPU H200, but no torch that sees it" in finding.text
+    assert "CUDA" in finding.remedy
+    torch_on(monkeypatch, "H200")
+    assert levels(doctor._gpu) == [], "the line of torch names it"
 
 
 def test_another_python_behind_the_kernel_is_noted(monkeypatch, tmp_path):

@@ -330,7 +330,7 @@ def test_the_set_up_cell_installs_the_tagged_version_on_colab(monkeypatch: pytes
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     exec(editions.setup_cell(), {})
     ((command, kwargs),) = calls
-    assert command[-1] == f"llmarm @ git+https://github.com/llmarm/llmarm@v{llmarm_tutorial.__version__}"
+    assert command[-1] == f"llmarm[models] @ git+https://github.com/llmarm/llmarm@v{llmarm_tutorial.__version__}"
     assert kwargs == {"check": True}
 
 

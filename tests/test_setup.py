@@ -27,7 +27,10 @@ EXTRAS = PROJECT["optional-dependencies"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
-CONDA_FORGE = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base"}  # named otherwise there
+CONDA_FORGE = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base", "torch": "pytorch"}  # names there
+NOT_ON_CONDA_FORGE = {"prefixspan"}
+MADE = ("lab", "test", "models")  # the extras that make installs
+PROCESSORS = "https://download.pytorch.org/whl/cpu"  # PyTorch without gigabytes of CUDA
 
 
 def lines_of(name: str) -> list[str]:
@@ -68,8 +71,10 @@ def test_every_declared_dependency_is_pinned_within_its_range():
 
 
 def test_everything_that_make_installs_is_pinned():
-    """Walks from what llmarm[lab,test] asks for through what is installed here."""
-    todo = [Requirement(line) for line in (*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"])]
+    """Walks from what llmarm[lab,test,models] asks for through what is installed here."""
+    todo = [
+        Requirement(line) for line in (*PROJECT["dependencies"], *(line for extra in MADE for line in EXTRAS[extra]))
+    ]
     seen: set[str] = set()
     while todo:
         wanted = todo.pop()
@@ -87,13 +92,24 @@ def test_colab_keeps_its_own_packages():
     """Versions that Colab had in 2025, some required exactly by its front end: none may be outside our ranges."""
     colab = """
         ipykernel 6.17.1, ipython 7.34.0, ipywidgets 7.7.1, matplotlib 3.10.0, numpy 2.0.2, pandas 2.2.2, psutil 5.9.5,
-        requests 2.32.4, torch 2.8.0
+        requests 2.32.4, torch 2.8.0, transformers 4.55.4, accelerate 1.10.0, tensorboard 2.19.0, tokenizers 0.21.4,
+        datasets 4.0.0
     """
     ranges = {Requirement(line).name: Requirement(line) for line in [*PROJECT["dependencies"], *EXTRAS["models"]]}
     for package in colab.split(","):
         name, version = package.split()
         assert ranges[name].specifier.contains(version), package
-    assert "torch" not in {Requirement(line).name for line in PROJECT["dependencies"]}
+    heavy = {"torch", "transformers", "accelerate", "tensorboard"}
+    assert heavy <= {Requirement(line).name for line in EXTRAS["models"]}
+    assert not heavy & {Requirement(line).name for line in PROJECT["dependencies"]}, "who only counts needs no models"
+
+
+def test_everybody_who_sets_up_gets_what_the_lessons_need():
+    """Make, Binder, conda and Colab; the tests of the editions run Colab's set-up cell."""
+    assert f"-e '.[{','.join(MADE)}]'" in MAKEFILE
+    assert "-e .[models]" in lines_of("binder/requirements.txt")
+    assert "pytorch" in "".join(map(str, yaml_of("environment.yml")["dependencies"]))
+    assert "llmarm[models] @ git+" in (ROOT / "tools" / "editions.py").read_text(encoding="utf-8")
 
 
 # --- conda and Binder ------------------------------------------------------------------------------------------------
@@ -103,20 +119,24 @@ def test_the_conda_environment_equals_pyproject():
     environment = yaml_of("environment.yml")
     assert set(environment) == {"name", "channels", "dependencies"}, "other keys are silently ignored"
     *packages, pip = environment["dependencies"]
-    assert pip == {"pip": ["-e ."]}, "with all dependencies there, pip installs the kit alone"
     expected = {"pip", f"python{PROJECT['requires-python']}"}
-    for line in {*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]}:
+    from_pypi = ["-e ."]  # with all dependencies there, pip installs the kit alone
+    for line in sorted({*PROJECT["dependencies"], *(line for extra in MADE for line in EXTRAS[extra])}):
         requirement = Requirement(line)
-        expected.add(f"{CONDA_FORGE.get(requirement.name, requirement.name)}{requirement.specifier}")
+        if requirement.name in NOT_ON_CONDA_FORGE:
+            from_pypi.append(line)
+        else:
+            expected.add(f"{CONDA_FORGE.get(requirement.name, requirement.name)}{requirement.specifier}")
+    assert pip == {"pip": from_pypi}
     assert sorted(packages) == sorted(expected)
 
 
 def test_binder_installs_the_tested_versions():
     # repo2docker ignores what it does not know, so a misspelt file would pass unnoticed
     assert sorted(path.name for path in (ROOT / "binder").iterdir()) == ["requirements.txt", "runtime.txt", "start"]
-    assert lines_of("binder/requirements.txt") == ["-c ../constraints.txt", "-e ."]
+    index = f"--extra-index-url {PROCESSORS}"
+    assert lines_of("binder/requirements.txt") == ["-c ../constraints.txt", index, "-e .[models]"]
     assert re.fullmatch(r"python-3\.1[1-3]", lines_of("binder/runtime.txt")[0])
-    assert "torch" not in "".join(PROJECT["dependencies"]), "then Binder needs the index of CPU builds"
 
 
 def test_binder_caps_threads_and_goes_on():
@@ -141,7 +161,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
     # a make above this test hands down its flags and what was set on its command line
-    handed_down = ("MAKE", "MFLAGS", "PYTHON", "PROFILE", "LESSONS", "ARGS")
+    handed_down = ("MAKE", "MFLAGS", "PYTHON", "PROFILE", "LESSONS", "ARGS", "BENCH", "TORCH_INDEX")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(handed_down)}
     environment["PATH"] = str(path or os.environ["PATH"])
     return subprocess.run(
@@ -149,13 +169,14 @@ def make(folder: Path, *arguments: str, path: Path | None = None) -> subprocess.
     )
 
 
-def tools(folder: Path, **pythons: str) -> Path:
-    """A folder for PATH with the system's tools and nothing else, and the given fake Pythons."""
+def tools(folder: Path, system: str = "Darwin", *, nvidia: str = "exit 9", **pythons: str) -> Path:
+    """A folder for PATH with the system's tools and nothing else: a fake `uname`, `nvidia-smi` and fake Pythons."""
     folder.mkdir()
+    pythons |= {"uname": f"echo {system}", "nvidia-smi": nvidia}
     for name in ("sh", "cksum", "cut", "pwd", "touch", "mkdir", "cat", "chmod", "awk"):
         (folder / name).symlink_to(shutil.which(name))
     for name, script in pythons.items():
-        fake = folder / name.replace("_", ".")
+        fake = folder / name.replace("3_", "3.")
         fake.write_text(f"#!/bin/sh\n{script}\n")
         fake.chmod(0o755)
     return folder
@@ -204,13 +225,45 @@ def test_set_up_happens_once_and_again_when_the_folder_moved(checkout: Path, tmp
         assert done.returncode == 0, done.stderr
     installed = checkout / "installed.txt"
     (line,) = installed.read_text().splitlines()
-    assert "-c constraints.txt -e .[lab,test]" in line
+    assert "-c constraints.txt -e .[lab,test,models]" in line
     moved = checkout.rename(tmp_path / "moved")
     assert make(moved, "lab", path=path).returncode == 0
     assert len((moved / "installed.txt").read_text().splitlines()) == 2
     os.utime(moved / "pyproject.toml", (4e9, 4e9))
     assert make(moved, "lab", path=path).returncode == 0
     assert len((moved / "installed.txt").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("system", "nvidia", "arguments", "index"),
+    [
+        ("Linux", "exit 9", [], PROCESSORS),
+        ("Linux", "exit 0", [], None),  # the GPU is used
+        ("Darwin", "exit 9", [], None),  # PyPI has the right build for macOS
+        ("Linux", "exit 9", ["TORCH_INDEX="], None),
+        ("Linux", "exit 0", ["TORCH_INDEX=https://example.org/rocm"], "https://example.org/rocm"),
+    ],
+)
+def test_torch_comes_from_where_it_suits_the_machine(
+    checkout: Path, tmp_path: Path, system: str, nvidia: str, arguments: list[str], index: str | None
+):
+    path = tools(tmp_path / "bin", system, nvidia=nvidia, python3=FAKE_VENV)
+    done = make(checkout, "lab", *arguments, path=path)
+    assert done.returncode == 0, done.stderr
+    *torch, kit = (checkout / "installed.txt").read_text().splitlines()
+    assert kit.endswith("-e .[lab,test,models]")
+    assert "index" not in kit, "everything else comes from where pip is set to look"
+    assert [line.split("--no-deps ")[1] for line in torch] == ([f"--index-url {index} torch"] if index else [])
+    assert all("-c constraints.txt" in line for line in torch)
+
+
+def test_an_index_out_of_reach_does_not_stop_the_set_up(checkout: Path, tmp_path: Path):
+    unreachable = FAKE_VENV.replace("*-m\\ pip*)", "*--index-url*) echo 'no such host' >&2; exit 1 ;;\n  *-m\\ pip*)")
+    done = make(checkout, "lab", path=tools(tmp_path / "bin", "Linux", python3=unreachable))
+    assert done.returncode == 0, done.stderr
+    assert "the one of PyPI is taken" in done.stderr
+    assert "no such host" not in done.stderr
+    assert len((checkout / "installed.txt").read_text().splitlines()) == 1
 
 
 def test_an_interrupted_set_up_is_done_again(checkout: Path, tmp_path: Path):

@@ -78,7 +78,7 @@ def setup_cell() -> str:
 
         on_colab = "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
         if on_colab and importlib.util.find_spec("llmarm_tutorial") is None:
-            source = os.environ.get("LLMARM_SOURCE", "llmarm @ git+{repository}@{tag}")
+            source = os.environ.get("LLMARM_SOURCE", "llmarm[models] @ git+{repository}@{tag}")
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
             importlib.invalidate_caches()""")
 
