@@ -23,9 +23,10 @@ FLOORS = {
     0: "__init__ errors",
     1: "canonical transactions readers own_files fetch catalog "
     "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
-    2: "itemsets eclat apriori rules rule_checks confidence patterns pattern_search sequence_rules baselines ranking ranking_stats",
+    2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
+    "blend ranking ranking_stats",
     3: "item_model item_loss item_batches training checkpoints readout classify distill graph text",
-    4: "plots plots_sequences widgets check exercises ledger claims",
+    4: "plots plots_models plots_sequences plots_readout widgets check exercises ledger claims",
     5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
 }
 FLOOR = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}

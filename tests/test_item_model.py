@@ -157,6 +157,29 @@ def test_the_head_is_the_input_embedding_unless_untied(tied: bool):
     assert net.output_table.shape == (N_ITEMS, 8)
 
 
+def test_a_model_that_starts_from_popularity_begins_with_the_shares():
+    net = ItemModel(item_config(N_ITEMS, hidden=8)).eval()
+    counts = np.arange(N_ITEMS) * 10
+    net.start_from_popularity(counts)
+    with torch.no_grad():
+        told = net.logits(torch.zeros(1, 8)).softmax(1)[0].numpy()
+    assert np.allclose(told, (counts + 0.5) / (counts.sum() + N_ITEMS / 2), atol=1e-6)
+
+
+def test_a_model_that_starts_from_copying_prefers_what_it_has_seen():
+    random, lead = np.random.default_rng(0), {}
+    rows = random.integers(0, 200, (100, 8))
+    for copying in (False, True):
+        torch.manual_seed(0)
+        net = ItemModel(item_config(200, hidden=64, layers=1, spread=0.1))
+        if copying:
+            net.start_from_copying()
+        scores = ItemRecommender(net).scores(Histories.from_lists(rows.tolist()))
+        scores = (scores - scores.mean(axis=1, keepdims=True)) / scores.std(axis=1, keepdims=True)
+        lead[copying] = scores[np.arange(100)[:, None], rows[:, :-1]].mean()  # the last item leads in either model
+    assert abs(lead[False]) < 0.1 < 0.2 < lead[True]
+
+
 # --- saving -----------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,276 @@
+"""How good are models and counting at the next item? The protocol of SASRec and BERT4Rec, every seed, every baseline.
+
+    python benchmarks/quality.py [--recipe cpu|gpu] [--data movielens-1m beauty] [--seeds 1 2 3]
+                                 [--work runs/quality] [--out results/benchmarks]
+
+Leave-one-out by event; all items are ranked, those of the history left out; everything is fitted on the training part,
+chosen on validation and tested once. Every training keeps its state in --work and goes on from there when the command
+is given again, so that a long benchmark can be stopped at any time. A recipe says how each model is trained: `cpu`
+needs two cores and 15 minutes a model, `gpu` a graphics card of 16 GB. For the data see `llmarm data fetch`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+
+from llmarm_tutorial import baselines, catalog, plots_models
+from llmarm_tutorial.blend import choose_weight
+from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.item_batches import ItemBatches
+from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.ranking import Recommender, Task, evaluate, next_item_task
+from llmarm_tutorial.ranking_stats import Evaluation
+from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.transactions import Transactions
+
+METRICS = ("HR@10", "NDCG@10", "MRR")
+CHECKED = 3000  # validation cases after each epoch; what is reported uses all of them
+TRIES = 12  # settings of each baseline tried on validation
+
+# What differs from the defaults of item_config, ItemBatches and Settings. Chosen on validation, see results/README.md.
+RECIPES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
+    "cpu": {
+        "movielens-1m": {
+            "causal": {
+                "settings": {"epochs": 20, "learning_rate": 2e-3, "validate_every": 2},
+            },
+            "masked": {
+                "model": {"max_length": 100},
+                "batches": {"last_share": 0.1},
+                "settings": {"epochs": 40, "learning_rate": 2e-3, "validate_every": 4},
+            },
+        },
+        "beauty": {
+            "causal": {"model": {"dropout": 0.3}, "settings": {"epochs": 8, "learning_rate": 2e-3}},
+            "masked": {
+                "model": {"dropout": 0.2},
+                "batches": {"last_share": 0.3},
+                "settings": {"epochs": 16, "learning_rate": 1e-3, "validate_every": 2},
+            },
+        },
+    },
+    "gpu": {
+        "movielens-1m": {
+            "causal": {
+                "model": {"max_length": 200, "hidden": 128, "layers": 3, "heads": 4, "dropout": 0.2},
+                "settings": {"epochs": 80, "learning_rate": 1e-3, "validate_every": 2, "patience": 8},
+            },
+            "masked": {
+                "model": {"max_length": 200, "hidden": 128, "layers": 3, "heads": 4},
+                "batches": {"last_share": 0.1},
+                "settings": {"epochs": 200, "learning_rate": 1e-3, "validate_every": 4, "patience": 8},
+            },
+        },
+        "beauty": {
+            "causal": {
+                "model": {"hidden": 128, "heads": 4, "dropout": 0.4},
+                "settings": {"epochs": 30, "learning_rate": 1e-3, "patience": 6},
+            },
+            "masked": {
+                "model": {"hidden": 128, "heads": 4, "dropout": 0.3},
+                "batches": {"last_share": 0.3},
+                "settings": {"epochs": 100, "learning_rate": 1e-3, "validate_every": 2, "patience": 8},
+            },
+        },
+    },
+}
+
+
+class Bench:
+    """One data set, its split and its two tasks."""
+
+    def __init__(self, name: str, work: Path) -> None:
+        self.name, self.work = name, work / name
+        self.work.mkdir(parents=True, exist_ok=True)
+        data: Transactions = catalog.load(name)
+        if name == "movielens-1m":
+            data = data.filter_items(5)
+        split = data.leave_one_out(unit="event")
+        self.n_items, self.sequences = len(data.items), split.train.sequences()
+        self.tasks: dict[str, Task] = {part: next_item_task(split, part) for part in ("validation", "test")}
+        self.few = next_item_task(split, "validation", max_cases=CHECKED)
+
+    def judge(self, system: Recommender, name: str) -> tuple[dict[str, float], Evaluation]:
+        """The metrics on validation and test, and the evaluation of the test."""
+        found: dict[str, float] = {}
+        for part, task in self.tasks.items():
+            evaluation = evaluate(system, task, ks=(10,), name=name)
+            found |= {f"{part} {metric}": evaluation.mean(metric) for metric in METRICS}
+        return found, evaluation
+
+    def keep(self, stem: str, row: dict[str, Any], evaluation: Evaluation, curve: list[dict] | None = None) -> None:
+        """Write one result and its values per case, the mark that it is done last."""
+        np.save(self.work / f"{stem}.npy", evaluation.values("NDCG@10").astype(np.float32))
+        part = self.work / f".{stem}.json"
+        part.write_text(json.dumps({"row": row, "curve": curve or []}, indent=1), encoding="utf-8")
+        os.replace(part, self.work / f"{stem}.json")
+
+    def counting(self) -> None:
+        """Every baseline with its default settings and with those that did best on validation."""
+        for name in baselines.BASELINES:
+            if name == "personal" or (self.work / f"{name}.json").exists():
+                continue  # with seen items left out it is popularity
+            try:
+                begin, used = time.perf_counter(), time.process_time()
+                fitted = baselines.make(name).fit(self.sequences, self.n_items)
+                seconds, used = time.perf_counter() - begin, time.process_time() - used
+                found, evaluation = self.judge(fitted, name)
+                tuned = baselines.tune(name, self.sequences, self.few, budget=TRIES)
+            except LlmarmError as error:
+                print(f"{self.name} {name}: left out. {error}")
+                continue
+            common = {"data": self.name, "recipe": "", "seed": 0, "threads": 1, "parameters": 0}
+            self.keep(name, common | {"system": name, "seconds": seconds, "core seconds": used} | found, evaluation)
+            if tuned.baseline != baselines.make(name):
+                found, evaluation = self.judge(tuned.fitted, f"{name}, tuned")
+                spent = float(tuned.tries["seconds"].sum())
+                row = {
+                    "system": f"{name}, tuned",
+                    "seconds": spent,
+                    "core seconds": spent,
+                    "settings": repr(tuned.baseline),
+                }
+                self.keep(f"{name}-tuned", common | row | found, evaluation)
+
+    def model(self, recipe: str, objective: str, seed: int) -> None:
+        """Train one model, judge it alone and blended with sequential rules."""
+        stem = f"{recipe}-{objective}-{seed}"
+        if (self.work / f"{stem}-blend.json").exists():
+            return
+        plan = RECIPES[recipe][self.name][objective]
+        torch.manual_seed(seed)
+        model = ItemModel(item_config(self.n_items, objective=objective, **plan.get("model", {})))
+        known, length = self.sequences, model.config.max_position_embeddings
+        options = {"objective": objective, "seed": seed} | plan.get("batches", {})
+        batches = ItemBatches(known.items, known.offsets, length, **options)
+        used = time.process_time()
+        done = train(
+            model,
+            batches,
+            Settings(seed=seed, log_every=50, **plan["settings"]),
+            validate=lambda net: evaluate(ItemRecommender(net), self.few, ks=(10,)).mean("NDCG@10"),
+            folder=self.work / stem,
+        )
+        used = time.process_time() - used
+        recommender = ItemRecommender(model)
+        common = {
+            "data": self.name,
+            "recipe": recipe,
+            "seed": seed,
+            "threads": torch.get_num_threads(),
+            "parameters": sum(weight.numel() for weight in model.parameters()),
+            "seconds": done.seconds,
+            "core seconds": used,
+            "best epoch": done.best_epoch,
+            "device": done.device,
+            "precision": done.precision,
+            "settings": json.dumps(plan),
+        }
+        found, evaluation = self.judge(recommender, objective)
+        self.keep(stem, common | {"system": objective} | found, evaluation, done.validations.to_dict("records"))
+        rules = baselines.make("sr").fit(self.sequences, self.n_items)
+        blend, _ = choose_weight(recommender, rules, self.few)
+        found, evaluation = self.judge(blend, f"{objective} × sr")
+        self.keep(f"{stem}-blend", common | {"system": f"{objective} × sr", "weight": blend.weight} | found, evaluation)
+        print(f"{self.name} {stem}: test NDCG@10 {evaluation.mean('NDCG@10'):.4f} blended")
+
+
+def collected(work: Path) -> tuple[pd.DataFrame, dict[str, list[dict]], dict[tuple, np.ndarray]]:
+    """All results in a folder: their rows, the curves of the trainings, and NDCG@10 per case."""
+    rows, curves, cases = [], {}, {}
+    for path in sorted(work.glob("*/*.json")):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        row = kept["row"]
+        rows.append(row)
+        cases[row["data"], row["system"], row["recipe"], row["seed"]] = np.load(path.with_suffix(".npy"))
+        if kept["curve"]:
+            curves[f"{row['data']} {row['system']} {row['seed']}"] = kept["curve"]
+    return pd.DataFrame(rows), curves, cases
+
+
+def summarised(rows: pd.DataFrame, cases: dict[tuple, np.ndarray]) -> pd.DataFrame:
+    """One row per data set and system: mean and standard deviation over seeds, and the gain on sr with its interval."""
+    found = []
+    for (data, system, recipe), part in rows.groupby(["data", "system", "recipe"], sort=False):
+        row = {"data": data, "system": system, "recipe": recipe, "seeds": len(part)}
+        for metric in METRICS:
+            row[metric] = part[f"test {metric}"].mean()
+            row[f"{metric} sd"] = part[f"test {metric}"].std()
+            row[f"validation {metric}"] = part[f"validation {metric}"].mean()
+        row |= {column: part[column].mean() for column in ("seconds", "core seconds", "parameters")}
+        rival = cases.get((data, "sr", "", 0))
+        if rival is not None:
+            mine = np.mean([cases[data, system, recipe, seed] for seed in part["seed"]], axis=0)
+            draws = np.random.default_rng(0)
+            gains = mine - rival
+            means = [gains[draws.integers(0, len(gains), len(gains))].mean() for _ in range(1000)]
+            row |= dict(
+                zip(("gain on sr", "low", "high"), [gains.mean(), *np.quantile(means, [0.025, 0.975])], strict=True)
+            )
+        found.append(row)
+    order = {"movielens-1m": 0, "beauty": 1}
+    table = pd.DataFrame(found)
+    return table.sort_values(
+        ["data", "NDCG@10"], key=lambda c: c.map(order) if c.name == "data" else c, ignore_index=True
+    )
+
+
+def main() -> None:
+    """Measure, write quality.csv, quality_seeds.csv, quality.json and quality.png."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", choices=RECIPES, default="cpu")
+    parser.add_argument("--data", nargs="+", choices=RECIPES["cpu"], default=list(RECIPES["cpu"]))
+    parser.add_argument("--models", nargs="*", choices=("causal", "masked"), default=["causal", "masked"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--work", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    parser.add_argument("--collect", action="store_true", help="only write the tables of what is done")
+    options = parser.parse_args()
+    if not options.collect:
+        for name in options.data:
+            try:
+                bench = Bench(name, options.work)
+            except LlmarmError as error:
+                sys.exit(str(error))
+            bench.counting()
+            for objective in options.models:
+                for seed in options.seeds:
+                    bench.model(options.recipe, objective, seed)
+    rows, curves, cases = collected(options.work)
+    if rows.empty:
+        sys.exit(f"{options.work} holds no results yet; run without --collect.")
+    options.out.mkdir(parents=True, exist_ok=True)
+    summary = summarised(rows, cases)
+    summary.to_csv(options.out / "quality.csv", index=False, float_format="%.6g")
+    rows.to_csv(options.out / "quality_seeds.csv", index=False, float_format="%.6g")
+    about = {
+        "command": "python benchmarks/quality.py " + " ".join(sys.argv[1:]),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
+        "recipes": sorted(set(rows["recipe"]) - {""}),
+        "defaults": asdict(Settings()),
+    }
+    (options.out / "quality.json").write_text(json.dumps(about | {"curves": curves}, indent=1) + "\n", encoding="utf-8")
+    plots_models.quality_and_time(curves, summary).savefig(options.out / "quality.png", dpi=130)
+    print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+
+
+if __name__ == "__main__":
+    main()
