@@ -1,0 +1,465 @@
+"""How fast is the training loop? Items per second and memory against Hugging Face's Trainer, side by side in one run.
+
+    python benchmarks/training.py [--turns 4] [--seconds 6] [--sets movielens-1m beauty] [--device cuda] [--compile]
+    python benchmarks/training.py --until 0.1 --sets movielens-1m     # hours on a CPU: seconds to a validation NDCG@10
+
+All systems train the same network (BERT with 2 layers of width 64, a fifth of the items masked) with AdamW on the same
+windows of the same sequences, 128 in a batch. Those of Trainer use `BertForMaskedLM` and
+`DataCollatorForLanguageModeling` in two ways: every window padded to the full length, in Trainer's default float32, as
+most published code does; and the best that Trainer's own switches give, bfloat16 and windows grouped by length.
+
+Every system is a process of its own, and they take turns: each trains for some seconds, then waits for the others. The
+first round warms up and is not counted. A ratio is taken within a round and the median over rounds is shown, so that a
+machine that is busy for a while is busy for all; the ratio by CPU time hardly feels neighbours at all (on a GPU it says
+nothing). What counts is items read, not padding. Memory is the highest during training less the memory before; on a GPU
+it is what PyTorch allocated there.
+
+The share of the peak is model FLOP utilisation (Chowdhery et al. 2022, "PaLM", appendix B): the operations that the
+task itself needs, by the seconds and by the device's highest rate. A window of L items with m of them masked needs,
+with width H, feed-forward width F and |I| items,
+
+    3 · (layers · (L · (8 H² + 4 H F) + 4 L² H) + 2 m H |I|)
+
+operations: a multiplication and an addition count as two, the backward pass takes twice the forward pass. Padding,
+scores of positions that are not masked, and anything computed again count as nothing. With a network as small as this
+one the share is low on any GPU. Needs the data sets named by --sets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import importlib.metadata
+import json
+import math
+import multiprocessing
+import os
+import platform
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_callback import PrinterCallback
+
+from llmarm_tutorial import catalog, plots
+from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.item_batches import ItemBatches
+from llmarm_tutorial.item_model import FIRST_ITEM, PAD, ItemModel, ItemRecommender, build_tokenizer, item_config
+from llmarm_tutorial.ranking import Task, evaluate, next_item_task
+from llmarm_tutorial.training import Settings, train
+
+LENGTHS = {"movielens-1m": 200, "beauty": 50}  # longest input, as published for these sets
+BATCH, MASK_SHARE, RATE = 128, 0.2, 1e-3
+OURS = "llmarm"
+SYSTEMS = {  # name → keyword arguments of `ours` or `theirs`
+    OURS: {"precision": "auto"},
+    "llmarm, float32": {"precision": "no"},
+    "Trainer, padded, float32": {"grouped": False, "bf16": False},
+    "Trainer, grouped by length, bf16": {"grouped": True, "bf16": True},
+}
+# Dense 16-bit TFLOP/s as their makers state them
+PEAKS = {"H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A10": 125, "T4": 65}
+ENDLESS = 100_000  # epochs: a turn ends the training
+
+
+class Data(NamedTuple):
+    """Training sequences of one set, and what validates."""
+
+    name: str
+    items: np.ndarray
+    offsets: np.ndarray
+    n_items: int
+    validation: Task
+
+    def batches(self) -> ItemBatches:
+        return ItemBatches(self.items, self.offsets, LENGTHS[self.name], "masked", BATCH, MASK_SHARE)
+
+    def config(self):
+        return item_config(self.n_items, objective="masked", max_length=LENGTHS[self.name])
+
+
+def load(name: str) -> Data:
+    split = catalog.load(name).leave_one_out()
+    sequences = split.train.sequences()
+    task = next_item_task(split, "validation", max_cases=5000)
+    return Data(name, sequences.items, sequences.offsets, len(split.train.items), task)
+
+
+# --- turns -----------------------------------------------------------------------------------------------------------
+
+
+class Enough(Exception):
+    """Raised inside a training to end it."""
+
+
+class Gate:
+    """Stands between two steps of a training: lets it run for its turn, then reports and waits for the next one."""
+
+    def __init__(self, line: Connection, config: Any, device: str) -> None:
+        self.line, self.config, self.device = line, config, device
+        self.limit = math.nan
+        self.totals, self.pending = collections.Counter(), collections.Counter()
+
+    def step(self, lengths: torch.Tensor, width: int, scored: int) -> None:
+        """A step has ended (but for the first call) and one with windows of these lengths is about to begin."""
+        self.totals += self.pending
+        if math.isnan(self.limit):
+            self.before = psutil.Process().memory_info().rss
+            self._wait({})
+        elif time.perf_counter() - self.start >= self.limit:
+            if self.device == "cuda":
+                torch.cuda.synchronize()
+            spent = {"seconds": time.perf_counter() - self.start, "cpu": time.process_time() - self.start_cpu}
+            self._wait(dict(self.totals) | spent)
+        c, real = self.config, lengths.double()
+        linear = 8 * c.hidden_size**2 + 4 * c.hidden_size * c.intermediate_size
+        layers = c.num_hidden_layers * (linear * real.sum() + 4 * c.hidden_size * (real**2).sum()).item()
+        head = 2 * scored * c.hidden_size * (c.vocab_size - FIRST_ITEM)
+        self.pending = collections.Counter(
+            steps=1, items=int(real.sum()), computed=len(lengths) * width, flops=3 * (layers + head)
+        )
+
+    def _wait(self, report: dict) -> None:
+        self.line.send(report)
+        self.limit = self.line.recv()
+        if self.limit is None:
+            self.line.send({"peak_mb": self._peak() / 2**20})
+            raise Enough
+        self.totals.clear()
+        self.start, self.start_cpu = time.perf_counter(), time.process_time()
+
+    def _peak(self) -> int:
+        if self.device == "cuda":
+            return torch.cuda.max_memory_allocated()
+        unit = 1 if platform.system() == "Darwin" else 1024
+        return max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - self.before)
+
+
+class Gated:
+    """Batches that pass a gate; see `training.Batches`."""
+
+    def __init__(self, batches: ItemBatches, gate: Gate) -> None:
+        self.batches, self.gate = batches, gate
+        self.count, self.fingerprint = batches.count, batches.fingerprint
+
+    def stream(self, epoch: int, numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
+        for batch in self.batches.stream(epoch, numbers):
+            self.gate.step((batch["input_ids"] != PAD).sum(1), batch["input_ids"].shape[1], len(batch["targets"]))
+            yield batch
+
+
+# --- the systems -----------------------------------------------------------------------------------------------------
+
+
+def ours(data: Data, gate: Gate | None, options: argparse.Namespace, *, precision: str, validate=None) -> None:
+    """Train with the kit."""
+    torch.manual_seed(0)
+    model = ItemModel(data.config())
+    if options.compile:
+        model.compile()
+    epochs = options.epochs if gate is None else ENDLESS
+    settings = Settings(epochs=epochs, patience=epochs, learning_rate=RATE, precision=precision)
+    batches = data.batches() if gate is None else Gated(data.batches(), gate)
+    train(model, batches, settings, validate=validate, progress=False)
+
+
+class Collator(DataCollatorForLanguageModeling):
+    """Hugging Face's collator, which notes the size of every batch that it makes."""
+
+    def __call__(self, features, return_tensors=None):
+        batch = super().__call__(features, return_tensors)
+        self.made.append(
+            (batch["attention_mask"].sum(1), batch["input_ids"].shape[1], int((batch["labels"] >= 0).sum()))
+        )
+        return batch
+
+
+class Hooks(TrainerCallback):
+    """Lets Trainer pass the gate before every step and validate after every epoch."""
+
+    def __init__(self, made: collections.deque, gate: Gate | None, validate) -> None:
+        self.made, self.gate, self.validate = made, gate, validate
+
+    def on_step_begin(self, args, state, control, **others):
+        size = self.made.popleft()
+        if self.gate:
+            self.gate.step(*size)
+
+    def on_epoch_end(self, args, state, control, model=None, **others):
+        if self.validate:
+            model.eval()
+            self.validate(AsItemModel(model))
+
+
+class MixedTrainer(Trainer):
+    """Trainer, with the batches of equal length in random order: its own order begins with all the long ones, so some
+    seconds of it would be no sample of an epoch."""
+
+    def _get_train_sampler(self, *arguments):
+        sampler = super()._get_train_sampler(*arguments)
+        return ShuffledBatches(sampler) if self.args.train_sampling_strategy == "group_by_length" else sampler
+
+
+class ShuffledBatches(torch.utils.data.Sampler):
+    """What another sampler draws, batch by batch in random order; a last batch that is not full is left out."""
+
+    def __init__(self, sampler: torch.utils.data.Sampler) -> None:
+        self.sampler = sampler
+
+    def __len__(self) -> int:
+        return len(self.sampler) // BATCH * BATCH
+
+    def __iter__(self) -> Iterator[int]:
+        drawn = np.fromiter(self.sampler, dtype=np.int64)[: len(self)].reshape(-1, BATCH)
+        return iter(np.random.default_rng(0).permutation(drawn).ravel().tolist())
+
+
+class AsItemModel(torch.nn.Module):
+    """A `BertForMaskedLM` with the methods of an `ItemModel` that `ItemRecommender` asks for."""
+
+    def __init__(self, model: BertForMaskedLM) -> None:
+        super().__init__()
+        self.model, self.config, self.device = model, model.config, model.device
+        self.n_items = model.config.vocab_size - FIRST_ITEM
+
+    def hidden(self, input_ids, attention_mask):
+        return self.model.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
+    def logits(self, hidden):
+        return self.model.cls(hidden)[:, FIRST_ITEM:]
+
+
+def theirs(
+    data: Data, gate: Gate | None, options: argparse.Namespace, *, grouped: bool, bf16: bool, validate=None
+) -> None:
+    """Train with Hugging Face's Trainer, on the windows of the kit's first epoch."""
+    torch.manual_seed(0)
+    config = data.config()
+    config.tie_word_embeddings = True
+    rows = []
+    for start, stop in data.batches().windows(0).tolist():
+        tokens = (data.items[start:stop] + FIRST_ITEM).tolist()
+        padding = 0 if grouped else LENGTHS[data.name] - len(tokens)
+        mask = [1] * len(tokens) + [0] * padding
+        special = [0] * len(tokens) + [1] * padding
+        rows.append({"input_ids": tokens + [PAD] * padding, "attention_mask": mask, "special_tokens_mask": special})
+    # every chosen item becomes [MASK], as in the kit and in BERT4Rec
+    collator = Collator(
+        build_tokenizer(range(data.n_items)), mlm_probability=MASK_SHARE, mask_replace_prob=1.0, random_replace_prob=0.0
+    )
+    collator.made = collections.deque()
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            folder, num_train_epochs=options.epochs if gate is None else ENDLESS, learning_rate=RATE, warmup_steps=0.05,
+            weight_decay=0.01, per_device_train_batch_size=BATCH, dataloader_drop_last=True, bf16=bf16,
+            train_sampling_strategy="group_by_length" if grouped else "random", torch_compile=options.compile,
+            use_cpu=options.device == "cpu", dataloader_pin_memory=options.device == "cuda", seed=0,
+            logging_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
+        )  # fmt: skip
+        hooks = Hooks(collator.made, gate, validate)
+        trainer = MixedTrainer(
+            BertForMaskedLM(config), arguments, data_collator=collator, train_dataset=rows, callbacks=[hooks]
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+
+
+def work(system: str, data: Data, options: argparse.Namespace, line: Connection) -> None:
+    """One process: train a system in turns, or until it validates well enough."""
+    training = ours if system.startswith(OURS) else theirs
+    try:
+        if options.until:
+            line.send(until(training, system, data, options))
+        else:
+            training(data, Gate(line, data.config(), options.device), options, **SYSTEMS[system])
+    except Enough:
+        pass
+    except Exception as error:  # whatever the library raises goes into the table
+        line.send({"note": f"{type(error).__name__}: {error}"[:100]})
+        raise
+
+
+def until(training, system: str, data: Data, options: argparse.Namespace) -> dict:
+    """Seconds of training, validations left out, until NDCG@10 on the validation cases is reached."""
+    scores: list[float] = []
+    start, judging = time.perf_counter(), 0.0
+
+    def validate(model) -> float:
+        nonlocal judging
+        begin = time.perf_counter()
+        scores.append(evaluate(ItemRecommender(model), data.validation).mean("NDCG@10"))
+        judging += time.perf_counter() - begin
+        print(f"{data.name:14} {system:34} epoch {len(scores):3}  NDCG@10 {scores[-1]:.4f}", flush=True)
+        if scores[-1] >= options.until:
+            raise Enough
+        return scores[-1]
+
+    try:
+        training(data, None, options, validate=validate, **SYSTEMS[system])
+        note = f"not within {options.epochs} epochs"
+    except Enough:
+        note = "reached"
+    seconds = time.perf_counter() - start - judging
+    return {"seconds": seconds, "epochs": len(scores), "best": max(scores), "note": note}
+
+
+# --- the run ---------------------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """A system in a process of its own."""
+
+    def __init__(self, system: str, data: Data, options: argparse.Namespace) -> None:
+        spawn = multiprocessing.get_context("spawn")
+        self.system, (self.line, theirs) = system, spawn.Pipe()
+        self.process = spawn.Process(target=work, args=(system, data, options, theirs), daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def answer(self) -> dict:
+        try:
+            return self.line.recv()
+        except EOFError:
+            return {"note": "the process ended"}
+
+
+def measure(data: Data, options: argparse.Namespace, peak: float) -> list[dict]:
+    """Rounds in which every system has a turn; one row per system."""
+    workers = [Worker(system, data, options) for system in SYSTEMS]
+    failed = {worker.system: start["note"] for worker in workers if "note" in (start := worker.answer())}
+    turns: dict[str, list[dict]] = {system: [] for system in SYSTEMS}
+    for number in range(options.turns + 1):
+        for worker in workers if number % 2 else workers[::-1]:
+            if worker.system in failed:
+                continue
+            worker.line.send(options.seconds)
+            turn = worker.answer()
+            if "note" in turn:
+                failed[worker.system] = turn["note"]
+            elif number:
+                rates = {"rate": turn["items"] / turn["seconds"], "cpu_rate": turn["items"] / turn["cpu"]}
+                turns[worker.system].append(turn | rates)
+    rows = []
+    for worker in workers:
+        row = {"data": data.name, "max_length": LENGTHS[data.name], "system": worker.system}
+        if worker.system in failed:
+            rows.append(row | {"note": failed[worker.system]})
+            continue
+        worker.line.send(None)
+        mine = pd.DataFrame(turns[worker.system])
+        row |= {"items_per_second": mine["rate"].median(), "items_per_cpu_second": mine["cpu_rate"].median()}
+        row["steps"] = int(mine["steps"].sum())
+        row |= {"computed_per_item": mine["computed"].sum() / mine["items"].sum(), **worker.answer()}
+        if OURS not in failed:
+            first = pd.DataFrame(turns[OURS])
+            ratios = first["rate"] / mine["rate"]
+            row |= {"llmarm_faster": ratios.median(), "lowest": ratios.min(), "highest": ratios.max()}
+            row["llmarm_less_cpu"] = (first["cpu_rate"] / mine["cpu_rate"]).median()
+        row["tflop_per_second"] = (mine["flops"] / mine["seconds"]).median() / 1e12
+        rows.append(row | {"share_of_peak": row["tflop_per_second"] / peak})
+        worker.process.join()
+    for row in rows:
+        print(f"{data.name:14} {row['system']:34} " + (row.get("note") or shown(row)), flush=True)
+    return rows
+
+
+def shown(row: dict) -> str:
+    text = f"{row['items_per_second']:>10,.0f} items/s  {row['peak_mb']:7,.0f} MB"
+    if "llmarm_faster" in row:
+        text += f"  llmarm is {row['llmarm_faster']:.3g} times as fast ({row['lowest']:.3g} to {row['highest']:.3g})"
+        text += f", {row['llmarm_less_cpu']:.3g} times by CPU time"
+    return text + (f"  {row['share_of_peak']:.2%} of the peak" if row["share_of_peak"] == row["share_of_peak"] else "")
+
+
+def draw(table: pd.DataFrame) -> plt.Figure:
+    """Items per second of every system on every set."""
+    sets = list(dict.fromkeys(table["data"]))
+    figure, axes = plt.subplots(1, len(sets), figsize=(6 * len(sets), 2.8), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], sets, strict=True):
+        part = table[table["data"] == name].iloc[::-1]
+        rates = part["items_per_second"].fillna(0)
+        axis.barh(part["system"], rates, color=[plots.ACCENT if s == OURS else plots.QUIET for s in part["system"]])
+        for place, row in enumerate(part.itertuples()):
+            done = row.items_per_second == row.items_per_second
+            label = f" {row.items_per_second:,.0f} · {row.peak_mb:,.0f} MB" if done else " did not finish"
+            axis.text(rates.iloc[place], place, label, va="center", fontsize=8)
+        axis.set(title=f"{name}, at most {part['max_length'].iloc[0]} items", xlabel="items per second")
+        axis.set_xlim(0, 1.35 * rates.max() or 1)
+    figure.suptitle("Items read in training per second · peak memory", x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+def peak_of(options: argparse.Namespace) -> float:
+    """The device's highest rate in TFLOP/s, NaN if unknown."""
+    if options.peak_tflops:
+        return options.peak_tflops
+    name = torch.cuda.get_device_name(0) if options.device == "cuda" else ""
+    return next((float(peak) for part, peak in PEAKS.items() if part in name.split() or f"-{part}" in name), math.nan)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Speed and memory of training, side by side with Trainer.")
+    parser.add_argument("--turns", type=int, default=4, help="rounds that count (one more warms up)")
+    parser.add_argument("--seconds", type=float, default=6, help="a system's turn; one step is the least")
+    parser.add_argument("--sets", nargs="+", default=list(LENGTHS), choices=list(LENGTHS))
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--compile", action="store_true", help="with torch.compile, for all systems")
+    parser.add_argument("--peak-tflops", type=float, help="the device's highest rate, where the kit does not know it")
+    parser.add_argument("--until", type=float, help="train each system until NDCG@10 on validation is this; takes long")
+    parser.add_argument("--epochs", type=int, default=200, help="the most epochs with --until")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "benchmarks")
+    options = parser.parse_args()
+    if options.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("torch sees no GPU here: leave out --device cuda, or see  llmarm doctor.")
+    if options.device == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "1"  # Accelerate would take a GPU by itself
+    # else a thread that waits for another spins on a core that a neighbour could use, and both are slow
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    begin, rows, peak = time.perf_counter(), [], peak_of(options)
+    for name in options.sets:
+        try:
+            data = load(name)
+        except LlmarmError as error:
+            print(f"{name}: left out. {error}")
+            continue
+        if options.until:
+            rows += [{"data": name, "system": s} | Worker(s, data, options).answer() for s in SYSTEMS]
+        else:
+            rows += measure(data, options, peak)
+    if not rows:
+        sys.exit("None of the data sets is on this machine: fetch them with  llmarm data fetch NAME.")
+    table, stem = pd.DataFrame(rows), "training_until" if options.until else "training"
+    options.out.mkdir(parents=True, exist_ok=True)
+    table.to_csv(options.out / f"{stem}.csv", index=False, float_format="%.4g")
+    if not options.until:
+        with plots.style():
+            draw(table).savefig(options.out / "training.png", dpi=130, bbox_inches="tight")
+    gpu = [torch.cuda.get_device_name(0)] if options.device == "cuda" else []
+    about = {
+        "command": " ".join(["python benchmarks/training.py", *sys.argv[1:]]),
+        "seconds": round(time.perf_counter() - begin),
+        "python": platform.python_version(),
+        "machine": ", ".join([platform.machine(), f"{psutil.cpu_count()} cores", *gpu]),
+        "threads": os.environ.get("OMP_NUM_THREADS", str(torch.get_num_threads())),
+        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "accelerate")},
+    }
+    (options.out / f"{stem}.json").write_text(json.dumps(about, indent=2) + "\n")
+    print(f"wrote {stem} to {options.out}, after {about['seconds']} s")
+
+
+if __name__ == "__main__":
+    main()
