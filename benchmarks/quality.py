@@ -259,8 +259,11 @@ def main() -> None:
     summary = summarised(rows, cases)
     summary.to_csv(options.out / "quality.csv", index=False, float_format="%.6g")
     rows.to_csv(options.out / "quality_seeds.csv", index=False, float_format="%.6g")
+    models = sorted(
+        {system.split()[0] for system, recipe in zip(rows["system"], rows["recipe"], strict=True) if recipe}
+    )
     about = {
-        "command": "python benchmarks/quality.py " + " ".join(sys.argv[1:]),
+        "command": f"python benchmarks/quality.py --models {' '.join(models)}",
         "python": platform.python_version(),
         "torch": torch.__version__,
         "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",

@@ -126,29 +126,6 @@ class Popularity:
         return ItemScores(self.name, n_items, np.bincount(items, minlength=n_items).astype(np.float32))
 
 
-@dataclass(frozen=True, eq=False)
-class PersonalScores:
-    """A fitted `PersonalPopularity`.
-
-    Attributes:
-        name: Name of the baseline.
-        n_items: Number of items.
-        profile: What of a history counts.
-        constant: Added to every case, shape (n_items,).
-    """
-
-    name: str
-    n_items: int
-    profile: Profile
-    constant: np.ndarray
-
-    def scores(self, histories: Histories) -> np.ndarray:
-        """Share of each item in the history plus its constant, shape (n_cases, n_items), float32."""
-        held = self.profile.matrix(histories, self.n_items)
-        mass = np.maximum(_sums(held, 1), 1e-12)
-        return (_scaled(held, 1 / mass, None).toarray() + self.constant).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class PersonalPopularity:
     """Recommend what the customer bought most often: the baseline to beat wherever people buy the same things again.
@@ -159,23 +136,24 @@ class PersonalPopularity:
     Attributes:
         last: Count the last so many visits only, None for all.
         position_power: Weight of a visit is 1 / (its place from the end) to this power; 0 for equal weights.
-        popularity: Weight of everybody's purchases beside the customer's own, at least 0.
+        popularity: Everybody's purchases together count as so many of the customer's own, at least 0.
     """
 
     name: ClassVar[str] = "personal"
     last: int | None = None
     position_power: float = 0.0
-    popularity: float = 0.1
+    popularity: float = 1.0
 
     def __post_init__(self) -> None:
         _check_last(self.last)
         _check_from(0, position_power=self.position_power, popularity=self.popularity)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> PersonalScores:
-        """Count the events of each item."""
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Count the events of each item; a history speaks for nothing but itself."""
         counts = np.bincount(sequences.items, minlength=n_items)
-        share = self.popularity * counts / max(counts.sum(), 1)
-        return PersonalScores(self.name, n_items, Profile(self.last, self.position_power, once=False), share)
+        profile = Profile(self.last, self.position_power, once=False)
+        share = (self.popularity * counts / max(counts.sum(), 1)).astype(np.float32)
+        return ItemWeights(self.name, n_items, profile, sparse.eye(n_items, format="csr", dtype=np.float32), share)
 
 
 @dataclass(frozen=True)
@@ -429,7 +407,7 @@ class Choice(NamedTuple):
 _RECENCY = {"last": (None, 1, 3, 10, 30), "position_power": (0.0, 0.5, 1.0, 2.0)}
 BASELINES: Mapping[str, Choice] = {
     "popularity": Choice(Popularity, {"last": (None, 1, 3, 10, 30)}),
-    "personal": Choice(PersonalPopularity, {"popularity": (0.01, 0.1, 0.5), **_RECENCY}),
+    "personal": Choice(PersonalPopularity, {"popularity": (0.1, 1.0, 10.0), **_RECENCY}),
     "ar": Choice(AssociationRules, {"measure": ("confidence", "lift"), "min_count": (1, 2, 5, 10, 20, 50), **_RECENCY}),
     "markov": Choice(MarkovChain, {"popularity": (0.0, 1e-4, 1e-3, 1e-2, 1e-1)}),
     "sr": Choice(

@@ -35,9 +35,9 @@ doctor.show()
 # | Lesson | Question | Status |
 # |---|---|---|
 # | [01 Count what goes together](01_count_what_goes_together.ipynb) | Which items are bought together, and which rules are real? | here |
-# | 02 Order matters | What do sequences tell that sets do not? | in preparation |
-# | 03 Pretrain a language model of items | Can a model learn products as a language? | in preparation |
-# | 04 Read rules out of the model | Are the model's rules as good as counted ones? | in preparation |
+# | [02 Follow the customer](02_follow_the_customer.ipynb) | What do sequences tell that sets do not? | here |
+# | [03 Pretrain a language model of items](03_pretrain_on_items.ipynb) | Can a model learn products as a language? | here |
+# | [04 Read rules from the model](04_read_rules_from_the_model.ipynb) | Are the model's rules as good as counted ones? | here |
 # | 05 Fine-tune for a task | Does pretraining save labels? | in preparation |
 # | 06 Recommend | Who fills the shelf better, and what about new items? | in preparation |
 # | 07 Distil and compress | How small can the model get? | in preparation |
