@@ -29,7 +29,7 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial import baselines, catalog, plots_models
+from llmarm_tutorial import baselines, catalog, plots, plots_models
 from llmarm_tutorial.blend import choose_weight
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.item_batches import ItemBatches
@@ -271,7 +271,8 @@ def main() -> None:
         "defaults": asdict(Settings()),
     }
     (options.out / "quality.json").write_text(json.dumps(about | {"curves": curves}, indent=1) + "\n", encoding="utf-8")
-    plots_models.quality_and_time(curves, summary).savefig(options.out / "quality.png", dpi=130)
+    with plots.style():
+        plots_models.quality_and_time(curves, summary).savefig(options.out / "quality.png", dpi=130)
     print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
 
 
