@@ -31,6 +31,7 @@ from llmarm_tutorial.training import Settings, train
 
 plots.use_style()
 item_model.quiet_loading()
+torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
