@@ -12,6 +12,7 @@ import functools
 import importlib
 import inspect
 import json
+import math
 import numbers
 import os
 import pkgutil
@@ -118,6 +119,11 @@ def is_gap(value: Any) -> bool:
         return False
     body = definition.body if ast.get_docstring(definition) is None else definition.body[1:]
     return all(isinstance(part, ast.Expr) and getattr(part.value, "value", None) is ... for part in body)
+
+
+def near(value: Any, wanted: float, relative: float = 1e-6) -> bool:
+    """Whether an answer is the wanted number, up to a relative difference."""
+    return math.isclose(float(value), wanted, rel_tol=relative)
 
 
 def hint(id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -44,17 +45,17 @@ class Checkpoints:
         state = self._read("best.pt")
         return None if state is None else state["weights"]
 
-    def keep(self, state: dict[str, Any]) -> None:
-        """Write the state to go on from.
+    def keep(self, state: Callable[[], dict[str, Any]]) -> None:
+        """Write the state to go on from; it is asked for only where it will be written.
 
         Raises:
             RunError: If it cannot be written; what was kept before is still there.
         """
-        self._write("last.pt", state | {"signature": self.signature})
+        self._write("last.pt", lambda: state() | {"signature": self.signature})
 
     def keep_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Write the weights that validated best; raises as `keep` does."""
-        self._write("best.pt", {"weights": weights})
+        self._write("best.pt", lambda: {"weights": weights})
 
     def _read(self, name: str) -> dict[str, Any] | None:
         if self.folder is None or not (self.folder / name).exists():
@@ -64,11 +65,11 @@ class Checkpoints:
         except Exception as error:  # torch raises many kinds for a damaged file
             raise RunError(f"{self.folder / name} cannot be read; delete the folder to start anew.") from error
 
-    def _write(self, name: str, state: dict[str, Any]) -> None:
+    def _write(self, name: str, state: Callable[[], dict[str, Any]]) -> None:
         if self.folder is None or not self.writes:
             return
         buffer = io.BytesIO()  # first in memory: torch reports a full disk as a failed assertion of its own
-        torch.save(state, buffer)
+        torch.save(state(), buffer)
         part = self.folder / f".{name}.{os.getpid()}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -302,11 +302,8 @@ def evaluate(
     ks = _cutoffs(ks, task)
     lists, places, seconds = [], [], 0.0
     draw = _Ties(seed)
-    for start, scores, spent in _score_blocks(system, task, block, name):
+    for histories, targets, rows, scores, spent in _score_blocks(system, task, block, name):
         seconds += spent
-        histories = task.histories.block(start, start + len(scores))
-        targets = task.targets[start : start + len(scores)]
-        rows = np.repeat(np.arange(len(scores)), np.diff(targets.indptr))
         of_target = scores[rows, targets.indices]
         if filter_seen:
             scores[histories.rows, histories.items] = np.nan  # equal to nothing, above nothing: no candidate
@@ -367,11 +364,8 @@ def evaluate_sampled(
         log_weights = np.log(weights)
     (rng,) = np.random.default_rng(seed).spawn(1)  # a stream of its own: a system may draw its scores from this seed
     places, seconds = [], 0.0
-    for start, scores, spent in _score_blocks(system, task, block, name):
+    for histories, targets, rows, scores, spent in _score_blocks(system, task, block, name):
         seconds += spent
-        histories = task.histories.block(start, start + len(scores))
-        targets = task.targets[start : start + len(scores)]
-        rows = np.repeat(np.arange(len(scores)), np.diff(targets.indptr))
         keys = log_weights + rng.gumbel(size=scores.shape)  # the largest n keys: a weighted draw without repetition
         keys[histories.rows, histories.items] = -np.inf
         keys[rows, targets.indices] = -np.inf
@@ -408,8 +402,8 @@ def _name(system: Recommender, name: str | None) -> str:
 
 def _score_blocks(
     system: Recommender, task: Task, block: int | None, name: str | None
-) -> Iterator[tuple[int, np.ndarray, float]]:
-    """(first case, scores of our own to write into, seconds that scoring took), block by block."""
+) -> Iterator[tuple[Histories, sparse.csr_matrix, np.ndarray, np.ndarray, float]]:
+    """Block by block: (histories, targets, case of each target, scores of our own to write into, seconds of scoring)."""
     called = _name(system, name)
     if system.n_items != task.n_items:
         raise BadParameter(f"{called} knows {system.n_items} items, the task has {task.n_items}: fit it on its split.")
@@ -428,7 +422,8 @@ def _score_blocks(
         scores = np.array(scores, dtype=np.float32 if scores.dtype.itemsize < 4 else np.result_type(scores, np.float32))
         if np.isnan(scores).any():
             raise BadParameter(f"{called} gives NaN as a score; mend it, or give -inf to what it never recommends.")
-        yield start, scores, spent
+        targets = task.targets[start : start + len(scores)]
+        yield histories, targets, np.repeat(np.arange(len(scores)), np.diff(targets.indptr)), scores, spent
 
 
 def _place(scores: np.ndarray, rows: np.ndarray, of_target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

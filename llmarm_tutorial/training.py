@@ -180,6 +180,10 @@ def train(
         optimizer.load_state_dict(state["optimizer"])
         at = _Place(**state["place"])
     wrapped, prepared = accelerator.prepare(model, optimizer)
+
+    def reached() -> dict[str, Any]:
+        return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "place": asdict(at)}
+
     bar = tqdm(total=settings.epochs, initial=at.epoch, unit="epoch", bar_format=_BAR,
                disable=not (progress and accelerator.is_main_process))  # fmt: skip
 
@@ -228,7 +232,7 @@ def train(
                 bar.n = at.epoch + at.step / steps
                 bar.set_postfix_str(at.told(), refresh=True)
                 if at.step < steps:
-                    kept.keep({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "place": asdict(at)})
+                    kept.keep(reached)
         at.epoch, at.step = at.epoch + 1, 0
         if validate is not None and (at.epoch % settings.validate_every == 0 or at.epoch == settings.epochs):
             clock = time.perf_counter()
@@ -243,7 +247,7 @@ def train(
             if better:
                 best = {name: weight.detach().cpu().clone() for name, weight in model.state_dict().items()}
                 kept.keep_best(best)
-        kept.keep({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "place": asdict(at)})
+        kept.keep(reached)
     bar.close()
     accelerator.end_training()
     if best is not None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
-from llmarm_tutorial.check import Exercise
+from llmarm_tutorial.check import Exercise, near
 
 FIVE = [{1, 2}, {3, 4}, {1, 2, 3, 4}, {1, 2, 3}, {2, 3, 4}]
 PAIRS = pd.DataFrame(
@@ -24,10 +23,6 @@ PAIRS = pd.DataFrame(
 )  # expected by chance: 120, 90, 0.2, 75
 
 
-def _near(value: Any, wanted: float) -> bool:
-    return math.isclose(float(value), wanted, rel_tol=1e-6)
-
-
 def _rows(function: Callable[..., pd.DataFrame], **options: float) -> list[str]:
     """Antecedents of the rows returned, whatever has become of the index."""
     return ["".join(itemset) for itemset in function(PAIRS.copy(), **options)["antecedent"]]
@@ -40,11 +35,11 @@ EXERCISES = [
         checks=[
             (lambda v: 0 <= float(v) <= 1, "a confidence is a share, so it lies between 0 and 1."),
             (
-                lambda v: not _near(v, 2 / 5),
+                lambda v: not near(v, 2 / 5),
                 "that is the support of {2, 4}; of which baskets is the confidence a share?",
             ),
-            (lambda v: not _near(v, 2 / 3), "that is the confidence of {4} ⇒ {2}; the antecedent stands on the left."),
-            (lambda v: _near(v, 2 / 4), "divide the number of baskets with both by the number with the antecedent."),
+            (lambda v: not near(v, 2 / 3), "that is the confidence of {4} ⇒ {2}; the antecedent stands on the left."),
+            (lambda v: near(v, 2 / 4), "divide the number of baskets with both by the number with the antecedent."),
         ],
         hints=[
             "First find the baskets that hold 2. How many are there?",
@@ -85,15 +80,15 @@ EXERCISES = [
                 "the function returns nothing: end it with a return.",
             ),
             (
-                lambda f: _near(f({1}, {2}, FIVE), 1.25),
+                lambda f: near(f({1}, {2}, FIVE), 1.25),
                 "for {1} ⇒ {2} in the five baskets the lift is 1 / 0.8; yours differs.",
             ),
             (
-                lambda f: _near(f({3}, {2}, FIVE), 15 / 16),
+                lambda f: near(f({3}, {2}, FIVE), 15 / 16),
                 "for {3} ⇒ {2} it must be below 1: compare with how often the consequent is bought anyway.",
             ),
             (
-                lambda f: _near(f({1, 3}, {2, 4}, FIVE), 1 * 5 / (2 * 2)),
+                lambda f: near(f({1, 3}, {2, 4}, FIVE), 1 * 5 / (2 * 2)),
                 "antecedent and consequent may have several items: a basket counts if it holds all of them.",
             ),
         ],

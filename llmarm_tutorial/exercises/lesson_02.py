@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from llmarm_tutorial.check import Exercise
+from llmarm_tutorial.check import Exercise, near
 
 FIVE = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
 PATTERNS = {("c", "f"), ("c", "m"), ("m", "c"), ("m", "f")}
 BASKETS = [["a"], ["b", "c"], ["a", "b"], ["c"], ["d"]]
-
-
-def _near(value: Any, wanted: float) -> bool:
-    return math.isclose(float(value), wanted, rel_tol=1e-6)
 
 
 def _as_patterns(value: Any) -> set[tuple[str, ...]]:
@@ -27,11 +22,11 @@ EXERCISES = [
         checks=[
             (lambda v: 0 <= float(v) <= 1, "a support is a share of the customers, so it lies between 0 and 1."),
             (
-                lambda v: not _near(v, 4 / 5),
+                lambda v: not near(v, 4 / 5),
                 "that is the share of customers who bought both; here m must come before f.",
             ),
-            (lambda v: not _near(v, 2 / 5), "that is the support of ⟨f, m⟩; read the pattern from left to right."),
-            (lambda v: _near(v, 3 / 5), "count the customers who have an m and, at a later visit, an f."),
+            (lambda v: not near(v, 2 / 5), "that is the support of ⟨f, m⟩; read the pattern from left to right."),
+            (lambda v: near(v, 3 / 5), "count the customers who have an m and, at a later visit, an f."),
         ],
         hints=[
             "The first customer bought coffee, milk, filters: is there an m before an f?",
@@ -91,18 +86,18 @@ EXERCISES = [
         checks=[
             (callable, "hand in the function itself, without calling it."),
             (lambda f: f(["ab"], "a", "b", 1) is not None, "the function returns nothing: end it with return."),
-            (lambda f: _near(f(["ab"], "a", "b", 1), 1), "after the only a comes b at once: the confidence is 1."),
+            (lambda f: near(f(["ab"], "a", "b", 1), 1), "after the only a comes b at once: the confidence is 1."),
             (
-                lambda f: _near(f(["aab"], "a", "b", 1), 1 / 2),
+                lambda f: near(f(["aab"], "a", "b", 1), 1 / 2),
                 "every visit with an a counts: of two only the second is followed by b at the next visit.",
             ),
-            (lambda f: _near(f(["aab"], "a", "b", 2), 1), "with a window of two visits the first a reaches b as well."),
+            (lambda f: near(f(["aab"], "a", "b", 2), 1), "with a window of two visits the first a reaches b as well."),
             (
-                lambda f: _near(f(["aba"], "a", "b", 1), 1),
+                lambda f: near(f(["aba"], "a", "b", 1), 1),
                 "of the last visit nobody knows what follows: leave it out, above and below the line.",
             ),
-            (lambda f: _near(f(FIVE, "c", "f", 1), 2 / 4), "for c and f in the five sequences it must be one half."),
-            (lambda f: _near(f(FIVE, "c", "f", 2), 1), "for c and f within two visits it must be 1."),
+            (lambda f: near(f(FIVE, "c", "f", 1), 2 / 4), "for c and f in the five sequences it must be one half."),
+            (lambda f: near(f(FIVE, "c", "f", 2), 1), "for c and f within two visits it must be 1."),
         ],
         hints=[
             "Go through all customers and all their visits but the last one.",

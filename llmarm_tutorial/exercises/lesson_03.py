@@ -8,14 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.check import Exercise
+from llmarm_tutorial.check import Exercise, near
 
 FIRST_ITEM, MASK = 4, 2  # as in item_model, which would load torch for two numbers
 ROW = np.array([3, 10, 11, 12, 3, 13, 14, 0, 0])
-
-
-def _near(value: Any, wanted: float) -> bool:
-    return math.isclose(float(value), wanted, rel_tol=1e-3)
 
 
 def _pairs(value: Any) -> list[tuple[int, str]]:
@@ -58,9 +54,9 @@ EXERCISES = [
         title="a cross-entropy by hand",
         checks=[
             (lambda v: float(v) > 0, "a probability below 1 costs something: the loss is minus the logarithm."),
-            (lambda v: not _near(v, 2.25), "that is in bits; nats take the natural logarithm."),
-            (lambda v: not _near(v, math.log(4)), "that is the log of a mean; take the mean of the logs."),
-            (lambda v: _near(v, 2.25 * math.log(2)), "average -log p over the four gaps."),
+            (lambda v: not near(v, 2.25, 1e-3), "that is in bits; nats take the natural logarithm."),
+            (lambda v: not near(v, math.log(4), 1e-3), "that is the log of a mean; take the mean of the logs."),
+            (lambda v: near(v, 2.25 * math.log(2), 1e-3), "average -log p over the four gaps."),
         ],
         hints=[
             "The loss of one gap is -log p of the right product.",

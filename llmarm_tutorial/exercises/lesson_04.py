@@ -8,14 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.check import Exercise
+from llmarm_tutorial.check import Exercise, near
 
 SIZES = np.array([2, 10, 3, 1])
 STRENGTHS = [0.5, 2.0, 8.0, 32.0, 128.0]
-
-
-def _near(value: Any, wanted: float) -> bool:
-    return math.isclose(float(value), wanted, rel_tol=1e-6)
 
 
 def _alike(value: Any, wanted: list[float]) -> bool:
@@ -38,9 +34,9 @@ EXERCISES = [
         title="a shrunk confidence",
         checks=[
             (lambda v: 0 <= float(v) <= 1, "a confidence is a chance, so it lies between 0 and 1."),
-            (lambda v: not _near(v, 3 / 4), "that is the raw share; add the baskets that the prior is worth."),
-            (lambda v: not _near(v, 3.6 / 4), "the prior's baskets belong into the denominator as well."),
-            (lambda v: _near(v, 3.6 / 10), "divide 3 baskets and the prior's share of 6 by all ten of them."),
+            (lambda v: not near(v, 3 / 4), "that is the raw share; add the baskets that the prior is worth."),
+            (lambda v: not near(v, 3.6 / 4), "the prior's baskets belong into the denominator as well."),
+            (lambda v: near(v, 3.6 / 10), "divide 3 baskets and the prior's share of 6 by all ten of them."),
         ],
         hints=[
             "Pretend that 6 more baskets had been seen, of which a tenth holds y.",
@@ -52,14 +48,14 @@ EXERCISES = [
         title="what confidences sum to",
         checks=[
             (
-                lambda v: not _near(v, 1),
+                lambda v: not near(v, 1),
                 "that is what the chances of one gap sum to; confidences are not shares of one.",
             ),
             (
-                lambda v: not _near(v, 4),
+                lambda v: not near(v, 4),
                 "that is the mean size of the baskets; the antecedent itself is no consequent.",
             ),
-            (lambda v: _near(v, 3), "count the further items of each basket and take the mean."),
+            (lambda v: near(v, 3), "count the further items of each basket and take the mean."),
         ],
         hints=[
             "Each confidence is the mean over the four baskets of a 1 or a 0.",
