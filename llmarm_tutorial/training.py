@@ -143,6 +143,7 @@ def train(
     *,
     loss: Callable[[nn.Module, Batch], Tensor] = model_loss,
     validate: Callable[[nn.Module], float] | None = None,
+    after_step: Callable[[nn.Module, int], None] | None = None,
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> Training:
@@ -155,6 +156,8 @@ def train(
         loss: From model and batch to a scalar to be made small.
         validate: From model to a score, larger is better, such as NDCG@10 on validation; it runs in evaluation mode
             without gradients, in one of several processes.
+        after_step: Called with the model and the number of the step (from 1) after every step, while its gradients are
+            still there, for methods that look at them. What it remembers by itself is in no checkpoint.
         folder: Keeps checkpoints, from which the same call goes on after it was killed (and returns at once when it had
             ended), and logs for TensorBoard. None keeps nothing.
         progress: Show a progress bar.
@@ -213,6 +216,8 @@ def train(
                 total = total + value.detach()
             accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip)
             prepared.step()
+            if after_step is not None:
+                after_step(model, at.steps + at.step - since + 1)
             prepared.zero_grad()
             at.step += 1
             if at.step - since >= settings.log_every or at.step == steps:
@@ -249,6 +254,11 @@ def train(
                 kept.keep_best(best)
         kept.keep(reached)
     bar.close()
+    # of several processes: what rests on their connection goes first, then all close it together; else one may wait
+    # for the others forever
+    del wrapped, prepared
+    accelerator.free_memory()
+    accelerator.wait_for_everyone()
     accelerator.end_training()
     if best is not None:
         model.load_state_dict(best)
