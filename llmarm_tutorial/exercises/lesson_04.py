@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +67,7 @@ EXERCISES = [
         checks=[
             (callable, "hand in the function itself, without calling it."),
             (lambda f: f(SIZES, 1) is not None, "the function returns nothing: end it with a return."),
-            (lambda f: _near(np.sum(f(SIZES, 2)), 1), "chances sum to 1: divide by the sum."),
+            (lambda f: near(np.sum(f(SIZES, 2)), 1), "chances sum to 1: divide by the sum."),
             (
                 lambda f: not _alike(f(SIZES, 2), (SIZES / SIZES.sum()).tolist()),
                 "for k = 2 the size alone is not the number of parts.",
