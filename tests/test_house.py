@@ -24,19 +24,22 @@ FLOORS = {
     1: "canonical transactions readers own_files fetch catalog "
     "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
     2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
-    "blend ranking ranking_stats",
-    3: "item_model item_loss item_batches training checkpoints readout classify distill graph text",
-    4: "plots plots_models plots_sequences plots_readout widgets check exercises ledger claims",
+    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf "
+    "labelled label_counts label_baselines class_scores",
+    3: "item_model item_loss item_batches training checkpoints class_batches readout classify distill graph text",
+    4: "plots plots_models plots_sequences plots_readout plots_classify plots_recommend plots_shelf "
+    "widgets check exercises ledger claims",
     5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
 }
 FLOOR = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
-SHARED_BY_MODELS = {"item_model", "item_loss", "item_batches", "training", "checkpoints"}
+SHARED_BY_MODELS = {"item_model", "item_loss", "item_batches", "training", "checkpoints", "class_batches"}
 
 # import name → name on PyPI, where they differ
 DISTRIBUTION = {
     "efficient_apriori": "efficient-apriori",
     "fim": "pyfim",
     "jupyter_client": "jupyter-client",
+    "sklearn": "scikit-learn",
     "yaml": "pyyaml",
 }
 
