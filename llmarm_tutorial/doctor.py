@@ -30,8 +30,15 @@ _RECORDED = (
     "torch",
     "transformers",
     "accelerate",
+    "peft",
+    "optuna",
 )
-_OPTIONAL = {"models": "lessons with neural models", "lab": "working in JupyterLab", "test": "the tests"}
+_OPTIONAL = {
+    "models": "lessons with neural models",
+    "lab": "working in JupyterLab",
+    "test": "the tests",
+    "text": "sentence vectors of descriptions without a download",
+}
 _PROCESSOR_TORCH = "pip install torch --index-url https://download.pytorch.org/whl/cpu"
 
 

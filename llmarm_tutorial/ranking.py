@@ -403,7 +403,7 @@ def _name(system: Recommender, name: str | None) -> str:
 def _score_blocks(
     system: Recommender, task: Task, block: int | None, name: str | None
 ) -> Iterator[tuple[Histories, sparse.csr_matrix, np.ndarray, np.ndarray, float]]:
-    """Block by block: (histories, targets, case of each target, scores of our own to write into, seconds of scoring)."""
+    """Block by block: (histories, targets, case of each target, scores of our own to write into, seconds spent)."""
     called = _name(system, name)
     if system.n_items != task.n_items:
         raise BadParameter(f"{called} knows {system.n_items} items, the task has {task.n_items}: fit it on its split.")
