@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.ranking import Histories, Recommender, Task, evaluate
+from llmarm_tutorial.ranking import SCORES_PER_BLOCK, Histories, Recommender, Task, evaluate
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 FLOOR = 1e-4  # share that counting gives to what it never saw, so that it never forbids an item
 
 
@@ -54,6 +54,23 @@ class Blend:
         return (logits + self.weight * np.log(share + FLOOR)).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Told:
+    """Scores that a system gave already, for the histories it was asked about and no others.
+
+    Attributes:
+        n_items: Number of items.
+        values: The scores, shape (n_cases, n_items).
+    """
+
+    n_items: int
+    values: np.ndarray
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """The scores given, whatever is asked."""
+        return self.values
+
+
 def choose_weight(
     model: Recommender,
     counting: Recommender,
@@ -64,25 +81,30 @@ def choose_weight(
     filter_seen: bool = True,
     name: str = "model × counting",
 ) -> tuple[Blend, pd.DataFrame]:
-    """The blend whose weight does best on a validation task.
+    """The blend whose weight does best on a validation task; each system is asked once, whatever is tried.
 
     Args:
         model: Scores are logits.
         counting: Scores are at least 0.
         task: The validation task; never the test.
         weights: What to try.
-        metric: What to make large.
+        metric: What to make large, a metric of single cases.
         filter_seen: As for `ranking.evaluate`.
         name: What tables call the blend.
 
     Returns:
         (the blend, one row per weight: `weight`, `value`).
     """
-    rows = []
-    for weight in weights:
-        blend = Blend(model, counting, weight, name)
-        cutoff = int(metric.partition("@")[2] or 1)
-        value = evaluate(blend, task, ks=(cutoff,), filter_seen=filter_seen).mean(metric)
-        rows.append({"weight": weight, "value": value})
-    tries = pd.DataFrame(rows)
+    cutoff = int(metric.partition("@")[2] or 1)
+    values: dict[float, list[np.ndarray]] = {weight: [] for weight in weights}
+    step = max(1, SCORES_PER_BLOCK // task.n_items)
+    for start in range(0, len(task), step):
+        part = task.take(np.arange(start, min(start + step, len(task))))
+        told = [Told(system.n_items, system.scores(part.histories)) for system in (model, counting)]
+        for weight in weights:
+            found = evaluate(Blend(*told, weight, name), part, ks=(cutoff,), filter_seen=filter_seen, block=len(part))
+            values[weight].append(found.values(metric))
+    tries = pd.DataFrame(
+        [{"weight": weight, "value": float(np.nanmean(np.concatenate(parts)))} for weight, parts in values.items()]
+    )
     return Blend(model, counting, float(tries.loc[tries["value"].idxmax(), "weight"]), name), tries

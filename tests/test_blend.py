@@ -61,3 +61,23 @@ def test_the_weight_is_chosen_by_validation():
 def test_what_cannot_be_blended_is_one_sentence(counting: list, weight: float, message: str):
     with pytest.raises(BadParameter, match=message):
         Blend(Fixed([0.0, 0.0, 0.0]), Fixed(counting), weight).scores(ONE)
+
+
+def test_choosing_a_weight_asks_each_system_once_and_finds_what_separate_evaluations_find(monkeypatch):
+    class Counted:
+        def __init__(self, seed: int) -> None:
+            self.table = np.random.default_rng(seed).random((50, 20)).astype(np.float32)
+            self.n_items, self.asked = 20, 0
+
+        def scores(self, histories: Histories) -> np.ndarray:
+            self.asked += len(histories)
+            return self.table[histories.last(1)[:, 0]]
+
+    model, counting = Counted(1), Counted(2)
+    draws = np.random.default_rng(3).integers(0, 20, (50, 4)).tolist()
+    task = Task.from_lists([row[:3] for row in draws], [row[3:] for row in draws], 20)
+    monkeypatch.setattr("llmarm_tutorial.blend.SCORES_PER_BLOCK", 20 * 7)  # eight blocks, the last one smaller
+    _, tries = choose_weight(model, counting, task, weights=(0.0, 1.0, 3.0))
+    assert (model.asked, counting.asked) == (50, 50)
+    alone = [evaluate(Blend(model, counting, weight), task, ks=(10,)).mean("NDCG@10") for weight in (0.0, 1.0, 3.0)]
+    assert tries["value"].tolist() == pytest.approx(alone)

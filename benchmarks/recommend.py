@@ -1,0 +1,393 @@
+"""From scores to a shelf: which way of joining a model and counting recommends best, and what does it cost?
+
+    python benchmarks/recommend.py [--data shop online-retail movielens-1m] [--seeds 1 2 3]
+                                   [--work runs/recommend] [--out results/benchmarks]
+
+The last basket of every customer is asked for (films: the last event), the one before is validation. All items are
+ranked; those bought before stay where customers buy again. Everything is fitted on the training part, chosen on
+validation and tested once, with every seed. Trainings and results are kept in --work, so that the same command goes on
+where it was stopped; for films the models are those of `benchmarks/quality.py` where they are in runs/quality.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import numpy as np
+import pandas as pd
+import psutil
+import torch
+
+from llmarm_tutorial import baselines, catalog, plots, plots_recommend, slices
+from llmarm_tutorial.blend import Told, choose_weight
+from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.hybrid import Expert, choose
+from llmarm_tutorial.item_batches import ItemBatches
+from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.latency import measure
+from llmarm_tutorial.ranking import SCORES_PER_BLOCK, Recommender, Task, evaluate, next_item_task
+from llmarm_tutorial.ranking_stats import Evaluation, bootstrap_interval, user_vectors
+from llmarm_tutorial.rerank import ByRules, Diversified, similarities
+from llmarm_tutorial.similarity import Similarity
+from llmarm_tutorial.training import Settings, train
+
+METRICS = ("HR@10", "NDCG@10", "Coverage@10", "Diversity@10", "Novelty@10")
+TRIES = 12  # settings of each baseline tried on validation
+CHECKED = 3000  # validation cases on which everything is chosen
+LENGTH = 128  # tokens of a history that the models of baskets read
+# epochs by data set and objective: "masked" is a model of the set of purchases, "causal" one of their order
+EPOCHS = {
+    "shop": {"masked": 60, "causal": 60},
+    "online-retail": {"masked": 50, "causal": 24},
+    "movielens-1m": {"causal": 20},
+}
+RULE_WEIGHTS = (0.1, 0.25, 0.5, 0.75, 1.0)
+TRADES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
+GIVEN_UP = 0.02  # share of NDCG@10 that diversity may cost on validation
+SINGLE = ("model", "similarity, cosine", "similarity, twice")
+SLICED = ("best counting", "model", "model × counting", "hybrid", "hybrid, diversified")
+
+
+class Bench:
+    """One data set, its split and its two tasks."""
+
+    def __init__(self, name: str, work: Path) -> None:
+        self.name, self.work = name, work / name
+        self.work.mkdir(parents=True, exist_ok=True)
+        data = catalog.load(name)
+        films = name == "movielens-1m"
+        split = data.filter_items(5).leave_one_out(unit="event") if films else data.leave_one_out()
+        self.n_items, self.past = len(split.train.items), split.train.sequences()
+        self.test = next_item_task(split, "test")
+        self.few = next_item_task(split, "validation", max_cases=CHECKED)
+        known = self.few.histories
+        bought = known.matrix(self.n_items).multiply(self.few.targets).astype(bool).sum()
+        self.filter_seen = bool(bought < 0.05 * self.few.targets.nnz)
+        self.vectors = user_vectors(next_item_task(split, "validation").histories, self.n_items)
+        self.similar = similarities(self.vectors)
+
+    def judge(self, system: Recommender, name: str, block: int | None = None) -> Evaluation:
+        return evaluate(
+            system, self.test, ks=(10,), filter_seen=self.filter_seen, vectors=self.vectors, name=name, block=block
+        )
+
+    def validated(self, system: Recommender) -> float:
+        return evaluate(system, self.few, ks=(10,), filter_seen=self.filter_seen).mean("NDCG@10")
+
+    def remembered(self, system: Recommender, task: Task | None = None) -> Told:
+        """The scores of a system for the validation cases, or those of another task, to try several things with."""
+        known = (task or self.few).histories
+        step = max(1, SCORES_PER_BLOCK // self.n_items)
+        blocks = [system.scores(known.block(a, min(a + step, len(known)))) for a in range(0, len(known), step)]
+        return Told(self.n_items, np.concatenate(blocks))
+
+    def curve(self, system: Recommender) -> list[dict[str, float]]:
+        """Accuracy and diversity on the test at every trade."""
+        told, found = self.remembered(system, self.test), []
+        for trade in TRADES:
+            lists = Diversified(told, self.similar, trade, filter_seen=self.filter_seen)
+            evaluation = self.judge(lists, "", block=len(self.test))
+            found.append(
+                {"trade": trade, "accuracy": evaluation.mean("NDCG@10"), "diversity": evaluation.mean("Diversity@10")}
+            )
+        return found
+
+    # --- systems -----------------------------------------------------------------------------------------------------
+
+    def counting(self) -> tuple[dict[str, Recommender], dict[str, float]]:
+        """Every baseline tuned on validation, the best first, and its NDCG@10 there; settings are kept."""
+        path = self.work / "counting.json"
+        kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        fitted = {}
+        for name in baselines.BASELINES:
+            if name == "personal" and self.filter_seen:
+                continue  # with seen items left out it is popularity
+            if name in kept:
+                fitted[name] = baselines.make(name, **kept[name]["settings"]).fit(self.past, self.n_items)
+                continue
+            found = baselines.tune(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
+            fitted[name] = found.fitted
+            kept[name] = {"settings": asdict(found.baseline), "value": float(found.tries["value"].max())}
+            path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
+        order = sorted(fitted, key=lambda name: -kept[name]["value"])
+        return {name: fitted[name] for name in order}, {name: kept[name]["value"] for name in order}
+
+    def trained(self, objective: str, seed: int) -> tuple[ItemRecommender, float]:
+        """A model of the next visit and its NDCG@10 on validation; kept, so that it is trained once."""
+        torch.manual_seed(seed)
+        if self.name == "movielens-1m":
+            return self.film_model(seed)
+        ordered = objective == "causal"
+        model = ItemModel(
+            item_config(
+                self.n_items, objective=objective, positions=ordered, visits=ordered, max_length=LENGTH, hidden=64,
+                layers=1, heads=1, feed_forward=64, dropout=0.0, spread=0.1,
+            )
+        )  # fmt: skip
+        model.start_from_popularity(np.bincount(self.past.items, minlength=self.n_items))
+        model.start_from_copying()
+        batches = ItemBatches(
+            self.past.items, self.past.offsets, LENGTH, objective, batch_size=16, seed=seed,
+            visits=self.past.visits if ordered else None,
+        )  # fmt: skip
+        plan = Settings(
+            epochs=EPOCHS[self.name][objective], learning_rate=2e-3, warmup=0.1, precision="no", seed=seed,
+            validate_every=2,
+        )  # fmt: skip
+        return self.learned(model, batches, plan, self.work / f"{objective}-{seed}")
+
+    def film_model(self, seed: int) -> tuple[ItemRecommender, float]:
+        """The causal model of `benchmarks/quality.py`: its weights where they are kept, else the same training."""
+        model = ItemModel(item_config(self.n_items, objective="causal"))
+        best = Path("runs/quality") / self.name / f"cpu-causal-{seed}" / "best.pt"
+        if best.exists():
+            model.load_state_dict(torch.load(best, map_location="cpu")["weights"])
+            recommender = ItemRecommender(model.eval())
+            return recommender, self.validated(recommender)
+        batches = ItemBatches(self.past.items, self.past.offsets, 50, "causal", seed=seed)
+        epochs = EPOCHS[self.name]["causal"]
+        plan = Settings(epochs=epochs, learning_rate=2e-3, validate_every=2, log_every=50, seed=seed)
+        return self.learned(model, batches, plan, self.work / f"causal-{seed}")
+
+    def learned(
+        self, model: ItemModel, batches: ItemBatches, plan: Settings, folder: Path
+    ) -> tuple[ItemRecommender, float]:
+        done = train(
+            model, batches, plan, validate=lambda net: self.validated(ItemRecommender(net)), folder=folder,
+            progress=False,
+        )  # fmt: skip
+        return ItemRecommender(model), done.best_score
+
+    def models(self, seeds: list[int]) -> tuple[str, dict[int, ItemRecommender]]:
+        """The better objective by validation with the first seed, and its models of all seeds."""
+        first = {objective: self.trained(objective, seeds[0]) for objective in EPOCHS[self.name]}
+        print(self.name, {objective: f"{score:.4f}" for objective, (_, score) in first.items()}, flush=True)
+        chosen = max(first, key=lambda objective: first[objective][1])
+        return chosen, {seeds[0]: first[chosen][0]} | {seed: self.trained(chosen, seed)[0] for seed in seeds[1:]}
+
+    def near(self, vectors: np.ndarray) -> dict[str, Similarity]:
+        """Cosines of a model's vectors, how much of the history by validation, and the same divided twice."""
+        tries = [(last, power) for last in (None, 10, 3, 1) for power in (0.0, 1.0) if (last, power) != (1, 1.0)]
+        chosen = max(tries, key=lambda s: self.validated(Similarity(vectors, last=s[0], position_power=s[1])))
+        return {
+            f"similarity, {norm}": Similarity(vectors, norm, last=chosen[0], position_power=chosen[1])
+            for norm in ("cosine", "twice")
+        }
+
+    def joined(self, model: ItemRecommender, counted: dict[str, Recommender]) -> tuple[dict[str, Recommender], dict]:
+        """Everything that is made from one model and the baselines, and what was chosen on validation."""
+        seen, best = {"filter_seen": self.filter_seen}, next(iter(counted))
+        systems: dict[str, Recommender] = {"model": model}
+        systems |= self.near(model.model.output_table.detach().numpy())
+        signed = [name for name in counted if name not in ("ease", "popularity")]  # a blend needs scores from 0
+        blend, _ = choose_weight(model, counted[signed[0]], self.few, **seen)
+        systems["model × counting"] = blend
+        told = self.remembered(model)
+        rules = self.remembered(counted["ar"])
+
+        def ranked(weight: float) -> float:
+            system = ByRules(told, rules, weight=weight, **seen)
+            return evaluate(system, self.few, ks=(10,), block=len(self.few), **seen).mean("NDCG@10")
+
+        weight = max(RULE_WEIGHTS, key=ranked)
+        systems["model, re-ranked by rules"] = ByRules(model, counted["ar"], weight=weight, **seen)
+        experts = [Expert("model", model, "logits")]
+        experts += [Expert(name, system) for name, system in counted.items() if name != "popularity"][:3]
+        hybrid = choose(experts, self.few, **seen)
+        for name in ("fusion, log", "fusion, z", "fusion, rank"):
+            systems[name] = hybrid.finalists[name]
+        systems["learned"] = hybrid.finalists[hybrid.best("learned")]
+        systems["hybrid"] = hybrid.system
+        told = self.remembered(hybrid.system)
+        kept = {}
+        for trade in TRADES:
+            system = Diversified(told, self.similar, trade, **seen)
+            kept[trade] = evaluate(system, self.few, ks=(10,), block=len(self.few), **seen).mean("NDCG@10")
+        trade = min(trade for trade, value in kept.items() if value >= (1 - GIVEN_UP) * kept[1.0])
+        systems["hybrid, diversified"] = Diversified(hybrid.system, self.similar, trade, **seen)
+        chosen = {
+            "blended with": signed[0],
+            "blend weight": blend.weight,
+            "rule weight": weight,
+            "experts": [expert.name for expert in experts],
+            "hybrid": hybrid.name,
+            "hybrid weights": dict(getattr(hybrid.system, "weights", {})),
+            "tries": hybrid.tries.to_dict("records"),
+            "trade": trade,
+            "similarity": repr((systems["similarity, cosine"].last, systems["similarity, cosine"].position_power)),
+            "best counting": best,
+        }
+        return systems, chosen
+
+    # --- results -----------------------------------------------------------------------------------------------------
+
+    def result(self, evaluation: Evaluation, seed: int, kind: str) -> dict[str, Any]:
+        row = {"data": self.name, "system": evaluation.system, "kind": kind, "seed": seed}
+        return row | {metric: evaluation.mean(metric) for metric in METRICS}
+
+    def waited(self, system: Recommender) -> dict[str, float]:
+        one = measure(system, self.test.histories)
+        many = measure(system, self.test.histories, batch=256, repeats=8, warmup=1)
+        return {"p50": one.p50, "p99": one.p99, "per_second": many.per_second}
+
+    def run(self, seeds: list[int]) -> None:
+        """Judge everything; each seed is written when it is done."""
+        _, models = self.models(seeds)
+        counted, values = self.counting()
+        best = next(iter(counted))
+        judged = {name: self.judge(system, name) for name, system in counted.items()}
+        if not (self.work / "seed-0.json").exists():
+            rows = [
+                self.result(judged[name], 0, "counting") | {"validation": values[name]} | self.waited(counted[name])
+                for name in counted
+            ]
+            self.keep(0, rows, [self.sliced(judged[best], "best counting", 0)], judged, {})
+        for seed in seeds:
+            if (self.work / f"seed-{seed}.json").exists():
+                continue
+            systems, chosen = self.joined(models[seed], counted)
+            here, waits = self.all_judged(systems, timed=seed == seeds[0])
+            rows = [
+                self.result(evaluation, seed, "single" if name in SINGLE else "joined") | waits.get(name, {})
+                for name, evaluation in here.items()
+            ]
+            for row in rows:
+                if row["system"] in SINGLE:
+                    row["validation"] = self.validated(systems[row["system"]])
+            shown = [judged[best], *(here[name] for name in ("model", "similarity, cosine", "model, re-ranked by rules",
+                     "model × counting", "hybrid", "hybrid, diversified"))]  # fmt: skip
+            chosen["also found by the best counting"] = slices.also_found(here["model"], judged[best])
+            chosen["overlap"] = slices.overlap(shown).round(4).to_dict()
+            if seed == seeds[0]:
+                chosen["curve"] = self.curve(systems["hybrid"])
+            parts = [self.sliced(evaluation, name, seed) for name, evaluation in here.items() if name in SLICED]
+            self.keep(seed, rows, parts, here, chosen)
+            print(
+                f"{self.name} seed {seed}: " + ", ".join(f"{r['system']} {r['NDCG@10']:.4f}" for r in rows), flush=True
+            )
+
+    def all_judged(
+        self, systems: dict[str, Recommender], *, timed: bool
+    ) -> tuple[dict[str, Evaluation], dict[str, dict[str, float]]]:
+        """Evaluations of systems, and their waiting times if asked for; one that has two names is judged once."""
+        here: dict[str, Evaluation] = {}
+        waits: dict[str, dict[str, float]] = {}
+        for name, system in systems.items():
+            twin = next((other for other in here if systems[other] is system), None)
+            here[name] = replace(here[twin], system=name) if twin else self.judge(system, name)
+            if timed:
+                waits[name] = waits[twin] if twin else self.waited(system)
+        return here, waits
+
+    def sliced(self, evaluation: Evaluation, name: str, seed: int) -> pd.DataFrame:
+        """NDCG@10 by length of the history and by popularity of the target."""
+        lengths = slices.by_history_length(evaluation).assign(by="history length")
+        lengths["segment"] = lengths["segment"].astype(str)
+        popular = evaluation.by_popularity().rename(columns={"bucket": "segment", "targets": "cases", "value": "mean"})
+        popular = popular[["segment", "cases", "mean"]].assign(by="popularity")
+        return pd.concat([lengths, popular]).assign(data=self.name, system=name, seed=seed)
+
+    def keep(
+        self, seed: int, rows: list[dict], parts: list[pd.DataFrame], judged: dict[str, Evaluation], chosen: dict
+    ) -> None:
+        cases = {name: evaluation.values("NDCG@10").astype(np.float32) for name, evaluation in judged.items()}
+        np.savez(self.work / f"seed-{seed}.npz", **cases)
+        told = {"rows": rows, "slices": pd.concat(parts).to_dict("records"), "chosen": chosen}
+        part = self.work / f".seed-{seed}.json"
+        part.write_text(json.dumps(told, indent=1), encoding="utf-8")
+        os.replace(part, self.work / f"seed-{seed}.json")
+
+
+def summarised(name: str, folder: Path, seeds: list[int]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
+    """One row per system: means and standard deviations over seeds, gains on the best counting and single system.
+
+    Returns:
+        (summary, slices of all seeds, what was chosen with each seed).
+    """
+    told = {s: json.loads((folder / name / f"seed-{s}.json").read_text(encoding="utf-8")) for s in (0, *seeds)}
+    cases: dict[str, list[np.ndarray]] = {}
+    for seed in (0, *seeds):
+        with np.load(folder / name / f"seed-{seed}.npz") as kept:
+            for system in kept.files:
+                cases.setdefault(system, []).append(kept[system])
+    mean_cases = {system: np.mean(parts, axis=0) for system, parts in cases.items()}
+    rows = pd.DataFrame([row for part in told.values() for row in part["rows"]])
+    validation = rows[rows["kind"].isin(["counting", "single"])].groupby("system")["validation"].mean()
+    counted = rows[rows["kind"] == "counting"].set_index("system")["validation"]
+    rivals = {"best counting": counted.idxmax(), "best single": validation.idxmax()}
+    found = []
+    for system, part in rows.groupby("system", sort=False):
+        row = {"data": name, "system": system, "kind": part["kind"].iloc[0], "seeds": len(part)}
+        for metric in METRICS:
+            row |= {metric: part[metric].mean(), f"{metric} sd": part[metric].std()}
+        row["validation NDCG@10"] = part["validation"].mean()
+        for label, rival in rivals.items():
+            gains = (mean_cases[system] - mean_cases[rival]).astype(float)
+            low, high = bootstrap_interval(gains[:, None])
+            row |= {f"gain on {label}": gains.mean(), f"{label} low": low[0], f"{label} high": high[0]}
+        found.append(row | {column: part[column].iloc[0] for column in ("p50", "p99", "per_second")})
+    parts = pd.DataFrame([row for part in told.values() for row in part["slices"]])
+    return pd.DataFrame(found), parts, rivals | {f"seed {s}": told[s]["chosen"] for s in seeds}
+
+
+def drawn(summary: pd.DataFrame, chosen: dict[str, Any], seed: int) -> matplotlib.figure.Figure:
+    """Accuracy against diversity: the hybrid's curve beside all that was judged."""
+    names = ["best counting", "model", "similarity, cosine", "model, re-ranked by rules", "model × counting", "hybrid"]
+    curves, points = {}, []
+    for data, here in summary.groupby("data", sort=False):
+        curves[data] = pd.DataFrame(chosen[data][f"seed {seed}"]["curve"])
+        rows = here.set_index("system")
+        for name in names:
+            row = rows.loc[chosen[data].get(name, name)]
+            points.append((data, name, row["NDCG@10"], row["Diversity@10"]))
+    return plots_recommend.tradeoff(curves, pd.DataFrame(points, columns=["panel", "system", "accuracy", "diversity"]))
+
+
+def main() -> None:
+    """Measure, write recommend.csv, recommend_slices.csv, recommend.json and recommend.png."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=EPOCHS, default=list(EPOCHS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
+    parser.add_argument("--work", type=Path, default=Path("runs/recommend"))
+    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    found = []
+    for name in options.data:
+        try:
+            Bench(name, options.work).run(options.seeds)
+        except LlmarmError as error:
+            sys.exit(str(error))
+        found.append(summarised(name, options.work, options.seeds))
+    summary, parts = (pd.concat(tables, ignore_index=True) for tables in list(zip(*found, strict=True))[:2])
+    chosen = {name: part[2] for name, part in zip(options.data, found, strict=True)}
+    options.out.mkdir(parents=True, exist_ok=True)
+    summary.to_csv(options.out / "recommend.csv", index=False, float_format="%.6g")
+    columns = ["data", "system", "seed", "by", "segment", "cases", "mean", "low", "high"]
+    parts[columns].to_csv(options.out / "recommend_slices.csv", index=False, float_format="%.6g")
+    about = {
+        "command": f"python benchmarks/recommend.py --data {' '.join(options.data)}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores, one of them used",
+    }
+    told = json.dumps(about | {"chosen": chosen}, indent=1) + "\n"
+    (options.out / "recommend.json").write_text(told, encoding="utf-8")
+    with plots.style():
+        drawn(summary, chosen, options.seeds[0]).savefig(options.out / "recommend.png", dpi=130)
+    shown = ["data", "system", *METRICS, "gain on best single", "best single low", "best single high"]
+    print(summary[shown].to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+
+
+if __name__ == "__main__":
+    main()
