@@ -9,6 +9,7 @@ of `training`.
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -326,7 +327,10 @@ def _by_peft(model: BertForSequenceClassification, variant: str, sizes: Sizes, s
         "prefix tuning": lambda: peft.PrefixTuningConfig(num_virtual_tokens=sizes.virtual, **common),
         "prompt tuning": lambda: peft.PromptTuningConfig(num_virtual_tokens=sizes.virtual, **common),
     }
-    adapted = peft.get_peft_model(model, makers[variant]())
+    with warnings.catch_warnings():
+        # peft asks for an attribute that Transformers has renamed; nothing that a user could mend
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing", category=FutureWarning)
+        adapted = peft.get_peft_model(model, makers[variant]())
     if variant == "prompt tuning":
         # the class is read at the first virtual token, so it starts as the [MASK] that pretraining knows
         with torch.no_grad():

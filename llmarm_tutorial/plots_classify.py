@@ -195,7 +195,8 @@ def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | N
     axis.set_xticks(sorted(table["labels"].unique()), [f"{n:,}" for n in sorted(table["labels"].unique())])
     axis.minorticks_off()
     axis.set(xlabel="labels to learn from (logarithmic)", ylabel=_named(metric))
-    axis.set_title("What labels are worth (line: mean of seeds, band: all of them)")
+    several = table.groupby(["system", "labels"]).size().max() > 1
+    axis.set_title(f"What labels are worth ({'line: mean of seeds, band: all of them' if several else 'one seed'})")
     figure.legend(loc="outside right upper", fontsize=9)
     return _finished(figure)
 
