@@ -13,12 +13,13 @@ from scipy import sparse
 from llmarm_tutorial.plots import ACCENT, QUIET, SECOND, THIRD, _finished
 
 
-def pages(table: pd.DataFrame) -> Figure:
+def pages(table: pd.DataFrame, at_random: float | None = None) -> Figure:
     """How many later baskets with a product took one of those on its page, by the way the page was filled.
 
     Args:
         table: Columns `way`, `with product` (share of the later baskets with the product that hold one shown), `low`
-            and `high` (its interval), `without product` (share of those without it).
+            and `high` (its interval), `without product` (share of those without it); see `shelf.judge_pages`.
+        at_random: Share of the baskets with the product that would hold one of as many products at random.
     """
     figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.55 * len(table)))
     at = np.arange(len(table))
@@ -27,6 +28,8 @@ def pages(table: pd.DataFrame) -> Figure:
     axis.hlines(at, table["without product"] * 100, share, color=QUIET, lw=2)
     axis.plot(table["without product"] * 100, at, "o", color=QUIET, label="baskets without the product")
     axis.errorbar(share, at, xerr=reach, fmt="o", color=ACCENT, capsize=3, label="baskets with the product")
+    if at_random is not None:
+        axis.axvline(at_random * 100, color=SECOND, lw=1.2, ls=":", label="as many products at random", zorder=1)
     axis.set_yticks(at, table["way"])
     axis.set_ylim(len(table) - 0.5, -0.5)
     axis.set(xlabel="% of later baskets that hold one of the products shown", xlim=(0, None))
@@ -36,6 +39,8 @@ def pages(table: pd.DataFrame) -> Figure:
 
 def shelves(orders: dict[str, np.ndarray], weights: sparse.csr_matrix, distances: dict[str, float]) -> Figure:
     """Links between products along the shelf, a panel per order: near the diagonal, linked products stand together.
+
+    The area of a dot is the strength of its link.
 
     Args:
         orders: Title of the panel → codes in their order along the shelf.
@@ -112,7 +117,7 @@ def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = 
         if column == "adjusted":
             axis.axhspan(-usual, usual, color=QUIET, alpha=0.25, lw=0, label="95 % of all pairs")
             axis.legend(loc="lower right", fontsize=9)
-        axis.scatter(table["lift"], table[column], s=16, color=THIRD, alpha=0.7, lw=0)
+        axis.scatter(table["lift"], table[column], s=16, color=THIRD, alpha=0.7, lw=0, label="other linked pairs")
         for number, row in enumerate(named, 1):
             spot, pair = (table["lift"].iloc[row], table[column].iloc[row]), table["pair"].iloc[row]
             label = f"{number}  {pair}" if column == "raw" else None
@@ -123,5 +128,6 @@ def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = 
         axis.xaxis.set_major_formatter("{x:g}")
     axes[0].set_ylabel("correlation of weekly sales")
     if len(named):
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=9, handletextpad=0.2)
+        (others, *handles), (label, *labels) = axes[0].get_legend_handles_labels()
+        figure.legend([*handles, others], [*labels, label], loc="outside right upper", fontsize=9, handletextpad=0.2)
     return _finished(figure)

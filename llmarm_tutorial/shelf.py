@@ -138,6 +138,52 @@ def taken_along(later: sparse.csr_matrix, shown: Mapping[int, Sequence[int]]) ->
     return pd.DataFrame(rows, columns=["item", "baskets", "taken", "chance", "others"])
 
 
+def judge_pages(
+    taken: Mapping[str, pd.DataFrame], *, resamples: int = 1000, level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """How often pages are taken by those who bought the product and by those who did not, per way to fill them.
+
+    Intervals are percentiles of a bootstrap over pages: baskets of one page are no independent cases, as they are asked
+    about the same partners. All ways are judged on the same draws.
+
+    Args:
+        taken: Name of the way → result of `taken_along`, the same products in the same order.
+        resamples: Bootstrap samples, at least 1.
+        level: Coverage of the intervals, in (0, 1).
+        seed: Seed of the samples.
+
+    Returns:
+        One row per way: `way`, `with product` (share of the later baskets with the product that hold one shown), `low`
+        and `high` (its interval), `without product` (the same share of the baskets without it, pages weighted by their
+        baskets), `ratio` (of the two), `ratio low` and `ratio high` (its interval); a ratio by 0 is infinite or NaN.
+
+    Raises:
+        BadParameter: If the ways have different products or none that is in a basket, or a parameter is out of range.
+    """
+    products = [table["item"].tolist() for table in taken.values()]
+    if (
+        not products
+        or any(other != products[0] for other in products)
+        or not all(t["baskets"].any() for t in taken.values())
+    ):
+        raise BadParameter("Pages are judged on the same products for every way, at least one of them in a basket.")
+    if resamples < 1 or not 0 < level < 1:
+        raise BadParameter("Judging pages needs resamples from 1 and a level between 0 and 1.")
+    n, ends = len(products[0]), [(1 - level) / 2, (1 + level) / 2]
+    draws = np.vstack([np.arange(n), np.random.default_rng(seed).integers(0, n, (resamples, n))])  # first: as it is
+    rows = []
+    for way, table in taken.items():
+        baskets, hits, others = (table[name].to_numpy(float) for name in ("baskets", "taken", "others"))
+        held = baskets[draws].sum(axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            share, without = hits[draws].sum(axis=1) / held, (baskets * others)[draws].sum(axis=1) / held
+            ratio = share / without
+        (low, high), (least, most) = (np.nanquantile(values[1:], ends) for values in (share, ratio))
+        rows.append((way, share[0], low, high, without[0], ratio[0], least, most))
+    columns = ["way", "with product", "low", "high", "without product", "ratio", "ratio low", "ratio high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def _log_choose(n: np.ndarray | int, k: int) -> np.ndarray:
     n = np.asarray(n, dtype=float)
     return np.where(n >= k, gammaln(n + 1) - gammaln(k + 1) - gammaln(np.maximum(n - k, 0) + 1), -np.inf)

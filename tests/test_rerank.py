@@ -310,5 +310,8 @@ def test_figures_show_what_they_are_given():
     labels = [text.get_text() for text in plots_recommend.groups(parts, "events").axes[0].get_xticklabels()]
     assert labels == ["below 10\n(1)", "10–19\n(2)", "100 and more\n(1)"]
     waits = pd.DataFrame({"system": ["a", "b"], "p50": [1e-3, 2e-3], "p99": [2e-3, 9e-3], "per_second": [900, 400]})
-    assert plots_recommend.waiting(waits).axes[0].lines[0].get_xdata().tolist() == [2.0, 1.0]
+    left, right = plots_recommend.waiting(waits).axes
+    assert left.lines[0].get_xdata().tolist() == [2.0, 1.0]
+    assert right.lines[0].get_xdata().tolist() == [400, 900]
+    assert not right.patches  # bars would need a zero
     plt.close("all")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
-from llmarm_tutorial import corner_shop, shelf
+from llmarm_tutorial import corner_shop, plots_shelf, shelf
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
 from llmarm_tutorial.transactions import Transactions
 
@@ -72,6 +73,30 @@ def test_chance_is_what_random_pages_take(seed: int, k: int):
 def test_a_page_shows_others_once(page: list[int]):
     with pytest.raises(BadParameter, match="other products"):
         shelf.taken_along(baskets("11", "10"), {0: page})
+
+
+def test_pages_are_judged_against_those_without_the_product():
+    even = pd.DataFrame({"item": [0, 1], "baskets": [4, 4], "taken": [2, 2], "chance": [1, 1], "others": [0.25, 0.25]})
+    uneven = pd.DataFrame({"item": [0, 1], "baskets": [3, 1], "taken": [3, 0], "chance": [1, 1], "others": [0.5, 0.1]})
+    judged = shelf.judge_pages({"even": even, "uneven": uneven}, resamples=200, seed=1).set_index("way")
+    # all draws of two like pages are alike
+    assert judged.loc["even"].tolist() == [0.5, 0.5, 0.5, 0.25, 2, 2, 2]
+    # 3 of 4 baskets, against (3 · 0.5 + 1 · 0.1) / 4 of those without the product
+    assert judged.loc["uneven", ["with product", "without product"]].tolist() == pytest.approx([0.75, 0.4])
+    assert judged.loc["uneven", "ratio"] == pytest.approx(0.75 / 0.4)
+    # draws hold the first page twice, both, or the second twice
+    assert judged.loc["uneven", ["low", "high"]].tolist() == [0, 1]
+    assert judged.loc["uneven", ["ratio low", "ratio high"]].tolist() == pytest.approx([0, 2])
+
+
+def test_pages_of_different_products_are_not_compared():
+    pages = pd.DataFrame({"item": [0], "baskets": [2], "taken": [1], "chance": [1.0], "others": [0.5]})
+    for wrong in ({}, {"a": pages, "b": pages.assign(item=1)}, {"a": pages.assign(baskets=0)}):
+        with pytest.raises(BadParameter, match="same products"):
+            shelf.judge_pages(wrong)
+    for settings_ in ({"resamples": 0}, {"level": 1.0}):
+        with pytest.raises(BadParameter, match="resamples"):
+            shelf.judge_pages({"a": pages}, **settings_)
 
 
 def test_wrong_settings_of_links_and_partners():
@@ -292,3 +317,29 @@ def test_usual_correlations_and_still_products():
 def test_a_running_median_needs_room(weeks: int, window: int):
     with pytest.raises(BadParameter, match="odd window"):
         shelf.remove_common(np.ones((weeks, 2)), window)
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def test_pages_show_what_random_products_take():
+    table = pd.DataFrame(
+        {
+            "way": ["a", "b"],
+            "with product": [0.4, 0.2],
+            "low": [0.3, 0.1],
+            "high": [0.5, 0.3],
+            "without product": [0.1, 0.2],
+        }
+    )
+    lines = {line.get_label(): list(line.get_xdata()) for line in plots_shelf.pages(table, 0.07).axes[0].lines}
+    assert lines["baskets without the product"] == [10, 20]
+    assert lines["as many products at random"] == pytest.approx([7, 7])
+    plain = [line.get_label() for line in plots_shelf.pages(table).axes[0].lines]
+    assert "as many products at random" not in plain
+
+
+def test_all_dots_of_movements_are_named():
+    table = pd.DataFrame({"pair": ["p", "q"], "lift": [2.0, 3.0], "raw": [0.5, 0.4], "adjusted": [0.1, 0.0]})
+    legend = plots_shelf.lift_and_movement(table, 0.2, [1]).legends[0]
+    assert [text.get_text() for text in legend.get_texts()] == ["1  q", "other linked pairs"]

@@ -38,8 +38,8 @@ doctor.show()
 # | [02 Follow the customer](02_follow_the_customer.ipynb) | What do sequences tell that sets do not? | here |
 # | [03 Pretrain a language model of items](03_pretrain_on_items.ipynb) | Can a model learn products as a language? | here |
 # | [04 Read rules from the model](04_read_rules_from_the_model.ipynb) | Are the model's rules as good as counted ones? | here |
-# | 05 Fine-tune for a task | Does pretraining save labels? | in preparation |
-# | 06 Recommend | Who fills the shelf better, and what about new items? | in preparation |
+# | [05 Fine-tune for a task](05_fine_tune_for_a_task.ipynb) | Does pretraining save labels? | here |
+# | [06 Recommend](06_recommend.ipynb) | Who fills the shelf better, and what about new items? | here |
 # | 07 Distil and compress | How small can the model get? | in preparation |
 # | 08 See products as a graph | Does the graph add anything? | in preparation |
 #
@@ -111,6 +111,10 @@ known.set_index("name")
 # | masked, causal objective | 掩码目标、因果目标 | predict hidden items from both sides, or the next from the past |
 # | embedding | 嵌入 | an item as a vector of numbers |
 # | parameter-efficient fine-tuning | 参数高效微调 | train few weights, keep the rest |
+# | macro F1 | 宏平均 F1 | precision and recall in one number, averaged over classes |
+# | calibration | 校准 | whether what is told as 70 % comes true seven times in ten |
+# | re-ranking | 重排序 | a second opinion on the order of the first candidates |
+# | diversity, novelty, coverage | 多样性、新颖性、覆盖率 | how unlike, how unpopular, how many of all items the lists show |
 # | knowledge distillation | 知识蒸馏 | a small student learns from a large teacher |
 # | graph neural network | 图神经网络 | a model that passes messages along links |
 # | leave-one-out | 留一法 | each user's last item is the test |
