@@ -305,12 +305,12 @@ def pareto(summary: pd.DataFrame, data: str, task: str) -> Figure:
     models = rows[rows["trainable"].notna()]
     shown = pd.DataFrame({"variant": models["system"], "parameters": models["trainable"], "value": models["test"]})
     shown["low"], shown["high"] = models["test"] - models["sd"], models["test"] + models["sd"]
-    counted = rows[rows["trainable"].isna()].set_index("system")["test"].to_dict()
+    counted = rows[rows["trainable"].isna() & (rows["system"] != "majority")].set_index("system")["test"].to_dict()
     return plots_classify.pareto(shown, rows["metric"].iloc[0], counted)
 
 
 def main() -> None:
-    """Measure, write finetuning.csv, finetuning_few.csv, finetuning_advice.csv, finetuning.json, finetuning.png."""
+    """Measure, write finetuning.csv, finetuning_few.csv, finetuning_advice.csv, finetuning.json and two figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
@@ -346,6 +346,9 @@ def main() -> None:
     (options.out / "finetuning.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
     with plots.style():
         pareto(summary, "shop", "customer").savefig(options.out / "finetuning.png", dpi=130)
+        few = rows[(rows["part"] == "few") & (rows["data"] == "shop")].rename(columns={"test": "value"})
+        few = few.assign(labels=few["labels"].astype(int))
+        plots_classify.efficiency(few, "macro F1").savefig(options.out / "finetuning_few.png", dpi=130)
     print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
 
 

@@ -107,6 +107,80 @@ def training() -> str:
     return table(rows, head)
 
 
+def finetuning() -> str:
+    """The benchmark of fine-tuning: every variant in every task, mean and standard deviation over seeds."""
+    measured = pd.read_csv(BENCHMARKS / "finetuning.csv")
+    kinds = list(dict.fromkeys(zip(measured["data"], measured["task"], measured["metric"], strict=True)))
+    rows = []
+    for system in dict.fromkeys(measured["system"]):
+        part = measured[measured["system"] == system].set_index(["data", "task"])
+        trained = part["trainable"].max()
+        cells = [f"{trained:,.0f}" if pd.notna(trained) else "–"]
+        for data, task, _ in kinds:
+            inside = (data, task) in part.index
+            cells.append("" if not inside else f"{part.loc[data, task]['test']:.3f} ± {part.loc[data, task]['sd']:.3f}")
+        rows.append([system, *cells])
+    return table(rows, ["system", "trained", *(f"{data}, {task}: {metric}" for data, task, metric in kinds)])
+
+
+def few_labels() -> str:
+    """Quality by the number of labelled customers, mean and standard deviation over seeds."""
+    measured = pd.read_csv(BENCHMARKS / "finetuning_few.csv")
+    rows = []
+    for (data, system), part in measured.groupby(["data", "system"], sort=False):
+        found = part.groupby("labels")["test"].agg(["mean", "std"])
+        said = (f"{labels:,}: {row['mean']:.3f} ± {row['std']:.3f}" for labels, row in found.iterrows())
+        rows.append([data, system, " · ".join(said)])
+    return table(rows, ["data", "system", "macro F1 by number of labels"])
+
+
+def advice() -> str:
+    """One change at a time in full fine-tuning on customers: validation and test, mean and spread over seeds."""
+    measured = pd.read_csv(BENCHMARKS / "finetuning_advice.csv")
+    rows = []
+    for (data, labels, system), part in measured.groupby(["data", "labels", "system"], sort=False):
+        cells = [f"{part[c].mean():.3f} ± {part[c].std():.3f}" for c in ("validation", "test", "log loss")]
+        rows.append([data, f"{labels:,}", system, *cells])
+    return table(rows, ["data", "labels", "what is changed", "validation macro F1", "test macro F1", "test log loss"])
+
+
+def recommend(every: bool = False) -> str:
+    """The benchmark of recommenders, singly and joined."""
+    measured = pd.read_csv(BENCHMARKS / "recommend.csv")
+    rows = []
+    for row in measured.to_dict("records"):
+        best = row["gain on best single"] == 0 or row["system"] in ("model", "model × counting", "hybrid")
+        if not every and not best:
+            continue
+        spread = "" if pd.isna(row["NDCG@10 sd"]) else f" ± {row['NDCG@10 sd']:.4f}"
+        ends = (row[column] for column in ("gain on best single", "best single low", "best single high"))
+        gain = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*ends)
+        cells = [f"{row['HR@10']:.3f}", f"{row['NDCG@10']:.4f}{spread}", gain]
+        cells += [f"{row['Coverage@10']:.2f}", f"{row['Diversity@10']:.3f}", f"{row['Novelty@10']:.2f}"]
+        if every:
+            waits = "–" if pd.isna(row["p50"]) else f"{1e3 * row['p50']:.2g} / {1e3 * row['p99']:.2g} ms"
+            cells += [waits, "–" if pd.isna(row["per_second"]) else f"{row['per_second']:,.0f}"]
+        rows.append([row["data"], row["system"], *cells])
+    head = ["data", "system", "HR@10", "NDCG@10", "gain on the best single system", "coverage", "diversity", "novelty"]
+    return table(rows, head + (["one user, p50 / p99", "users a second"] if every else []))
+
+
+def cold_start() -> str:
+    """The benchmark of new items and new customers; of several seeds, means of values and interval ends."""
+    measured = pd.read_csv(BENCHMARKS / "cold_start.csv", keep_default_na=False, na_values={"MRR": ""})
+    keys = ["data", "task", "system", "text"]
+    found = measured.groupby(keys, sort=False)[["cases", "MRR", "MRR low", "MRR high"]].mean().reset_index()
+    rows = [
+        [
+            *(row[key] for key in keys),
+            f"{row['cases']:,.0f}",
+            f"{row['MRR']:.3f} [{row['MRR low']:.3f}, {row['MRR high']:.3f}]",
+        ]
+        for row in found.to_dict("records")
+    ]
+    return table(rows, ["data", "question", "system", "text", "cases", "MRR"])
+
+
 def about(benchmark: str) -> str:
     """How a benchmark was run."""
     said = json.loads((BENCHMARKS / f"{benchmark}.json").read_text(encoding="utf-8"))
@@ -127,6 +201,9 @@ def pages() -> dict[Path, str]:
         quality(),
         f"{about('quality')}.",
         "![Quality against time of training](results/benchmarks/quality.png)",
+        recommend(),
+        f"{about('recommend')}.",
+        "![Quality by the number of labels, customers of the shop](results/benchmarks/finetuning_few.png)",
         "![Error of confidences by the number of baskets behind them](results/benchmarks/readout.png)",
         table(headlines, ["On the corner shop, lesson 01", "measured"]),
         mining(PEERS),
@@ -138,6 +215,23 @@ def pages() -> dict[Path, str]:
         f"{about('quality')}. Baselines called tuned were chosen among twelve settings on validation, the weight of "
         "counting in a product (×) likewise; a model's settings were chosen on validation of seed 1.",
         "![Quality against time of training](benchmarks/quality.png)",
+        "## Recommenders, singly and joined",
+        recommend(every=True),
+        f"{about('recommend')}. Every choice was made on validation. Gains: paired bootstrap over customers, mean of "
+        "seeds.",
+        "![Accuracy against diversity](benchmarks/recommend.png)",
+        "## New items, new customers",
+        cold_start(),
+        f"{about('cold_start')}.",
+        "![Cold start](benchmarks/cold_start.png)",
+        "## Fine-tuning",
+        finetuning(),
+        f"{about('finetuning')}. Mean and standard deviation over three seeds; a seed draws pretraining, the division "
+        "of the examples, and fine-tuning. A variant's rate was chosen among three on validation of the first seed.",
+        "![Quality against trained weights](benchmarks/finetuning.png)",
+        few_labels(),
+        "![Quality by the number of labels, customers of the shop](benchmarks/finetuning_few.png)",
+        advice(),
         "## Confidences of rules",
         f"{about('readout')}.",
         "![Error of confidences by the number of baskets behind them](benchmarks/readout.png)",
