@@ -18,6 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 from IPython.display import display
 from scipy import sparse
 
@@ -38,6 +39,7 @@ from llmarm_tutorial.rule_checks import recount
 from llmarm_tutorial.transactions import Transactions
 
 plots.use_style()
+torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
