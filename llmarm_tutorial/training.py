@@ -254,11 +254,11 @@ def train(
                 kept.keep_best(best)
         kept.keep(reached)
     bar.close()
-    # of several processes: what rests on their connection goes first, then all close it together; else one may wait
-    # for the others forever
-    del wrapped, prepared
-    accelerator.free_memory()
-    accelerator.wait_for_everyone()
+    if world > 1:
+        # what rests on the connection goes first, then all close it together; else one may wait for the others forever
+        del wrapped, prepared
+        accelerator.free_memory()
+        accelerator.wait_for_everyone()
     accelerator.end_training()
     if best is not None:
         model.load_state_dict(best)
