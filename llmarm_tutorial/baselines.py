@@ -385,8 +385,7 @@ def recent(train: Transactions, *, share: float | None = None, days: float | Non
         raise BadParameter("Give either share, in (0, 1], or days, above 0.")
     times = train.table["time"]
     start = times.max() - pd.Timedelta(days=days) if days else np.sort(times)[int(len(times) * (1 - share))]
-    table = train.table[times >= start].reset_index(drop=True)
-    return Transactions(table, train.items, train.users, train.name)
+    return train.rows((times >= start).to_numpy())
 
 
 # --- tuning ----------------------------------------------------------------------------------------------------------

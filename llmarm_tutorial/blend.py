@@ -50,8 +50,16 @@ class Blend:
         logits, counted = self.model.scores(histories), self.counting.scores(histories)
         if counted.min(initial=0) < 0:
             raise BadParameter("A blend needs scores of counting that are at least 0, as shares and counts are.")
-        share = counted / np.maximum(counted.sum(1, keepdims=True), 1e-12)
-        return (logits + self.weight * np.log(share + FLOOR)).astype(np.float32)
+        return (logits + self.weight * log_shares(counted)).astype(np.float32)
+
+
+def log_shares(scores: np.ndarray) -> np.ndarray:
+    """Log of the share of every score of its row's sum, `FLOOR` added.
+
+    Args:
+        scores: At least 0, shape (n_cases, n_items).
+    """
+    return np.log(scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12) + FLOOR)
 
 
 @dataclass(frozen=True, eq=False)

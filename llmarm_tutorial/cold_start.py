@@ -135,12 +135,12 @@ def hidden(data: Transactions, share: float = 0.1, *, weeks: float | None = None
     chosen = np.random.default_rng(seed).choice(known, max(1, round(share * len(known))), replace=False)
     taken = np.zeros(len(data.items), dtype=bool)
     taken[chosen] = True
-    train = _kept(before, ~taken[before.item_codes])
+    train = before.rows(~taken[before.item_codes])
     # what was launched after the cut is no part of this exercise: only hidden items are new
     seen = np.isin(later.item_codes, known)
     if weeks is None:
         seen &= taken[later.item_codes]
-    return _new_items(train, _kept(later, seen), "no hidden item is bought afterwards; hide more")
+    return _new_items(train, later.rows(seen), "no hidden item is bought afterwards; hide more")
 
 
 def newcomers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple[Transactions, Task, Task]:
@@ -170,7 +170,7 @@ def newcomers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple
         [share, 2 * share], np.random.default_rng(seed).permutation(len(known.user_ids)) / len(known.user_ids), "right"
     )
     user = np.repeat(np.arange(len(known.user_ids)), np.diff(known.offsets))
-    train = _kept(data, data.table["user_id"].isin(known.user_ids[part == 2]).to_numpy())
+    train = data.rows(data.table["user_id"].isin(known.user_ids[part == 2]).to_numpy())
     counts = np.bincount(train.item_codes, minlength=len(data.items))
     tasks = []
     for number in (0, 1):
@@ -229,12 +229,7 @@ def _cut(data: Transactions, weeks: float) -> tuple[Transactions, Transactions]:
     later = (time > time.max() - pd.Timedelta(weeks=weeks)).to_numpy()
     if later.all():
         raise DataError(f"{data.name}: nothing comes before the last {weeks:g} weeks; use fewer.")
-    return _kept(data, ~later), _kept(data, later)
-
-
-def _kept(data: Transactions, keep: np.ndarray) -> Transactions:
-    """Some rows, with the whole item table."""
-    return replace(data, table=data.table[keep].reset_index(drop=True))
+    return data.rows(~later), data.rows(later)
 
 
 def _new_items(train: Transactions, later: Transactions, complaint: str) -> NewItems:

@@ -29,7 +29,7 @@ from scipy import optimize
 from scipy.special import logsumexp
 
 from llmarm_tutorial.baselines import Profile
-from llmarm_tutorial.blend import FLOOR
+from llmarm_tutorial.blend import log_shares
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 from llmarm_tutorial.ranking import SCORES_PER_BLOCK, Histories, Recommender, Task
 from llmarm_tutorial.ranking_stats import Evaluation, Places
@@ -86,8 +86,7 @@ def log_chances(scores: np.ndarray, says: str) -> np.ndarray:
     if says == "logits":
         told = scores - logsumexp(np.maximum(scores, np.finfo(np.float32).min), axis=1, keepdims=True)
         return np.maximum(told, LEAST, dtype=np.float32)
-    shares = np.maximum(scores, 0)
-    return np.log(shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12) + FLOOR, dtype=np.float32)
+    return log_shares(np.maximum(scores, 0)).astype(np.float32, copy=False)
 
 
 def z_scores(scores: np.ndarray) -> np.ndarray:

@@ -355,7 +355,7 @@ def returning_customers(
             f"The {days} days after {cut} of the data must lie within it, and customers have at least 2 visits, not "
             f"{min_visits}: take a smaller cut or fewer days."
         )
-    runs = data._part(time < np.datetime64(moment)).sequences()
+    runs = data.rows(time < np.datetime64(moment)).sequences()
     visits = data.table[data.table["user_id"].notna()].drop_duplicates("basket_id")
     before = visits[visits["time"] < moment].groupby("user_id")["time"].agg(["size", "min", "max"]).loc[runs.user_ids]
     gone = ((moment - before["max"]) / DAY).to_numpy()

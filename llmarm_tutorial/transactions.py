@@ -293,7 +293,8 @@ class Transactions:
 
     # --- parts -----------------------------------------------------------------------------------------------------
 
-    def _part(self, keep: np.ndarray) -> Transactions:
+    def rows(self, keep: np.ndarray) -> Transactions:
+        """The rows for which `keep`, shape (n_rows,), bool, is true, with the whole item table."""
         return replace(self, table=self.table[keep].reset_index(drop=True), notes={})
 
     def _parts(self, part: np.ndarray) -> Split:
@@ -304,7 +305,7 @@ class Transactions:
                     f"{self.name}: this split leaves nothing for {name}; use more data or, where there are shares, "
                     "larger ones."
                 )
-        return Split(*(self._part(part == number) for number in range(3)))
+        return Split(*(self.rows(part == number) for number in range(3)))
 
     def split_by_time(self, validation: float = 0.1, test: float = 0.1) -> Split:
         """Train on the past, validate and test on what came after.
@@ -399,7 +400,7 @@ class Transactions:
     def _shrunk(self, keep: np.ndarray, complaint: str) -> Transactions:
         if not keep.any():
             raise DataError(f"{self.name}: nothing is left, {complaint}; choose a smaller number.")
-        part = self._part(keep)
+        part = self.rows(keep)
         items = self.items[self.items["item_id"].isin(part.table["item_id"])].reset_index(drop=True)
         return replace(part, items=items)
 
