@@ -23,6 +23,7 @@ from transformers.utils import logging
 
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.item_loss import cross_entropy
+from llmarm_tutorial.item_tables import CodedTable, FactorisedTable, check_table
 from llmarm_tutorial.ranking import Histories
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[MASK]", "[VISIT]")
@@ -53,8 +54,12 @@ def item_config(
     attention_dropout: float = 0.0,
     tied: bool = True,
     spread: float = 0.02,
+    table: str = "full",
+    rank: int = 16,
+    parts: int = 8,
+    centroids: int = 256,
 ) -> BertConfig:
-    """Configuration of an `ItemModel`: that of BERT with four fields more: `objective`, `positions`, `visits`, `tied`.
+    """Configuration of an `ItemModel`: that of BERT with fields for what BERT has not, from `objective` to `table`.
 
     Args:
         n_items: Size of the catalogue.
@@ -74,6 +79,10 @@ def item_config(
         tied: Whether the output table is the input embedding (Press & Wolf 2017) or a table of its own.
         spread: Standard deviation of the initial weights. BERT's .02 is for widths of hundreds; narrow models that
             have few steps to learn in start better from .1.
+        table: Item vectors: "full", one free vector per item; "factorised" or "coded", see `item_tables`.
+        rank: Inner width of a factorised table, from 1 to `hidden`.
+        parts: Codes per item of a coded table, a divisor of `hidden`.
+        centroids: Entries of each of its codebooks, from 2 to 256.
 
     Raises:
         BadParameter: If a value is out of range.
@@ -89,6 +98,7 @@ def item_config(
     for name, share in (("dropout", dropout), ("attention_dropout", attention_dropout)):
         if not 0 <= share < 1:
             raise BadParameter(f"{name} is {share}; it is a share from 0 to below 1.")
+    check_table(table, hidden, rank, parts, centroids)
     return BertConfig(
         vocab_size=n_items + FIRST_ITEM,
         hidden_size=hidden,
@@ -108,6 +118,10 @@ def item_config(
         positions=positions,
         visits=visits,
         tied=tied,
+        table=table,
+        rank=rank,
+        parts=parts,
+        centroids=centroids,
     )
 
 
@@ -130,6 +144,12 @@ class ItemModel(BertPreTrainedModel):
         if not config.tied:
             self.item_table = nn.Linear(config.hidden_size, self.n_items, bias=False)
         self.post_init()
+        size = (config.vocab_size, config.hidden_size)
+        if config.table == "factorised":
+            self.bert.embeddings.word_embeddings = FactorisedTable(*size, config.rank, config.initializer_range)
+        elif config.table == "coded":
+            books = (config.parts, config.centroids)
+            self.bert.embeddings.word_embeddings = CodedTable(*size, *books, config.initializer_range)
         if not config.positions:
             table = self.bert.embeddings.position_embeddings
             nn.init.zeros_(table.weight)

@@ -22,17 +22,20 @@ LONGEST = 320  # lines of code, without blank lines, comments and docstrings
 FLOORS = {
     0: "__init__ errors",
     1: "canonical transactions readers own_files fetch catalog "
-    "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
+    "released corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
     2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
-    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf "
+    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf item_graph links "
     "labelled label_counts label_baselines class_scores",
-    3: "item_model item_loss item_batches training checkpoints class_batches readout classify distill graph text",
+    3: "item_model item_loss item_batches training checkpoints class_batches readout classify text "
+    "item_tables soft_loss distil compress export graph graph_fusion lightgcn",
     4: "plots plots_models plots_sequences plots_readout plots_classify plots_recommend plots_shelf "
-    "widgets check exercises ledger claims",
+    "plots_distill plots_graph widgets check exercises ledger claims",
     5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
 }
 FLOOR = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
-SHARED_BY_MODELS = {"item_model", "item_loss", "item_batches", "training", "checkpoints", "class_batches"}
+SHARED_BY_MODELS = {
+    *("item_model", "item_loss", "item_tables", "item_batches", "soft_loss", "training", "checkpoints", "class_batches")
+}
 
 # import name → name on PyPI, where they differ
 DISTRIBUTION = {
