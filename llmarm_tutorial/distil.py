@@ -7,7 +7,6 @@ together with the loss.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -281,33 +280,6 @@ class Student(nn.Module):
             self.mix,
         )
         return ItemOutput(loss + extra, len(targets))
-
-
-def from_layers(teacher: ItemModel, layers: Sequence[int] = (0,)) -> ItemModel:
-    """A student that begins as part of its teacher: all but the layers left out (Sanh et al. 2019, DistilBERT).
-
-    Args:
-        teacher: The teacher; nothing of it is shared.
-        layers: Numbers of the layers that are kept, in their order.
-
-    Raises:
-        BadParameter: If the teacher has no such layers.
-    """
-    count = teacher.config.num_hidden_layers
-    if not layers or sorted(set(layers)) != list(layers) or layers[0] < 0 or layers[-1] >= count:
-        raise BadParameter(f"layers names some of the teacher's {count} layers, ascending from 0; not {list(layers)}.")
-    config = copy.deepcopy(teacher.config)
-    config.num_hidden_layers = len(layers)
-    student = ItemModel(config)
-    kept = dict(teacher.state_dict())
-    stem = "bert.encoder.layer."
-    for name in [name for name in kept if name.startswith(stem)]:
-        weight = kept.pop(name)
-        number, rest = name[len(stem) :].split(".", 1)
-        if int(number) in layers:
-            kept[f"{stem}{list(layers).index(int(number))}.{rest}"] = weight
-    student.load_state_dict(kept)
-    return student
 
 
 class Fidelity(NamedTuple):

@@ -15,7 +15,6 @@ from llmarm_tutorial.distil import (
     Student,
     TopTeacher,
     fidelity,
-    from_layers,
 )
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.item_batches import ItemBatches
@@ -150,26 +149,6 @@ def test_a_student_without_a_teacher_of_states_matches_nothing():
     rules = baselines.make("popularity").fit(Histories.from_lists(SEQUENCES), N_ITEMS)
     with pytest.raises(BadParameter, match="needs an item model as teacher"):
         Student(model_of(), CountingTeacher(rules), matching=0.1)
-
-
-def test_layers_are_taken_over_as_they_are():
-    teacher = model_of(4)
-    whole, second = from_layers(teacher, [0, 1]), from_layers(teacher, [1])
-    asked = Histories.from_lists(SEQUENCES)
-    scores = ItemRecommender(teacher).scores(asked)
-    assert np.array_equal(ItemRecommender(whole).scores(asked), scores)
-    assert second.config.num_hidden_layers == 1
-    theirs, mine = teacher.bert.encoder.layer[1].state_dict(), second.bert.encoder.layer[0].state_dict()
-    assert all(torch.equal(weight, mine[name]) for name, weight in theirs.items())
-    with torch.no_grad():
-        second.item_bias.add_(1)
-    assert np.array_equal(ItemRecommender(teacher).scores(asked), scores)
-
-
-@pytest.mark.parametrize("layers", [[], [1, 0], [0, 0], [2], [-1]])
-def test_layers_that_are_not_there_are_refused(layers):
-    with pytest.raises(BadParameter, match="some of the teacher's 2 layers"):
-        from_layers(model_of(), layers)
 
 
 @pytest.mark.parametrize(

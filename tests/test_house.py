@@ -24,10 +24,10 @@ FLOORS = {
     1: "canonical transactions readers own_files fetch catalog "
     "released corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
     2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
-    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf item_graph links "
+    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf item_graph links link_scores served "
     "labelled label_counts label_baselines class_scores",
     3: "item_model item_loss item_batches training checkpoints class_batches readout classify text "
-    "item_tables soft_loss distil compress export graph graph_fusion lightgcn",
+    "item_tables soft_loss distil inherit compress export graph graph_fusion lightgcn",
     4: "plots plots_models plots_sequences plots_readout plots_classify plots_recommend plots_shelf "
     "plots_distill plots_graph widgets check exercises ledger claims",
     5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
