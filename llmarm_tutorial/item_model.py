@@ -8,7 +8,6 @@ the loss over the whole catalogue. `AutoModel.from_pretrained` opens a saved mod
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +24,7 @@ from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.item_loss import cross_entropy
 from llmarm_tutorial.item_tables import CodedTable, FactorisedTable, check_table
 from llmarm_tutorial.ranking import Histories
+from llmarm_tutorial.served import Reading, tokens
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[MASK]", "[VISIT]")
 PAD, UNKNOWN, MASK, VISIT = range(4)
@@ -125,6 +125,16 @@ def item_config(
     )
 
 
+def _narrow(attention: nn.Module, heads: int) -> None:
+    """Give a layer's attention room for some of its heads only, as `compress.prune` leaves it."""
+    inner, hidden = attention.self, attention.output.dense.out_features
+    width = heads * inner.attention_head_size
+    for name in ("query", "key", "value"):
+        setattr(inner, name, nn.Linear(hidden, width))
+    attention.output.dense = nn.Linear(width, hidden)
+    inner.num_attention_heads, inner.all_head_size = heads, width
+
+
 class ItemModel(BertPreTrainedModel):
     """BERT over items, scored against the whole catalogue.
 
@@ -143,6 +153,8 @@ class ItemModel(BertPreTrainedModel):
         self.item_bias = nn.Parameter(torch.zeros(self.n_items))
         if not config.tied:
             self.item_table = nn.Linear(config.hidden_size, self.n_items, bias=False)
+        for layer, left in zip(self.bert.encoder.layer, getattr(config, "heads_left", ()), strict=False):
+            _narrow(layer.attention, left)
         self.post_init()
         size = (config.vocab_size, config.hidden_size)
         if config.table == "factorised":
@@ -159,6 +171,12 @@ class ItemModel(BertPreTrainedModel):
     def n_items(self) -> int:
         """Size of the catalogue."""
         return self.config.vocab_size - FIRST_ITEM
+
+    @property
+    def reading(self) -> Reading:
+        """How histories become tokens for this model."""
+        config = self.config
+        return Reading(self.n_items, config.max_position_embeddings, config.objective == "masked", config.visits)
 
     @torch.no_grad()
     def start_from_popularity(self, counts: np.ndarray) -> None:
@@ -296,39 +314,23 @@ class ItemRecommender:
         """Scores (logits) of all items as the next one, shape (n_cases, n_items), float32.
 
         The model reads the end of a history, as much as fits; behind it stands a [VISIT] if the model knows visits, and
-        a [MASK] if it is a masked one.
+        a [MASK] if it is a masked one (`served.tokens`).
         """
         was_training = self.model.training
         self.model.eval()
+        reading = self.model.reading
         out = np.empty((len(histories), self.n_items), dtype=np.float32)
         lengths = np.diff(histories.offsets)
         by_length = np.argsort(lengths, kind="stable")
         for start in range(0, len(by_length), self.block):
             rows = by_length[start : start + self.block]
-            tokens, lasts = self._tokens(histories.take(rows))
             device = self.model.device
-            tokens, lasts = tokens.to(device), lasts.to(device)
-            states = self.model.hidden(tokens, (tokens != PAD).long())
+            read, lasts = (torch.from_numpy(part).to(device) for part in tokens(histories.take(rows), reading))
+            states = self.model.hidden(read, (read != PAD).long())
             last_states = states[torch.arange(len(rows), device=device), lasts]
             out[rows] = self.model.logits(last_states).float().cpu().numpy()
         self.model.train(was_training)
         return out
-
-    def _tokens(self, histories: Histories) -> tuple[Tensor, Tensor]:
-        """Token ids padded on the right, and the position that is read in each row."""
-        config = self.model.config
-        asked = [VISIT] * config.visits + [MASK] * (config.objective == "masked")
-        room = config.max_position_embeddings - len(asked)
-        items, offsets = histories.items, histories.offsets
-        if config.visits:
-            items, offsets, _ = mark_visits(items, offsets, histories.visits)
-        kept = [items[max(start, stop - room) : stop] + FIRST_ITEM for start, stop in pairwise(offsets)]
-        # without anything to read and to ask, a mask says that nothing is known
-        rows = [[*codes, *asked] or [MASK] for codes in kept]
-        tokens = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
-        for place, row in enumerate(rows):
-            tokens[place, : len(row)] = row
-        return torch.from_numpy(tokens), torch.tensor([len(row) - 1 for row in rows])
 
 
 def mark_visits(

@@ -24,7 +24,8 @@ FLOORS = {
     1: "canonical transactions readers own_files fetch catalog "
     "released corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
     2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
-    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf item_graph links link_scores served "
+    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf "
+    "item_graph links link_scores served "
     "labelled label_counts label_baselines class_scores",
     3: "item_model item_loss item_batches training checkpoints class_batches readout classify text "
     "item_tables soft_loss distil inherit compress export graph graph_fusion lightgcn",
@@ -42,6 +43,7 @@ DISTRIBUTION = {
     "efficient_apriori": "efficient-apriori",
     "fim": "pyfim",
     "jupyter_client": "jupyter-client",
+    "onnx_ir": "onnx-ir",
     "sklearn": "scikit-learn",
     "torch_geometric": "torch-geometric",
     "yaml": "pyyaml",
