@@ -110,7 +110,7 @@ def test_items_that_count_more_are_kept_better():
 
 
 def test_widths_and_models_that_do_not_fit_are_refused():
-    with pytest.raises(BadParameter, match="multiple of the 2 heads of the teacher, up to 8, not 3"):
+    with pytest.raises(BadParameter, match="multiple of the teacher's 2 heads from 2 to 8, not 3"):
         narrowed(model_of(), 3)
     with pytest.raises(BadParameter, match="not 10"):
         narrowed(model_of(), 10)
