@@ -15,7 +15,7 @@ import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from urllib.parse import unquote_plus, urlparse
+from urllib.parse import unquote_plus, urljoin, urlparse
 
 import pooch
 import psutil
@@ -79,7 +79,8 @@ def _fetch(entry: Entry, home: Path, progress: bool) -> Path:
             try:
                 new = _download(entry, url, Path(work), progress)
             except requests.RequestException as error:
-                problems.append(f"{url} {_why(error)}")
+                asked = error.request.url if error.request else url  # it may be a part that is not there
+                problems.append(f"{asked} {_why(error)}")
                 continue
             except (zipfile.BadZipFile, zlib.error):
                 problems.append(f"{url} is a damaged archive")
@@ -101,13 +102,17 @@ def _fetch(entry: Entry, home: Path, progress: bool) -> Path:
 
 
 def _download(entry: Entry, url: str, work: Path, progress: bool) -> Path:
-    """Download and, if it is an archive, unpack what belongs to the data set; returns the folder that holds it."""
+    """Download and unpack what belongs to the data set; returns the folder that holds it.
+
+    An archive holds all of it. Beside a plain file its parts are asked for under their own names.
+    """
     new = work / "new"
     new.mkdir()
     name = PurePosixPath(unquote_plus(urlparse(url).path)).name
     known = catalog.plain(name) in map(catalog.plain, entry.files)
     file = new / (name if known or name.endswith(".zip") else entry.files[0])
-    pooch.HTTPDownloader(progressbar=progress, timeout=CONNECT_AND_READ_SECONDS)(url, file, None)
+    download = pooch.HTTPDownloader(progressbar=progress, timeout=CONNECT_AND_READ_SECONDS)
+    download(url, file, None)
     if file.suffix == ".zip" and zipfile.is_zipfile(file):
         wanted = {catalog.plain(part) for part in (*entry.files, *entry.parts)}
         with zipfile.ZipFile(file) as archive:
@@ -117,6 +122,9 @@ def _download(entry: Entry, url: str, work: Path, progress: bool) -> Path:
                     with archive.open(member) as source, (new / base).open("wb") as target:
                         shutil.copyfileobj(source, target)
         file.unlink()
+    elif file.suffix != ".zip":
+        for part in entry.parts:
+            download(urljoin(url, part), new / part, None)
     for part in new.iterdir():
         with part.open("rb+") as written:
             os.fsync(written.fileno())

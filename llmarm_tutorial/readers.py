@@ -11,6 +11,7 @@ import csv
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from itertools import chain, compress
 from pathlib import Path
 
@@ -131,6 +132,22 @@ def online_retail(path: Path, name: str) -> Transactions:
     )
 
 
+def released_plays(path: Path, name: str) -> Transactions:
+    """The Last.fm split of the LightGCN release: `data1.txt` (user, artist, plays), with `test1.txt` beside it.
+
+    Both parts in one table, without an order; `released.split` keeps them apart. Plays become the quantity.
+    """
+    return Transactions.from_frame(pd.concat(RELEASED["released_plays"](path), ignore_index=True), name=name)
+
+
+def released_lines(path: Path, name: str) -> Transactions:
+    """A split of the LightGCN release with one user a line (`user item item ...`), with `test.txt` beside it.
+
+    Both parts in one table, without an order; `released.split` keeps them apart.
+    """
+    return Transactions.from_frame(pd.concat(RELEASED["released_lines"](path), ignore_index=True), name=name)
+
+
 def online_retail_counts(path: Path) -> dict[str, int]:
     """Counts of the file as published, before cleaning: lines, invoices, stock codes, customers."""
     raw = _online_retail_raw(path)
@@ -138,8 +155,33 @@ def online_retail_counts(path: Path) -> dict[str, int]:
     return {"lines": len(raw)} | {what: int(raw[column].nunique()) for what, column in columns.items()}
 
 
+def _plays(path: Path) -> pd.DataFrame:
+    return _numbers(path, "\t", ["user_id", "item_id", "quantity"])
+
+
+def _user_lines(path: Path) -> pd.DataFrame:
+    rows = [np.array(line.split(), dtype=np.int64) for line in _lines(path)]
+    users = np.repeat([row[0] for row in rows], [len(row) - 1 for row in rows])
+    return pd.DataFrame({"user_id": users, "item_id": np.concatenate([row[1:] for row in rows])})
+
+
+# The readers of splits that a release fixed: (train, test), each with user_id and item_id.
+RELEASED: dict[str, Callable[[Path], tuple[pd.DataFrame, pd.DataFrame]]] = {
+    "released_plays": lambda path: (_plays(path), _plays(path.with_name("test1.txt"))),
+    "released_lines": lambda path: (_user_lines(path), _user_lines(path.with_name("test.txt"))),
+}
+
+
+def _released_counts(reader: str, path: Path) -> dict[str, int]:
+    """Rows of both parts, which one table of both does not tell."""
+    return {f"{part} rows": len(rows) for part, rows in zip(("train", "test"), RELEASED[reader](path), strict=True)}
+
+
 # The readers whose files hold more than their transactions tell: counts of the file as published.
-PUBLISHED_COUNTS: dict[str, Callable[[Path], dict[str, int]]] = {"online_retail": online_retail_counts}
+PUBLISHED_COUNTS: dict[str, Callable[[Path], dict[str, int]]] = {
+    "online_retail": online_retail_counts,
+    **{reader: partial(_released_counts, reader) for reader in RELEASED},
+}
 
 
 def _lines(path: Path) -> list[str]:

@@ -111,6 +111,38 @@ def test_success(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[st
     assert "100%" in capfd.readouterr().err
 
 
+def split_entry(*urls: str) -> Entry:
+    """A split of two files, as the LightGCN release has them: users 0 and 3, six rows."""
+    content = {"rows": 6, "items": 4, "users": 2}
+    parts = {"train rows": 3, "test rows": 3}
+    return entry(
+        *urls,
+        reader="released_lines",
+        files=("train.txt",),
+        parts=("test.txt",),
+        counts=content,
+        published=parts,
+        fingerprint="",
+    )
+
+
+def test_parts_lie_beside_a_plain_file(server: Server, tmp_path: Path) -> None:
+    server.serve("/a/train.txt", b"0 2 0\n3 1\n")
+    both = server.serve("/b/train.txt", b"0 2 0\n3 1\n")
+    server.serve("/b/test.txt", b"0 4\n3 0 2\n")
+    path = fetch(split_entry(both.replace("/b/", "/a/"), both), tmp_path, progress=False)
+    assert server.asked == ["/a/train.txt", "/a/test.txt", "/b/train.txt", "/b/test.txt"]
+    assert left_in(tmp_path) == ["till", "till/test.txt", "till/train.txt"]
+    assert catalog.examine(split_entry(), path).ok
+
+
+def test_a_part_that_is_nowhere_is_told(server: Server, tmp_path: Path) -> None:
+    url = server.serve("/a/train.txt", b"0 2 0\n3 1\n")
+    with pytest.raises(FetchError, match=r"/a/test\.txt answers 404"):
+        fetch(split_entry(url), tmp_path, progress=False)
+    assert left_in(tmp_path) == []
+
+
 def test_into_the_cache_where_load_finds_it(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

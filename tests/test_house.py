@@ -22,10 +22,10 @@ LONGEST = 320  # lines of code, without blank lines, comments and docstrings
 FLOORS = {
     0: "__init__ errors",
     1: "canonical transactions readers own_files fetch catalog "
-    "released corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
+    "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
     2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
     "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf "
-    "item_graph links link_scores served "
+    "item_graph links link_scores released served "
     "labelled label_counts label_baselines class_scores",
     3: "item_model item_loss item_batches training checkpoints class_batches readout classify text "
     "item_tables soft_loss distil inherit compress export graph graph_fusion lightgcn",
