@@ -58,7 +58,7 @@ CHECKED = 3000  # validation cases on which epochs are chosen
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0)
 SOFT = (0.5, 1.0)
 SHARES = (0.1, 1.0)  # of the training sequences
-SHORTER = {"shop": (64,), "movielens-1m": (32, 24)}  # tokens of a history
+SHORTER = {"shop": (64,), "movielens-1m": (32, 24, 16)}  # tokens of a history
 GOAL = 0.97  # of the teacher's NDCG@10
 
 
