@@ -59,6 +59,15 @@ TEMPERATURES = (0.5, 1.0, 2.0, 4.0)
 SOFT = (0.5, 1.0)
 SHARES = (0.1, 1.0)  # of the training sequences
 SHORTER = {"shop": (64,), "movielens-1m": (32, 24, 16)}  # tokens of a history
+NAMED = {  # in the figure
+    "teacher": "teacher",
+    "teacher, ONNX int8": "teacher, int8",
+    "half of the neurons, ONNX": "half of the neurons",
+    "student, hard labels, ONNX int8": "student, int8",
+    "student, hard labels, reads 24, last position only": "reads 24",
+    "student, soft labels, ONNX": "soft labels",
+    "student, model × counting teaches, ONNX": "taught by model × counting",
+}
 GOAL = 0.97  # of the teacher's NDCG@10
 
 
@@ -285,7 +294,12 @@ METHODS = {
     "movielens-1m": {"teacher": ("soft labels", "hard labels")},
 }  # fmt: skip
 # On films, with one seed, what costs up to ten minutes of a core each
-ONCE = (("random", "hard labels"), ("random", "soft labels"), ("teacher", "soft, reverse KL"))
+ONCE = (
+    ("random", "hard labels"),
+    ("random", "soft labels"),
+    ("teacher", "soft, reverse KL"),
+    ("teacher", "model × counting teaches"),
+)
 
 
 def methods(bench: Bench, seeds: list[int]) -> list[dict[str, Any]]:
@@ -470,7 +484,8 @@ def drawn(folder: Path, work: Path) -> None:
             rows = pd.read_csv(path).query("data == @name") if path.exists() else pd.DataFrame()
             if len(rows):
                 teacher = rows.loc[rows["system"] == "teacher", "ndcg"].iloc[0]
-                figure = plots_distill.pareto(rows.assign(quality=rows["ndcg"]), teacher, GOAL)
+                rows = rows.assign(quality=rows["ndcg"], name=rows["system"].map(NAMED).fillna(""))
+                figure = plots_distill.pareto(rows, teacher, GOAL)
                 figure.savefig(folder / f"distillation_deploy_{name}.png", dpi=130)
 
 
