@@ -16,7 +16,6 @@ All is computed on the whole graph at once, with the layers of PyTorch Geometric
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -28,6 +27,7 @@ from scipy import sparse
 from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter, DataError, Missing, UnknownName
+from llmarm_tutorial.sparse_tensors import csr_tensor
 from llmarm_tutorial.training import Settings, Training, train
 
 ENCODERS: Mapping[str, str] = {
@@ -245,7 +245,7 @@ class LinkBatches:
             ends = ends[:, self.others_of(ends[0]) > 0]  # two items that are linked to all others teach nothing
             told = sparse.coo_matrix((weight[~hidden], (first[~hidden], second[~hidden])), shape=(n, n)).tocsr()
             yield {
-                "weights": as_tensor(told + told.T),
+                "weights": csr_tensor(told + told.T),
                 "first": torch.from_numpy(ends[0]),
                 "second": torch.from_numpy(ends[1]),
                 "others": torch.from_numpy(self.unlinked(ends[0], random)),
@@ -302,7 +302,7 @@ class Links:
         Args:
             graph: Other links to hear, such as of new items to those they resemble; None takes those of training.
         """
-        return _vectors(self.model, as_tensor(self.graph if graph is None else graph))
+        return _vectors(self.model, csr_tensor(self.graph if graph is None else graph))
 
     def scores(self, graph: sparse.csr_matrix | None = None) -> np.ndarray:
         """How likely any two items are linked, shape (n_items, n_items), symmetric; -inf on the diagonal.
@@ -310,7 +310,7 @@ class Links:
         With the softmax loss exp(score) in a row is proportional to the chance that it is this item that the row's item
         is linked to.
         """
-        return _scores(self.model, as_tensor(self.graph if graph is None else graph))
+        return _scores(self.model, csr_tensor(self.graph if graph is None else graph))
 
 
 def fit_links(
@@ -351,27 +351,12 @@ def fit_links(
         raise UnknownName("loss of links", loss, LOSSES)
     model = link_model(graph, features, seed=settings.seed, **sizes)
     batches = LinkBatches(graph, folds, hide, others, settings.seed)
-    whole = as_tensor(graph)
+    whole = csr_tensor(graph)
     done = train(
         model, batches, settings, loss=partial(link_loss, kind=loss), progress=progress,
         validate=None if validate is None else lambda net: validate(_scores(net, whole)),
     )  # fmt: skip
     return Links(model, graph, done)
-
-
-def as_tensor(graph: sparse.spmatrix) -> Tensor:
-    """A sparse matrix as a CSR tensor of PyTorch, float32."""
-    graph = graph.tocsr(copy=True)
-    graph.sum_duplicates()  # and sorts, which PyTorch wants
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(graph.indptr.astype(np.int64)),
-            torch.from_numpy(graph.indices.astype(np.int64)),
-            torch.from_numpy(graph.data.astype(np.float32)),
-            graph.shape,
-            check_invariants=True,
-        )
 
 
 # --- parts of a model ------------------------------------------------------------------------------------------------

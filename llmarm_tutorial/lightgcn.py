@@ -14,7 +14,6 @@ items, which needs far fewer passes.
 from __future__ import annotations
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +26,7 @@ from torch.nn import functional
 
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 from llmarm_tutorial.ranking import Histories
+from llmarm_tutorial.sparse_tensors import csr_tensor
 from llmarm_tutorial.training import Batch, Settings
 
 LOSSES = ("bpr", "softmax")
@@ -55,14 +55,6 @@ def normalised_adjacency(held: sparse.spmatrix) -> sparse.csr_matrix:
     adjacency = sparse.bmat([[None, scaled], [scaled.T, None]], format="csr", dtype=np.float32)
     adjacency.sort_indices()
     return adjacency
-
-
-def csr_tensor(matrix: sparse.csr_matrix) -> Tensor:
-    """A SciPy matrix in rows as torch's, with 64-bit indices, which its products are fastest with."""
-    parts = (matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), matrix.data)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse (CSR tensor support|invariant checks)")  # said once by torch itself
-        return torch.sparse_csr_tensor(*map(torch.from_numpy, parts), size=matrix.shape, check_invariants=False)
 
 
 def propagate(nodes: Tensor, adjacency: Tensor, layers: int) -> Tensor:

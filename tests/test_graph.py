@@ -16,11 +16,11 @@ from llmarm_tutorial.graph import (
     ENCODERS,
     LOSSES,
     LinkBatches,
-    as_tensor,
     fit_links,
     link_loss,
     link_model,
 )
+from llmarm_tutorial.sparse_tensors import csr_tensor
 from llmarm_tutorial.training import Settings
 
 pytest.importorskip("torch_geometric", reason="graph networks need PyTorch Geometric")
@@ -63,7 +63,7 @@ def test_graphsage_takes_the_weighted_mean_of_neighbours():
         layer.lin_l.weight.copy_(torch.eye(3))
         layer.lin_l.bias.zero_()
         layer.lin_r.weight.copy_(10 * torch.eye(3))
-        found = model.vectors(as_tensor(graph_of([(0, 1), (0, 2)], 3, [1.0, 3.0])))
+        found = model.vectors(csr_tensor(graph_of([(0, 1), (0, 2)], 3, [1.0, 3.0])))
     expected = [[10, 0.25, 0.75], [1, 10, 0], [1, 0, 10]]  # item 0 hears 1 with a quarter of 1 + 3
     assert found.numpy() == pytest.approx(np.array(expected), abs=1e-6)
 
@@ -79,7 +79,7 @@ def test_with_equal_weights_it_is_the_mean_of_the_library():
     row, column = graph.nonzero()
     with torch.no_grad():
         expected = library(model.read(model.features), torch.from_numpy(np.stack([column, row])).long())
-        found = model.vectors(as_tensor(graph))
+        found = model.vectors(csr_tensor(graph))
     assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-5)
 
 
@@ -88,7 +88,7 @@ def test_lightgcn_averages_layers_smoothed_by_the_roots_of_degrees():
     model = link_model(graph, encoder="LightGCN", width=3, layers=2)
     with torch.no_grad():
         model.ids.copy_(torch.eye(3))
-        found = model.vectors(as_tensor(graph)).numpy()
+        found = model.vectors(csr_tensor(graph)).numpy()
     smooth = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]) / np.sqrt(np.outer([1, 2, 1], [1, 2, 1]))
     assert found == pytest.approx((np.eye(3) + smooth + smooth @ smooth) / 3, abs=1e-6)
 
@@ -98,9 +98,9 @@ def test_two_layers_hear_two_links_away_and_an_mlp_nobody(encoder: str):
     graph = graph_of([(0, 1), (1, 2), (2, 3), (3, 4)], 5)
     model = link_model(graph, encoder=encoder, width=8, layers=2, seed=1).eval()
     with torch.no_grad():
-        before = model.vectors(as_tensor(graph)).numpy()
+        before = model.vectors(csr_tensor(graph)).numpy()
         model.ids[0] += 1.0
-        moved = np.abs(model.vectors(as_tensor(graph)).numpy() - before).max(axis=1) > 1e-7
+        moved = np.abs(model.vectors(csr_tensor(graph)).numpy() - before).max(axis=1) > 1e-7
     assert moved.tolist() == ([True] + 4 * [False] if encoder == "MLP" else [True, True, True, False, False])
 
 
@@ -109,7 +109,7 @@ def test_an_item_without_links_is_known_by_its_features(encoder: str):
     graph = graph_of([(0, 1), (1, 2)], 5)
     features = np.random.default_rng(0).normal(size=(5, 6))
     features[4] = features[3]
-    vectors = link_model(graph, features, encoder=encoder, width=8).vectors(as_tensor(graph)).detach().numpy()
+    vectors = link_model(graph, features, encoder=encoder, width=8).vectors(csr_tensor(graph)).detach().numpy()
     assert vectors[3] == pytest.approx(vectors[4], abs=1e-6)  # neither has an id that would tell them apart
     assert np.isfinite(vectors).all()
     assert np.abs(vectors[3]).max() > 0
@@ -126,7 +126,7 @@ def test_features_stand_side_by_side_each_scaled_to_one():
 
 def test_a_matrix_in_any_order_becomes_the_same_tensor():
     shuffled = sparse.csr_matrix((np.array([2.0, 1.0, 3.0, 4.0]), [1, 0, 1, 1], [0, 3, 4]), shape=(2, 2))
-    assert as_tensor(shuffled).to_dense().tolist() == [[1, 5], [0, 4]]
+    assert csr_tensor(shuffled).to_dense().tolist() == [[1, 5], [0, 4]]
     assert shuffled.nnz == 4
 
 

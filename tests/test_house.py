@@ -28,14 +28,15 @@ FLOORS = {
     "item_graph links link_scores released served "
     "labelled label_counts label_baselines class_scores",
     3: "item_model item_loss item_batches training checkpoints class_batches readout classify text "
-    "item_tables soft_loss distil inherit compress export graph graph_fusion lightgcn",
+    "item_tables soft_loss sparse_tensors distil inherit compress export graph graph_fusion lightgcn",
     4: "plots plots_models plots_sequences plots_readout plots_classify plots_recommend plots_shelf "
     "plots_distill plots_graph widgets check exercises ledger claims",
     5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
 }
 FLOOR = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
 SHARED_BY_MODELS = {
-    *("item_model", "item_loss", "item_tables", "item_batches", "soft_loss", "training", "checkpoints", "class_batches")
+    *("item_model", "item_loss", "item_tables", "item_batches", "soft_loss", "sparse_tensors", "training"),
+    *("checkpoints", "class_batches"),
 }
 
 # import name → name on PyPI, where they differ
