@@ -28,7 +28,7 @@ from llmarm_tutorial.errors import DataError, Missing, RunError
 from llmarm_tutorial.item_model import FIRST_ITEM, ItemModel
 from llmarm_tutorial.item_tables import FactorisedTable
 from llmarm_tutorial.ranking import Histories
-from llmarm_tutorial.served import Reading, tokens
+from llmarm_tutorial.served import Reading, answered
 
 if TYPE_CHECKING:  # an optional package
     import onnx
@@ -102,14 +102,12 @@ class NextItemRecommender:
     @torch.inference_mode()
     def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items as the next one, shape (n_cases, n_items), float32."""
-        out = np.empty((len(histories), self.n_items), dtype=np.float32)
-        by_length = np.argsort(histories.lengths, kind="stable")  # what shares a pass has similar lengths
         device = self.net.bias.device
-        for start in range(0, len(by_length), self.block):
-            rows = by_length[start : start + self.block]
-            given = (torch.from_numpy(part).to(device) for part in tokens(histories.take(rows), self.net.reading))
-            out[rows] = self.net(*given).float().cpu().numpy()
-        return out
+
+        def answer(*given: np.ndarray) -> np.ndarray:
+            return self.net(*(torch.from_numpy(part).to(device) for part in given)).float().cpu().numpy()
+
+        return answered(histories, self.net.reading, self.block, answer)
 
 
 def to_onnx(model: ItemModel | NextItem, path: str | Path) -> Path:

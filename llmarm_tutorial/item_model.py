@@ -24,11 +24,14 @@ from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.item_loss import cross_entropy
 from llmarm_tutorial.item_tables import CodedTable, FactorisedTable, check_table
 from llmarm_tutorial.ranking import Histories
-from llmarm_tutorial.served import Reading, tokens
+from llmarm_tutorial.served import FIRST_ITEM, MASK, PAD, Reading, answered
+
+# also handed on, so that whoever builds a model needs one module
+from llmarm_tutorial.served import VISIT as VISIT
+from llmarm_tutorial.served import mark_visits as mark_visits
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[MASK]", "[VISIT]")
-PAD, UNKNOWN, MASK, VISIT = range(4)
-FIRST_ITEM = len(SPECIAL_TOKENS)  # token id = item code + FIRST_ITEM, so that the code -1 is [VISIT]
+UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
 OBJECTIVES = ("masked", "causal")
 
 
@@ -318,40 +321,13 @@ class ItemRecommender:
         """
         was_training = self.model.training
         self.model.eval()
-        reading = self.model.reading
-        out = np.empty((len(histories), self.n_items), dtype=np.float32)
-        lengths = np.diff(histories.offsets)
-        by_length = np.argsort(lengths, kind="stable")
-        for start in range(0, len(by_length), self.block):
-            rows = by_length[start : start + self.block]
-            device = self.model.device
-            read, lasts = (torch.from_numpy(part).to(device) for part in tokens(histories.take(rows), reading))
+        device = self.model.device
+
+        def answer(input_ids: np.ndarray, lasts: np.ndarray) -> np.ndarray:
+            read, last = torch.from_numpy(input_ids).to(device), torch.from_numpy(lasts).to(device)
             states = self.model.hidden(read, (read != PAD).long())
-            last_states = states[torch.arange(len(rows), device=device), lasts]
-            out[rows] = self.model.logits(last_states).float().cpu().numpy()
+            return self.model.logits(states[torch.arange(len(last), device=device), last]).float().cpu().numpy()
+
+        out = answered(histories, self.model.reading, self.block, answer)
         self.model.train(was_training)
         return out
-
-
-def mark_visits(
-    items: np.ndarray, offsets: np.ndarray, visits: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put the code -1, which is the token [VISIT], before every visit of every sequence.
-
-    Args:
-        items: Item codes end to end, shape (n_events,).
-        offsets: Where each sequence begins, shape (n_sequences + 1,).
-        visits: Number of each event's visit within its sequence, shape (n_events,), not falling.
-
-    Returns:
-        Items and offsets with the marks, and the original event behind every item, -1 for marks.
-    """
-    first = np.ones(len(items), dtype=bool)
-    first[1:] = visits[1:] != visits[:-1]
-    first[offsets[:-1][np.diff(offsets) > 0]] = True
-    place = np.arange(len(items)) + np.cumsum(first)  # where each event goes
-    marked = np.full(len(items) + first.sum(), -1, dtype=items.dtype)
-    event = np.full(len(marked), -1)
-    marked[place], event[place] = items, np.arange(len(items))
-    before = np.concatenate([[0], np.cumsum(first)])
-    return marked, offsets + before[offsets], event

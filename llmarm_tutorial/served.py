@@ -6,6 +6,7 @@ onnxruntime and this module to serve it, and nothing of what trained it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ import numpy as np
 from llmarm_tutorial.errors import BadParameter, DataError, Missing
 from llmarm_tutorial.ranking import Histories
 
-PAD, MASK, VISIT, FIRST_ITEM = 0, 2, 3, 4  # those of `item_model`; a test compares them
+PAD, MASK, VISIT = 0, 2, 3  # places of these tokens in `item_model.SPECIAL_TOKENS`
+FIRST_ITEM = 4  # token id = item code + FIRST_ITEM, so that the code -1 is [VISIT]
 FORMAT = "llmarm.next_item"  # the key under which our files keep the version of what they say about themselves
 VERSION = "1"
 
@@ -58,14 +60,10 @@ def tokens(histories: Histories, reading: Reading) -> tuple[np.ndarray, np.ndarr
         Token ids padded on the right, shape (n_cases, length), and the position that is read in each row, shape
         (n_cases,), both int64. A case without anything to read or to ask is a single [MASK]: nothing is known.
     """
-    codes, offsets = histories.items + np.int64(FIRST_ITEM), histories.offsets
+    codes, offsets = histories.items, histories.offsets
     if reading.visits:
-        first = np.diff(histories.visits, prepend=-1) != 0
-        first[offsets[:-1][histories.lengths > 0]] = True
-        place = np.arange(len(codes)) + np.cumsum(first)  # every token moves behind the marks up to its own
-        marked = np.full(len(codes) + first.sum(), VISIT)
-        marked[place] = codes
-        codes, offsets = marked, offsets + np.concatenate([[0], np.cumsum(first)])[offsets]
+        codes, offsets, _ = mark_visits(codes, offsets, histories.visits)
+    codes = codes + np.int64(FIRST_ITEM)
     asked = [VISIT] * reading.visits + [MASK] * reading.masked
     kept = np.minimum(np.diff(offsets), reading.max_length - len(asked))
     lengths = np.maximum(kept + len(asked), 1)
@@ -79,6 +77,52 @@ def tokens(histories: Histories, reading: Reading) -> tuple[np.ndarray, np.ndarr
         here = np.full(len(kept), True) if asked else kept == 0
         found[rows[here], place[here]] = token
     return found, lengths - 1
+
+
+def mark_visits(
+    items: np.ndarray, offsets: np.ndarray, visits: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put the code -1, which is the token [VISIT], before every visit of every sequence.
+
+    Args:
+        items: Item codes end to end, shape (n_events,).
+        offsets: Where each sequence begins, shape (n_sequences + 1,).
+        visits: Number of each event's visit within its sequence, shape (n_events,), not falling.
+
+    Returns:
+        Items and offsets with the marks, and the original event behind every item, -1 for marks.
+    """
+    first = np.ones(len(items), dtype=bool)
+    first[1:] = visits[1:] != visits[:-1]
+    first[offsets[:-1][np.diff(offsets) > 0]] = True
+    place = np.arange(len(items)) + np.cumsum(first)  # where each event goes
+    marked = np.full(len(items) + first.sum(), -1, dtype=items.dtype)
+    event = np.full(len(marked), -1)
+    marked[place], event[place] = items, np.arange(len(items))
+    before = np.concatenate([[0], np.cumsum(first)])
+    return marked, offsets + before[offsets], event
+
+
+def answered(
+    histories: Histories, reading: Reading, block: int, answer: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """What a model answers to histories, block by block; those of similar lengths share a block.
+
+    Args:
+        histories: What is asked.
+        reading: How the model reads.
+        block: Histories in one call.
+        answer: From the two arrays of `tokens` to scores, shape (n_cases of the block, n_items).
+
+    Returns:
+        Shape (n_cases, n_items), float32, in the order of the histories.
+    """
+    out = np.empty((len(histories), reading.n_items), dtype=np.float32)
+    by_length = np.argsort(histories.lengths, kind="stable")
+    for start in range(0, len(by_length), block):
+        rows = by_length[start : start + block]
+        out[rows] = answer(*tokens(histories.take(rows), reading))
+    return out
 
 
 class OnnxRecommender:
@@ -120,10 +164,8 @@ class OnnxRecommender:
 
     def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items as the next one, shape (n_cases, n_items), float32."""
-        out = np.empty((len(histories), self.n_items), dtype=np.float32)
-        by_length = np.argsort(histories.lengths, kind="stable")  # what shares a run has similar lengths
-        for start in range(0, len(by_length), self.block):
-            rows = by_length[start : start + self.block]
-            input_ids, lasts = tokens(histories.take(rows), self.reading)
-            (out[rows],) = self.session.run(["scores"], {"input_ids": input_ids, "lasts": lasts})
-        return out
+
+        def answer(input_ids: np.ndarray, lasts: np.ndarray) -> np.ndarray:
+            return self.session.run(["scores"], {"input_ids": input_ids, "lasts": lasts})[0]
+
+        return answered(histories, self.reading, self.block, answer)
