@@ -185,8 +185,8 @@ class AssociationRules:
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count all pairs of items of a unit."""
-        units = _held(sequences, n_items) if self.unit == "user" else _visits(sequences, n_items)[0]
-        pairs = _pairs(units)
+        units = held_items(sequences, n_items) if self.unit == "user" else _visits(sequences, n_items)[0]
+        pairs = pair_counts(units)
         pairs.data[pairs.data < self.min_count] = 0
         counts = _sums(units, 0)
         weights = _scaled(pairs, 1 / np.maximum(counts, 1), None)
@@ -284,9 +284,9 @@ class ItemNeighbours:
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count pairs within users and keep the nearest."""
-        held = _held(sequences, n_items)
+        held = held_items(sequences, n_items)
         counts = np.sqrt(_sums(held, 0))
-        similar = _pairs(held)
+        similar = pair_counts(held)
         similar.setdiag(0)
         similar.eliminate_zeros()
         similar.sort_indices()  # among equals the lower item code comes first
@@ -334,7 +334,7 @@ class Ease:
                 f"EASE inverts a matrix of {n_items:,} × {n_items:,} items ({16 * n_items**2 / 2**30:.0f} GB), more "
                 f"than max_items={self.max_items:,} allows: filter_items() first, or raise max_items."
             )
-        gram = _pairs(_held(sequences, n_items)).toarray().astype(np.float64)
+        gram = pair_counts(held_items(sequences, n_items)).toarray().astype(np.float64)
         gram[np.diag_indices(n_items)] += self.ridge
         factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
         inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)  # the lower triangle only
@@ -532,7 +532,7 @@ def _recent_events(sequences: Sequences | Histories, last: int | None) -> tuple[
     return rows[keep], sequences.items[keep], position[keep]
 
 
-def _held(sequences: Sequences | Histories, n_items: int) -> sparse.csr_matrix:
+def held_items(sequences: Sequences | Histories, n_items: int) -> sparse.csr_matrix:
     """Users × items, 1 where the user has the item."""
     ones = np.ones(len(sequences.items), dtype=np.float32)
     held = sparse.csr_matrix(
@@ -554,7 +554,7 @@ def _visits(sequences: Sequences | Histories, n_items: int) -> tuple[sparse.csr_
     return matrix, user[fresh]
 
 
-def _pairs(units: sparse.csr_matrix) -> sparse.csr_matrix:
+def pair_counts(units: sparse.csr_matrix) -> sparse.csr_matrix:
     """In how many units each pair of items occurs, shape (n_items, n_items); float32 is exact below 2^24."""
     return (units.T @ units).tocsr()
 

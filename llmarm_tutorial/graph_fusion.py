@@ -17,7 +17,7 @@ import torch
 from scipy import sparse
 from scipy.special import softmax
 
-from llmarm_tutorial.baselines import ItemWeights, Profile
+from llmarm_tutorial.baselines import ItemWeights, Profile, held_items, pair_counts
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.hybrid import Chosen, Expert, choose
 from llmarm_tutorial.item_graph import ItemGraph, multi_hop, strongest
@@ -103,13 +103,9 @@ def shared_users(sequences: Sequences | Histories, n_items: int, discount: float
         n_items: Number of items.
         discount: 0 for counts, 0.5 for cosines, 1 for the lift up to a factor.
     """
-    ones = np.ones(len(sequences.items), dtype=np.float32)
-    shape = (len(sequences.offsets) - 1, n_items)
-    held = sparse.csr_matrix((ones, sequences.items.copy(), sequences.offsets.copy()), shape=shape)
-    held.sum_duplicates()
-    held.data[:] = 1
+    held = held_items(sequences, n_items)
     counts = np.asarray(held.sum(axis=0), dtype=float).ravel()
-    pairs = (held.T @ held).tocsr()
+    pairs = pair_counts(held)
     pairs.setdiag(0)
     pairs.eliminate_zeros()
     row = np.repeat(np.arange(n_items), np.diff(pairs.indptr))
