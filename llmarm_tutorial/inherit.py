@@ -32,6 +32,8 @@ def from_layers(teacher: ItemModel, layers: Sequence[int] = (0,)) -> ItemModel:
         raise BadParameter(f"layers names some of the teacher's {count} layers, ascending from 0; not {list(layers)}.")
     config = copy.deepcopy(teacher.config)
     config.num_hidden_layers = len(layers)
+    if hasattr(config, "heads_left"):  # of a pruned teacher
+        config.heads_left = [config.heads_left[layer] for layer in layers]
     student = ItemModel(config)
     kept = dict(teacher.state_dict())
     stem = "bert.encoder.layer."

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from llmarm_tutorial.compress import prune
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.inherit import from_layers, narrowed
 from llmarm_tutorial.item_batches import ItemBatches
@@ -35,6 +36,15 @@ def test_layers_are_taken_over_as_they_are():
     with torch.no_grad():
         second.item_bias.add_(1)
     assert np.array_equal(ItemRecommender(teacher).scores(asked), scores)
+
+
+def test_layers_of_a_pruned_teacher_keep_the_heads_that_they_have():
+    pruned = prune(model_of(4), heads=0.25)
+    whole, second = from_layers(pruned, [0, 1]), from_layers(pruned, [1])
+    asked = Histories.from_lists(SEQUENCES)
+    assert np.array_equal(ItemRecommender(whole).scores(asked), ItemRecommender(pruned).scores(asked))
+    mine, theirs = (model.bert.encoder.layer[place].attention.self for model, place in ((second, 0), (pruned, 1)))
+    assert mine.num_attention_heads == theirs.num_attention_heads
 
 
 @pytest.mark.parametrize("layers", [[], [1, 0], [0, 0], [2], [-1]])
