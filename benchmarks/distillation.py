@@ -126,10 +126,7 @@ class Bench:
         """A model with random weights, as `quality.py` and `recommend.py` build them."""
         torch.manual_seed(seed)
         if self.name == "movielens-1m":
-            model = ItemModel(item_config(self.n_items, objective="causal", max_length=self.plan.length, **shape))
-            if shape:
-                model.start_from_popularity(self.counts)
-            return model
+            return ItemModel(item_config(self.n_items, objective="causal", max_length=self.plan.length))
         shape = {"hidden": 64, "feed_forward": 64, "layers": 1, "heads": 1, "dropout": 0.0, "spread": 0.1} | shape
         config = item_config(self.n_items, objective="masked", positions=False, max_length=self.plan.length, **shape)
         model = ItemModel(config)
@@ -169,13 +166,11 @@ class Bench:
         Args:
             start: "teacher": what is left of the teacher. In the shop its main directions and an eighth of its neurons;
                 of films both layers, a third of their neurons, and the table in codes. "random": the same shape (and
-                codes) with random weights. "thin": of films, the usual small model, 16 wide.
+                codes) with random weights.
             seed: Seed of weights, and of the teacher.
         """
         roots = np.sqrt(self.counts)
-        if start == "thin":
-            model = self.new(seed, hidden=16)
-        elif self.name == "shop":
+        if self.name == "shop":
             model = narrowed(prune(self.teacher(seed), neurons=0.875), 26, roots)
             if start == "random":
                 model = self.new(seed, hidden=26, feed_forward=8)
@@ -198,19 +193,21 @@ class Bench:
         """Teacher, mix and weight of matching of a method."""
         model = ModelTeacher(self.teacher(seed))
         counting = CountingTeacher(self.counting, self.plan.objective)
-        ways: dict[str, tuple[Teacher | None, Mix, float]] = {
-            "hard labels": (None, Mix(0.0), 0.0),
-            "soft labels": (model, Mix(1.0), 0.0),
-            "hard and soft": (model, Mix(0.5), 0.0),
-            "soft, temperature 2": (model, Mix(1.0, 2.0), 0.0),
-            "soft, reverse KL": (model, Mix(1.0, 1.0, "reverse"), 0.0),
-            "soft and hidden states": (model, Mix(1.0), 1.0),
-            "hard and top 20 ranks": (TopTeacher(model, 20), Mix(0.5), 0.0),
-            "counting teaches": (counting, Mix(1.0), 0.0),
-            "model × counting teaches": (JointTeacher([model, counting], [1.0, 0.75]), Mix(1.0), 0.0),
-            "three models teach": (JointTeacher([ModelTeacher(self.teacher(s)) for s in (1, 2, 3)]), Mix(1.0), 0.0),
+        three = (ModelTeacher(self.teacher(other)) for other in (1, 2, 3))  # trained where they are asked for
+        ways: dict[str, tuple[Callable[[], Teacher | None], Mix, float]] = {
+            "hard labels": (lambda: None, Mix(0.0), 0.0),
+            "soft labels": (lambda: model, Mix(1.0), 0.0),
+            "hard and soft": (lambda: model, Mix(0.5), 0.0),
+            "soft, temperature 2": (lambda: model, Mix(1.0, 2.0), 0.0),
+            "soft, reverse KL": (lambda: model, Mix(1.0, 1.0, "reverse"), 0.0),
+            "soft and hidden states": (lambda: model, Mix(1.0), 1.0),
+            "hard and top 20 ranks": (lambda: TopTeacher(model, 20), Mix(0.5), 0.0),
+            "counting teaches": (lambda: counting, Mix(1.0), 0.0),
+            "model × counting teaches": (lambda: JointTeacher([model, counting], [1.0, 0.75]), Mix(1.0), 0.0),
+            "three models teach": (lambda: JointTeacher(list(three)), Mix(1.0), 0.0),
         }
-        return ways[method]
+        build, mix, matching = ways[method]
+        return build(), mix, matching
 
     def learned(
         self, start: str, method: str, seed: int, *, mix: Mix | None = None, share: float = 1.0, epochs: int = 0
