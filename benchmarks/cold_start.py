@@ -35,16 +35,20 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.linear_model import RidgeCV
 
-from llmarm_tutorial import baselines, catalog, cold_start, plots, text
-from llmarm_tutorial.baselines import Baseline, Ease, ItemNeighbours, Popularity
-from llmarm_tutorial.cold_start import Borrowed, ContentNeighbours, Mixture, Only, Projected
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.transactions import Sequences, Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config, quiet_loading
-from llmarm_tutorial.ranking import Histories, Recommender, Task, evaluate
-from llmarm_tutorial.ranking_stats import Evaluation, compare
-from llmarm_tutorial.training import Settings, train
-from llmarm_tutorial.transactions import Sequences, Transactions
+from llmarm_tutorial.evaluation.metrics import Evaluation, compare
+from llmarm_tutorial.evaluation.ranking import Histories, Recommender, Task, evaluate
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config, quiet_loading
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemNeighbours, Popularity
+from llmarm_tutorial.recommend.new_items import Borrowed, ContentNeighbours, Mixture, Only, Projected
 
 WEEKS = {"shop": 6.0, "online-retail": 10.0, "movielens-1m": None}
 SHARE = 0.1  # of the items is hidden

@@ -31,9 +31,21 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial import baselines, catalog, plots, plots_distill
-from llmarm_tutorial.compress import bf16, coded, factorised, int8, prune, shortened, size, zeroed
-from llmarm_tutorial.distil import (
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.evaluation.latency import Latency, measure
+from llmarm_tutorial.evaluation.metrics import bootstrap_interval
+from llmarm_tutorial.evaluation.ranking import Recommender, evaluate, next_item_task
+from llmarm_tutorial.figures import distil as plots_distill
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, prune, shortened, size, zeroed
+from llmarm_tutorial.models.distil_loss import Mix
+from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.serve import OnnxRecommender
+from llmarm_tutorial.models.students import narrowed
+from llmarm_tutorial.models.teachers import (
     CountingTeacher,
     JointTeacher,
     ModelTeacher,
@@ -42,17 +54,8 @@ from llmarm_tutorial.distil import (
     TopTeacher,
     fidelity,
 )
-from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.export import NextItem, NextItemRecommender, quantise, to_onnx
-from llmarm_tutorial.inherit import narrowed
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.latency import Latency, measure
-from llmarm_tutorial.ranking import Recommender, evaluate, next_item_task
-from llmarm_tutorial.ranking_stats import bootstrap_interval
-from llmarm_tutorial.served import OnnxRecommender
-from llmarm_tutorial.soft_loss import Mix
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
 
 CHECKED = 3000  # validation cases on which epochs are chosen
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0)

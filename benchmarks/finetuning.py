@@ -3,7 +3,7 @@
     python benchmarks/finetuning.py [--data shop online-retail movielens-1m] [--seeds 1 2 3]
                                     [--work runs/finetuning] [--out results/benchmarks]
 
-Three kinds of tasks (see `llmarm_tutorial/labelled.py`), each with parts that share nothing that would give answers
+Three kinds of tasks (see `llmarm_tutorial/labels/tasks.py`), each with parts that share nothing that would give answers
 away. Every variant of fine-tuning gets the same epochs (from scratch four times as many) and up to three learning
 rates; the rate is chosen on validation of the first seed, the test is looked at once per seed. A seed draws
 pretraining, division of the examples, and fine-tuning. Results are kept one by one in --work, so that the command goes
@@ -32,17 +32,20 @@ import psutil
 import torch
 from matplotlib.figure import Figure
 
-from llmarm_tutorial import catalog, labelled, plots, plots_classify
-from llmarm_tutorial.class_batches import Augmentation
-from llmarm_tutorial.class_scores import ClassScores
-from llmarm_tutorial.classify import VARIANTS, fine_tune
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, item_config
-from llmarm_tutorial.label_baselines import LogisticOnCounts, TreesOnCounts, majority
-from llmarm_tutorial.labelled import Labelled
-from llmarm_tutorial.training import Settings, train
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.figures import classify as plots_classify
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.labels import tasks as labelled
+from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
+from llmarm_tutorial.labels.scores import ClassScores
+from llmarm_tutorial.labels.tasks import Labelled
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.fine_tuning import VARIANTS, fine_tune
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.label_batches import Augmentation
+from llmarm_tutorial.models.training import Settings, train
 
 MANY = ("scratch", "full", "top layer")  # variants that move many weights: smaller rates
 RATES = {variant: (3e-4, 1e-3, 3e-3) if variant in MANY else (3e-3, 1e-2, 3e-2) for variant in VARIANTS}

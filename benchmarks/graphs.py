@@ -41,12 +41,15 @@ from matplotlib.figure import Figure
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial import catalog, cold_start, link_scores, links, plots, text
-from llmarm_tutorial.baselines import Baseline, Ease, ItemWeights, Popularity
-from llmarm_tutorial.cold_start import Borrowed, Only, nearest
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.transactions import Sequences
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.graph import ENCODERS, Links, fit_links
-from llmarm_tutorial.graph_fusion import (
+from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval
+from llmarm_tutorial.evaluation.ranking import Histories, Recommender, evaluate
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.graphs import link_counting as link_scores
+from llmarm_tutorial.graphs import link_tasks as links
+from llmarm_tutorial.graphs.fusion import (
     RECENCY,
     Walks,
     by_links,
@@ -55,16 +58,18 @@ from llmarm_tutorial.graph_fusion import (
     start_from_vectors,
     with_recency,
 )
-from llmarm_tutorial.hybrid import Expert, choose
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_graph import strongest, together
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.lightgcn import GraphBatches, GraphLoss, GraphRecommender, LightGCN, published_settings
-from llmarm_tutorial.ranking import Histories, Recommender, evaluate
-from llmarm_tutorial.ranking_stats import Evaluation, bootstrap_interval
-from llmarm_tutorial.similarity import Similarity
-from llmarm_tutorial.training import Settings, train
-from llmarm_tutorial.transactions import Sequences
+from llmarm_tutorial.graphs.item_graph import strongest, together
+from llmarm_tutorial.graphs.lightgcn import GraphBatches, GraphLoss, GraphRecommender, LightGCN, published_settings
+from llmarm_tutorial.graphs.link_networks import ENCODERS, Links, fit_links
+from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemWeights, Popularity
+from llmarm_tutorial.recommend.hybrid import Expert, choose
+from llmarm_tutorial.recommend.new_items import Borrowed, Only, nearest
+from llmarm_tutorial.recommend.similarity import Similarity
 
 PARTS = ("links", "fusion", "cold", "start")
 DATA = ("shop", "online-retail", "movielens-1m")

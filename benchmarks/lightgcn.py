@@ -40,9 +40,12 @@ import psutil
 import torch
 from torch_geometric.nn import LGConv
 
-from llmarm_tutorial import baselines, plots, released
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.lightgcn import (
+from llmarm_tutorial.evaluation import published_splits as released
+from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval
+from llmarm_tutorial.evaluation.ranking import Recommender, Task, evaluate
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.graphs.lightgcn import (
     GraphBatches,
     GraphLoss,
     GraphRecommender,
@@ -52,9 +55,8 @@ from llmarm_tutorial.lightgcn import (
     propagate,
     published_settings,
 )
-from llmarm_tutorial.ranking import Recommender, Task, evaluate
-from llmarm_tutorial.ranking_stats import Evaluation, bootstrap_interval
-from llmarm_tutorial.training import train
+from llmarm_tutorial.models.training import train
+from llmarm_tutorial.recommend import counting as baselines
 
 METRICS = ("Recall@20", "NDCG@20")
 ALSO = ("Recall@10", "NDCG@10")  # kept per seed, as some papers cut there

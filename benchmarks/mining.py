@@ -33,10 +33,11 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from llmarm_tutorial import catalog, plots
-from llmarm_tutorial.apriori import mine
+from llmarm_tutorial.data import loading as catalog
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.itemsets import as_matrix, min_count
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.mining.itemsets import as_matrix, min_count
+from llmarm_tutorial.mining.miners import mine
 
 SETS = ("retail@0.001", "retail@0.0005", "t10i4d100k@0.005", "t10i4d100k@0.001", "groceries@0.001", "mushroom@0.2")
 TIME_LIMIT = 180  # seconds for one miner on one set, all repeats together

@@ -35,11 +35,12 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from llmarm_tutorial import catalog, plots
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.itemsets import min_count
-from llmarm_tutorial.patterns import mine_sequences, prefixspan
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.mining.itemsets import min_count
+from llmarm_tutorial.mining.patterns import mine_sequences, prefixspan
 
 SETS = ("movielens-1m@0.2", "movielens-1m@0.1", "movielens-1m@0.05", "shop@0.2", "online-retail@0.03")
 LONGEST = 3

@@ -29,15 +29,18 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial import baselines, catalog, plots, plots_models
-from llmarm_tutorial.blend import choose_weight
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.ranking import Recommender, Task, evaluate, next_item_task
-from llmarm_tutorial.ranking_stats import Evaluation
-from llmarm_tutorial.training import Settings, train
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.ranking import Recommender, Task, evaluate, next_item_task
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import models as plots_models
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend.blend import choose_weight
 
 METRICS = ("HR@10", "NDCG@10", "MRR")
 CHECKED = 3000  # validation cases after each epoch; what is reported uses all of them

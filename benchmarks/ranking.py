@@ -14,10 +14,10 @@ import time
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial import catalog
-from llmarm_tutorial.baselines import BASELINES, make
+from llmarm_tutorial.data import loading as catalog
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.ranking import Histories, Task, evaluate, next_item_task
+from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate, next_item_task
+from llmarm_tutorial.recommend.counting import BASELINES, make
 
 
 class AtHand:

@@ -32,10 +32,16 @@ import pandas as pd
 import psutil
 from scipy import sparse
 
-from llmarm_tutorial import apriori, catalog, confidence, corner_shop, plots, plots_readout, readout, rule_checks, rules
-from llmarm_tutorial.confidence import Trial, gather
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.transactions import Split, Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.transactions import Split, Transactions
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import readout as plots_readout
+from llmarm_tutorial.mining import confidence, rule_checks, rules
+from llmarm_tutorial.mining import miners as apriori
+from llmarm_tutorial.mining.confidence import Trial, gather
+from llmarm_tutorial.models import readout
 
 LARGEST = 100  # baskets with more different items are wholesale orders; left out
 TRUTH_CUSTOMERS = 30_000  # of a shop like the shipped one, in which confidences are nearly exact

@@ -28,18 +28,22 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial import baselines, catalog, plots, plots_recommend, slices
-from llmarm_tutorial.blend import Told, choose_weight
+from llmarm_tutorial.data import loading as catalog
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.hybrid import Expert, choose
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.latency import measure
-from llmarm_tutorial.ranking import SCORES_PER_BLOCK, Recommender, Task, evaluate, next_item_task
-from llmarm_tutorial.ranking_stats import Evaluation, bootstrap_interval, user_vectors
-from llmarm_tutorial.rerank import ByRules, Diversified, similarities
-from llmarm_tutorial.similarity import Similarity
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.evaluation import groups as slices
+from llmarm_tutorial.evaluation.latency import measure
+from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval, user_vectors
+from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, Recommender, Task, evaluate, next_item_task
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import recommend as plots_recommend
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend.blend import Told, choose_weight
+from llmarm_tutorial.recommend.hybrid import Expert, choose
+from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
+from llmarm_tutorial.recommend.similarity import Similarity
 
 METRICS = ("HR@10", "NDCG@10", "Coverage@10", "Diversity@10", "Novelty@10")
 TRIES = 12  # settings of each baseline tried on validation

@@ -55,12 +55,13 @@ import torch
 from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from llmarm_tutorial import catalog, plots
+from llmarm_tutorial.data import loading as catalog
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import FIRST_ITEM, PAD, ItemModel, ItemRecommender, build_tokenizer, item_config
-from llmarm_tutorial.ranking import Task, evaluate, next_item_task
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.evaluation.ranking import Task, evaluate, next_item_task
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import FIRST_ITEM, PAD, ItemModel, ItemRecommender, build_tokenizer, item_config
+from llmarm_tutorial.models.training import Settings, train
 
 LENGTHS = {"movielens-1m": 200, "beauty": 50}  # longest input, as published for these sets
 BATCH, MASK_SHARE, RATE = 128, 0.2, 1e-3

@@ -1,5 +1,5 @@
 """`python -m llmarm_tutorial` is `llmarm`."""
 
-from llmarm_tutorial.cli import app
+from llmarm_tutorial.running.cli import app
 
 app()

@@ -8,7 +8,8 @@
 # | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU |
 
 # %%
-from llmarm_tutorial import catalog, check, ledger
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.lesson import check, ledger
 
 # %% tags=["parameters"]
 DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 
 PARAMETERS = 'DATASET: str = "shop"  # which data\nSEED: int = 0  # of every draw\nSIZE: int = 3\n'
-RECORD = "from llmarm_tutorial import ledger\nledger.record('toy/value', SIZE + SEED, tolerance=0.5)"
+RECORD = "from llmarm_tutorial.lesson import ledger\nledger.record('toy/value', SIZE + SEED, tolerance=0.5)"
 
 
 def write_lesson(

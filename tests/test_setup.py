@@ -328,7 +328,7 @@ def commands_of_the_readme() -> list[str]:
 
 
 def test_the_commands_of_the_readme_exist():
-    from llmarm_tutorial.cli import app
+    from llmarm_tutorial.running.cli import app
 
     root = typer.main.get_command(app)
     for line in commands_of_the_readme():

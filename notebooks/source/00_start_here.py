@@ -14,7 +14,10 @@
 # %%
 import pandas as pd
 
-from llmarm_tutorial import catalog, corner_shop, doctor, ledger
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.lesson import ledger
+from llmarm_tutorial.running import doctor
 
 pd.options.display.max_colwidth = 110
 

@@ -21,10 +21,15 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from llmarm_tutorial import apriori, catalog, check, corner_shop, ledger, plots, rule_checks, rules
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.itemsets import pack_columns
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.mining import miners as apriori
+from llmarm_tutorial.mining import rule_checks, rules
+from llmarm_tutorial.mining.itemsets import pack_columns
 
 plots.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -244,7 +249,7 @@ longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset
 # *For the curious.* Four more ideas make the miner fast in plain NumPy: the counts of all pairs are one sparse matrix
 # product $X^\top X$; the bits of an itemset's extensions are kept only for the baskets of its first item; many first items
 # are worked on at once; and a candidate is intersected only if its two newest items are a frequent pair. The module
-# `llmarm_tutorial/eclat.py` is short enough to read over a coffee.
+# `llmarm_tutorial/mining/eclat_search.py` is short enough to read over a coffee.
 #
 # Lists of itemsets can be shortened. An itemset is **closed** if no larger one has the same count, and **maximal** if no
 # larger one is frequent. In the five baskets, every basket with 1 holds 2 as well, so $\{1\}$ is not closed: $\{1, 2\}$ says it

@@ -24,23 +24,17 @@ import pandas as pd
 from IPython.display import Markdown, display
 from scipy import sparse
 
-from llmarm_tutorial import (
-    baselines,
-    catalog,
-    check,
-    corner_shop,
-    ledger,
-    patterns,
-    plots,
-    plots_sequences,
-    ranking,
-    ranking_stats,
-    rule_checks,
-    rules,
-    sequence_rules,
-)
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.transactions import Sequences
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.transactions import Sequences
+from llmarm_tutorial.evaluation import metrics as ranking_stats
+from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import sequences as plots_sequences
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.mining import patterns, rule_checks, rules, sequence_rules
+from llmarm_tutorial.recommend import counting as baselines
 
 plots.use_style()
 pd.options.display.float_format = "{:.4g}".format

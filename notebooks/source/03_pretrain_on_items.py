@@ -22,12 +22,19 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from llmarm_tutorial import baselines, catalog, check, item_model, ledger, plots, plots_models, ranking, ranking_stats
-from llmarm_tutorial import training as loop
-from llmarm_tutorial.blend import choose_weight
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import FIRST_ITEM, MASK, ItemModel, ItemRecommender, build_tokenizer, item_config
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.evaluation import metrics as ranking_stats
+from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import models as plots_models
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.models import item_model
+from llmarm_tutorial.models import training as loop
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, ItemModel, ItemRecommender, build_tokenizer, item_config
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend.blend import choose_weight
 
 plots.use_style()
 item_model.quiet_loading()

@@ -22,21 +22,17 @@ import torch
 from IPython.display import display
 from scipy import sparse
 
-from llmarm_tutorial import (
-    apriori,
-    catalog,
-    check,
-    confidence,
-    corner_shop,
-    ledger,
-    plots,
-    plots_readout,
-    readout,
-    rules,
-)
-from llmarm_tutorial.confidence import Trial, gather, padded
-from llmarm_tutorial.rule_checks import recount
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import readout as plots_readout
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.mining import confidence, rules
+from llmarm_tutorial.mining import miners as apriori
+from llmarm_tutorial.mining.confidence import Trial, gather, padded
+from llmarm_tutorial.mining.rule_checks import recount
+from llmarm_tutorial.models import readout
 
 plots.use_style()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain

@@ -22,14 +22,19 @@ import optuna
 import pandas as pd
 import torch
 
-from llmarm_tutorial import catalog, check, item_model, labelled, ledger, plots, plots_classify
-from llmarm_tutorial.class_batches import Augmentation, tokens
-from llmarm_tutorial.class_scores import ClassScores, choose_threshold, compare
-from llmarm_tutorial.classify import VARIANTS, classifier, fine_tune
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, item_config
-from llmarm_tutorial.label_baselines import LogisticOnCounts, TreesOnCounts, majority
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.figures import classify as plots_classify
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.labels import tasks as labelled
+from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
+from llmarm_tutorial.labels.scores import ClassScores, choose_threshold, compare
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.models import item_model
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.fine_tuning import VARIANTS, classifier, fine_tune
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.label_batches import Augmentation, tokens
+from llmarm_tutorial.models.training import Settings, train
 
 plots.use_style()
 item_model.quiet_loading()

@@ -20,34 +20,30 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from llmarm_tutorial import (
-    baselines,
-    catalog,
-    check,
-    cold_start,
-    corner_shop,
-    item_model,
-    ledger,
-    plots,
-    plots_recommend,
-    plots_sequences,
-    plots_shelf,
-    ranking,
-    ranking_stats,
-    shelf,
-    slices,
-    text,
-    widgets,
-)
-from llmarm_tutorial.blend import Told
-from llmarm_tutorial.hybrid import Expert, choose
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.latency import measure
-from llmarm_tutorial.ranking import Histories, evaluate
-from llmarm_tutorial.rerank import ByRules, Diversified, similarities
-from llmarm_tutorial.similarity import Similarity
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.evaluation import groups as slices
+from llmarm_tutorial.evaluation import metrics as ranking_stats
+from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.evaluation.latency import measure
+from llmarm_tutorial.evaluation.ranking import Histories, evaluate
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import recommend as plots_recommend
+from llmarm_tutorial.figures import sequences as plots_sequences
+from llmarm_tutorial.figures import shop as plots_shelf
+from llmarm_tutorial.lesson import check, ledger, widgets
+from llmarm_tutorial.models import item_model
+from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.recommend import pages as shelf
+from llmarm_tutorial.recommend.blend import Told
+from llmarm_tutorial.recommend.hybrid import Expert, choose
+from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
+from llmarm_tutorial.recommend.similarity import Similarity
 
 plots.use_style()
 item_model.quiet_loading()

@@ -20,30 +20,25 @@ import numpy as np
 import pandas as pd
 import torch
 
-from llmarm_tutorial import (
-    baselines,
-    catalog,
-    check,
-    compress,
-    export,
-    item_model,
-    ledger,
-    plots,
-    plots_distill,
-    ranking,
-    ranking_stats,
-)
-from llmarm_tutorial.blend import Blend
-from llmarm_tutorial.distil import CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
+from llmarm_tutorial.data import loading as catalog
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.inherit import narrowed
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.latency import measure
-from llmarm_tutorial.ranking import evaluate
-from llmarm_tutorial.served import OnnxRecommender
-from llmarm_tutorial.soft_loss import Mix
-from llmarm_tutorial.training import Settings, train
+from llmarm_tutorial.evaluation import metrics as ranking_stats
+from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.evaluation.latency import measure
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.figures import distil as plots_distill
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.models import compress, export, item_model
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.distil_loss import Mix
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.serve import OnnxRecommender
+from llmarm_tutorial.models.students import narrowed
+from llmarm_tutorial.models.teachers import CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend.blend import Blend
 
 plots.use_style()
 item_model.quiet_loading()

@@ -22,30 +22,20 @@ from IPython.display import display
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial import (
-    baselines,
-    catalog,
-    check,
-    cold_start,
-    corner_shop,
-    item_graph,
-    item_model,
-    ledger,
-    link_scores,
-    links,
-    plots,
-    plots_graph,
-    plots_sequences,
-    ranking,
-    ranking_stats,
-    text,
-)
-from llmarm_tutorial.graph import fit_links
-from llmarm_tutorial.graph_fusion import Walks, by_links, gain_of_graph, with_recency
-from llmarm_tutorial.hybrid import Expert
-from llmarm_tutorial.item_batches import ItemBatches
-from llmarm_tutorial.item_model import ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.lightgcn import (
+from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.evaluation import metrics as ranking_stats
+from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.evaluation.ranking import Task, evaluate
+from llmarm_tutorial.figures import graphs as plots_graph
+from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import sequences as plots_sequences
+from llmarm_tutorial.graphs import item_graph
+from llmarm_tutorial.graphs import link_counting as link_scores
+from llmarm_tutorial.graphs import link_tasks as links
+from llmarm_tutorial.graphs.fusion import Walks, by_links, gain_of_graph, with_recency
+from llmarm_tutorial.graphs.lightgcn import (
     GraphBatches,
     GraphLoss,
     GraphRecommender,
@@ -54,9 +44,16 @@ from llmarm_tutorial.lightgcn import (
     propagate,
     published_settings,
 )
-from llmarm_tutorial.ranking import Task, evaluate
-from llmarm_tutorial.training import Settings, train
-from llmarm_tutorial.transactions import Transactions
+from llmarm_tutorial.graphs.link_networks import fit_links
+from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.models import item_model
+from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.recommend.hybrid import Expert
 
 plots.use_style()
 item_model.quiet_loading()

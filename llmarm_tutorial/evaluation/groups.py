@@ -1,0 +1,130 @@
+"""For whom does it work, and who finds the same? Evaluations cut into groups of cases, and laid over each other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval
+
+LENGTHS = (10, 20, 50, 100)  # events of a history from which a new group begins
+
+
+def by_segment(
+    evaluation: Evaluation, labels: Sequence[object], metric: str = "NDCG@10", *, resamples: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """A metric in each group of cases, with a bootstrap interval of 95 %.
+
+    Args:
+        evaluation: The evaluation.
+        labels: Group of each case, shape (n_cases,); categories of pandas keep their order, others are sorted.
+        metric: A metric of single cases.
+        resamples: Bootstrap samples of each group.
+        seed: Seed of the samples.
+
+    Returns:
+        One row per group that has cases: `segment`, `cases`, `mean`, `low`, `high`.
+
+    Raises:
+        BadParameter: If there is not one label per case.
+    """
+    values = evaluation.values(metric)
+    if len(labels) != len(values):
+        raise BadParameter(f"There are {len(labels)} labels for {len(values)} cases: give one per case.")
+    rows = []
+    for label, part in pd.Series(values).groupby(pd.Series(labels), observed=True):
+        low, high = bootstrap_interval(part.to_numpy()[:, None], resamples=resamples, seed=seed)
+        rows.append((label, len(part), float(np.nanmean(part)), float(low[0]), float(high[0])))
+    return pd.DataFrame(rows, columns=["segment", "cases", "mean", "low", "high"])
+
+
+def by_history_length(
+    evaluation: Evaluation,
+    metric: str = "NDCG@10",
+    *,
+    starts: Sequence[int] = LENGTHS,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """A metric by how much is known of the customer, see `by_segment`.
+
+    Args:
+        evaluation: The evaluation.
+        metric: A metric of single cases.
+        starts: Numbers of events at which a new group begins, ascending, from 1.
+        resamples: Bootstrap samples of each group.
+        seed: Seed of the samples.
+
+    Returns:
+        As `by_segment`; segments are named "below 10", "10–19", …, "100 and more", shortest first.
+
+    Raises:
+        BadParameter: If the starts do not ascend from 1.
+    """
+    if not len(starts) or min(starts) < 1 or any(b <= a for a, b in itertools.pairwise(starts)):
+        raise BadParameter(f"Groups of history lengths start at ascending numbers from 1, not {tuple(starts)}.")
+    middle = [str(a) if b == a + 1 else f"{a}–{b - 1}" for a, b in itertools.pairwise(starts)]
+    names = [f"below {starts[0]}", *middle, f"{starts[-1]} and more"]
+    group = np.searchsorted(starts, evaluation.task.histories.lengths, side="right")
+    return by_segment(
+        evaluation, pd.Categorical.from_codes(group, names, ordered=True), metric, resamples=resamples, seed=seed
+    )
+
+
+def overlap(evaluations: Sequence[Evaluation], k: int = 10) -> pd.DataFrame:
+    """Mean share of the k best items of a case that two systems have in common, for every pair of systems.
+
+    Args:
+        evaluations: Evaluations of the same task, of different names, that kept lists of at least k items.
+        k: Length of the lists.
+
+    Returns:
+        Symmetric, indexed by system in both directions; 1 on the diagonal where the lists are full.
+
+    Raises:
+        BadParameter: If the tasks differ or lists are missing or too short.
+    """
+    _same_task(evaluations)
+    shown = [_shown(evaluation, k) for evaluation in evaluations]
+    shares = [[float(a.multiply(b).sum()) / (k * a.shape[0]) for b in shown] for a in shown]
+    names = [evaluation.system for evaluation in evaluations]
+    return pd.DataFrame(shares, index=names, columns=names)
+
+
+def also_found(model: Evaluation, other: Evaluation, k: int = 10) -> float:
+    """Share of the targets in a model's first k items that another system has in its first k too; NaN without any.
+
+    With the best counting as the other, this is how much of the model's success counting already explains.
+
+    Args:
+        model: Evaluation whose hits are asked about.
+        other: Evaluation of the same task.
+        k: Length of the lists; equal scores are in the seeded random order of the lists.
+
+    Raises:
+        BadParameter: If the tasks differ or lists are missing or too short.
+    """
+    _same_task([model, other])
+    hits = _shown(model, k).multiply(model.task.targets)
+    total = hits.sum()
+    return float(hits.multiply(_shown(other, k)).sum() / total) if total else float("nan")
+
+
+def _same_task(evaluations: Sequence[Evaluation]) -> None:
+    if len({evaluation.task.fingerprint for evaluation in evaluations}) != 1:
+        raise BadParameter("Lists can be compared only within one task: evaluate all systems on the same one.")
+
+
+def _shown(evaluation: Evaluation, k: int) -> sparse.csr_matrix:
+    """Which items are in each case's first k, shape (n_cases, n_items), 0 or 1."""
+    lists = evaluation.lists
+    if lists is None or not 1 <= k <= lists.shape[1]:
+        raise BadParameter(f"{evaluation.system} kept no lists of {k} items: evaluate it with ks=(…, {k}).")
+    rows, places = np.nonzero(lists[:, :k] >= 0)
+    cells = (np.ones(len(rows)), (rows, lists[rows, places]))
+    return sparse.csr_matrix(cells, shape=(len(lists), evaluation.task.n_items))

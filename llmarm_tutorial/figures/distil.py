@@ -1,0 +1,219 @@
+"""Figures of the lesson on distillation and compression: fronts, sweeps, methods over seeds, as in `plots`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import product
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from llmarm_tutorial.figures.mining import ACCENT, CYCLE, QUIET, SECOND, _finished, _plain_log_ticks
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+
+def front(cost: np.ndarray, quality: np.ndarray) -> np.ndarray:
+    """Which points no other one beats: none is as cheap and better, or as good and cheaper.
+
+    Args:
+        cost: Less is better, shape (n,).
+        quality: More is better, shape (n,).
+
+    Returns:
+        Their places, cheapest first; of equal points one.
+    """
+    order = np.lexsort((-quality, cost))
+    best = np.maximum.accumulate(np.concatenate([[-np.inf], quality[order][:-1]]))
+    return order[quality[order] > best]
+
+
+def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.97, metric: str = "NDCG@10") -> Figure:
+    """Quality against bytes and against waiting time, with the front of what nothing beats.
+
+    Args:
+        table: One row per system: `system`, `family`, `quality`, `bytes`, `p50` (seconds of a call for one customer),
+            and `name`, what is written beside the point ("" for nothing); without it the fronts are named.
+        teacher: Quality of the teacher, for a line at a share of it; None draws none.
+        share: That share.
+        metric: What the quality is.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True)
+    families = list(dict.fromkeys(table["family"]))
+    looks = {name: (CYCLE[n % len(CYCLE)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(families)}
+    quality = table["quality"].to_numpy()
+    panels = ((axes[0], table["bytes"].to_numpy() / 1e3, "kilobytes"),
+              (axes[1], table["p50"].to_numpy() * 1e3, "milliseconds for one customer, median"))  # fmt: skip
+    for axis, cost, label in panels:
+        best = front(cost, quality)
+        axis.set(xscale="log", xlabel=f"{label} (logarithmic)")
+        for family, rows in table.reset_index(drop=True).groupby("family", sort=False):
+            color, marker = looks[family]
+            axis.plot(cost[rows.index], quality[rows.index], marker, color=color, ms=6.5, mec="white", mew=0.6,
+                      label=family, zorder=3)  # fmt: skip
+        _wide_enough(axis, cost)
+        axis.step([*cost[best], axis.get_xlim()[1]], [*quality[best], quality[best][-1]], where="post", color=QUIET,
+                  lw=1.4, zorder=1)  # fmt: skip
+    low, high = axes[0].get_ylim()
+    if teacher is not None:
+        low = min(low, share * teacher - 0.05 * (high - low))
+    axes[0].set_ylim(low, high + 0.06 * (high - low))
+    if teacher is not None:
+        for axis in axes:
+            axis.axhline(share * teacher, color="#333333", lw=1, ls="--", zorder=1)
+        axes[1].text(1, share * teacher, f"{share:.0%} of the teacher", fontsize=8, color="#333333", va="bottom",
+                     ha="right", transform=axes[1].get_yaxis_transform())  # fmt: skip
+    axes[0].set_ylabel(metric)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend([*handles, mpl.lines.Line2D([], [], color=QUIET)], [*labels, "nothing beats it"],
+                  loc="outside lower center", ncols=min(5, len(labels) + 1), fontsize=9)  # fmt: skip
+    figure.draw_without_rendering()  # names find their places once the axes have theirs, which they then keep
+    figure.set_layout_engine("none")
+    for axis, cost, _ in panels:
+        named = front(cost, quality) if "name" not in table else np.flatnonzero(table["name"] != "")
+        text = table["system" if "name" not in table else "name"].to_numpy()
+        _write_names(axis, cost, quality, {int(place): str(text[place]) for place in named})
+    return _finished(figure)
+
+
+def _wide_enough(axis: Axes, cost: np.ndarray) -> None:
+    low, high = cost.min(), cost.max()
+    room = max((high / low) ** 0.12, 1.1)
+    axis.set_xlim(low / room, high * room)
+    _plain_log_ticks(axis.xaxis)
+    axis.tick_params(axis="x", labelsize=8)
+    axis.xaxis.set_major_formatter("{x:,g}")
+
+
+def _write_names(axis: Axes, x: np.ndarray, y: np.ndarray, names: Mapping[int, str]) -> None:
+    """Write names beside points, each where it covers the fewest points, names and lines, inside the axes."""
+    radius = 4 * axis.figure.dpi / 72
+    points = axis.transData.transform(np.column_stack([x, y]))
+    taken = [Bbox([point - radius, point + radius]) for point in points]
+    drawn = [line for line in axis.get_lines() if line.get_linestyle() != "None"]
+    lines = [line.get_transform().transform_path(line.get_path()) for line in drawn]
+    taken += [text.get_window_extent() for text in axis.texts]
+    inside = axis.get_window_extent()
+    for place in sorted(names, key=lambda place: -y[place]):
+        found = []
+        for number, (far, (dx, dy)) in enumerate(product((7, 16, 28, 42), _AROUND)):
+            text = axis.annotate(
+                names[place], (x[place], y[place]), xytext=(far * dx, far * dy), textcoords="offset points",
+                fontsize=8, color="#333333", ha=("center", "left", "right")[int(np.sign(dx))],
+                va=("center", "bottom", "top")[int(np.sign(dy))], zorder=4,
+                arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.6} if far > 7 else None,
+            )  # fmt: skip
+            text.get_window_extent()  # moves it to where it belongs
+            box = mpl.text.Text.get_window_extent(text)  # of the words, without the arrow
+            outside = not (inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1))
+            crossed = sum(line.intersects_bbox(box, filled=False) for line in lines)
+            found.append((3 * sum(map(box.overlaps, taken)) + crossed + 20 * outside, number, text, box))
+        _, kept, _, box = min(found, key=lambda one: one[:2])
+        for number, (_, _, text, _) in enumerate(found):
+            if number != kept:
+                text.remove()
+        taken.append(box)
+
+
+_AROUND = ((1, 0.3), (-1, 0.3), (0.7, 0.9), (-0.7, 0.9), (0.7, -0.9), (-0.7, -0.9), (0, 1), (0, -1))
+
+
+def sweep(table: pd.DataFrame, alone: float | None = None, metric: str = "NDCG@10") -> Figure:
+    """Quality by the temperature of the soft targets, a line per weight that they have in the loss.
+
+    Args:
+        table: Columns `temperature`, `weight` and the metric's value as `quality`, a row per training: where there are
+            several of one setting, the line is their mean and the band one standard deviation to both sides.
+        alone: Quality of the student without a teacher, as a dashed line.
+        metric: What the quality is.
+    """
+    figure, axis = plt.subplots(figsize=(7.5, 4.0))
+    weights = sorted(table["weight"].unique())
+    shades = plt.get_cmap("viridis_r")(np.linspace(0.12, 0.95, len(weights)))
+    for number, (weight, color) in enumerate(zip(weights, shades, strict=True)):
+        rows = table[table["weight"] == weight].groupby("temperature")["quality"].agg(["mean", "std"])
+        axis.plot(rows.index, rows["mean"], color=color, marker=MARKERS[number % len(MARKERS)], ms=5,
+                  label=f"weight {weight:g}")  # fmt: skip
+        if rows["std"].notna().any():
+            axis.fill_between(rows.index, rows["mean"] - rows["std"], rows["mean"] + rows["std"], color=color,
+                              alpha=0.15, lw=0)  # fmt: skip
+    if alone is not None:
+        axis.axhline(alone, color="#333333", lw=1, ls="--", label="without a teacher")
+    axis.set(xscale="log", xlabel="temperature of the soft targets (logarithmic)", ylabel=metric)
+    axis.set_xticks(sorted(table["temperature"].unique()))
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    figure.legend(loc="outside right upper", fontsize=9)
+    return _finished(figure)
+
+
+def methods(table: pd.DataFrame, lines: Mapping[str, float] | None = None, metric: str = "NDCG@10") -> Figure:
+    """Ways to train a student side by side: every seed a small dot, their mean with one standard deviation.
+
+    Args:
+        table: Columns `method`, `quality`, a row per seed; methods are drawn best first.
+        lines: Name → quality of what is no method, such as the teacher, as vertical lines.
+        metric: What the quality is.
+    """
+    found = table.groupby("method", sort=False)["quality"].agg(["mean", "std"]).sort_values("mean")
+    figure, axis = plt.subplots(figsize=(7.5, 1.5 + 0.36 * len(found)))
+    at = {method: place for place, method in enumerate(found.index)}
+    axis.plot(table["quality"], table["method"].map(at) - 0.22, "o", ms=3.5, color=QUIET, label="one seed")
+    axis.errorbar(found["mean"], list(at.values()), xerr=found["std"].fillna(0), fmt="o", ms=6, color=ACCENT,
+                  capsize=3, elinewidth=1.4, label="mean and standard deviation")  # fmt: skip
+    for (name, value), dashes in zip((lines or {}).items(), ("--", ":", "-."), strict=False):
+        axis.axvline(value, color=SECOND, lw=1.2, ls=dashes, label=name)
+    axis.set_yticks(list(at.values()), list(at))
+    axis.set(xlabel=metric, ylim=(-0.6, len(found) - 0.4))
+    axis.grid(axis="y", visible=False)
+    figure.legend(loc="outside right upper", fontsize=9)
+    return _finished(figure)
+
+
+def soft_labels(
+    scores: np.ndarray,
+    names: Sequence[str],
+    bought: Collection[int],
+    temperatures: Sequence[float] = (1.0, 2.0, 4.0),
+    shown: int = 12,
+) -> Figure:
+    """What one case teaches: the chances of the first products at several temperatures, what was bought marked.
+
+    Args:
+        scores: The teacher's scores (logits) of all items for one case, shape (n_items,).
+        names: Names of the items.
+        bought: Codes of what was bought.
+        temperatures: One panel each.
+        shown: Products shown, those with the highest scores.
+    """
+    order = np.argsort(-scores, kind="stable")[:shown]
+    figure, axes = plt.subplots(
+        1,
+        len(temperatures),
+        figsize=(3.0 * len(temperatures) + 2.0, 0.9 + 0.28 * len(order)),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    colors = [ACCENT if item in bought else QUIET for item in order]
+    for axis, heat in zip(axes[0], temperatures, strict=True):
+        chances = np.exp((scores - scores.max()) / heat)
+        chances /= chances.sum()
+        axis.barh(np.arange(len(order)), chances[order], color=colors)
+        axis.set_title(f"T = {heat:g}", fontsize=10)
+        axis.set_xlabel("chance")
+        axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+        axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
+        axis.grid(axis="y", visible=False)
+        axis.text(0.97, 0.03, f"all others: {1 - chances[order].sum():.0%}", transform=axis.transAxes, ha="right",
+                  va="bottom", fontsize=8, color="#333333")  # fmt: skip
+    axes[0, 0].set_yticks(np.arange(len(order)), [names[item] for item in order], fontsize=8)
+    axes[0, 0].invert_yaxis()
+    handles = [mpl.patches.Patch(color=ACCENT), mpl.patches.Patch(color=QUIET)]
+    figure.legend(handles, ["bought next", "not bought"], loc="outside lower center", ncols=2, fontsize=9)
+    return _finished(figure)

@@ -1,0 +1,384 @@
+"""Figures of the lesson on the graph of products: the graph, one product's surroundings, groups, middles, new links."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import networkx as nx
+import numpy as np
+import pandas as pd
+from matplotlib import patheffects as path_effects
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.stats import rankdata
+
+from llmarm_tutorial.figures.mining import ACCENT, CYCLE, QUIET, SECOND, _finished, _plain_log_ticks
+from llmarm_tutorial.graphs.item_graph import NO_COMMUNITY, ItemGraph
+
+INK, LINE = "#333333", "#A9B2BC"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+_AROUND = [(0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8)]
+
+
+def product_graph(
+    graph: ItemGraph,
+    names: Sequence[str],
+    sales: np.ndarray,
+    groups: Sequence[object],
+    *,
+    named: int = 60,
+    smallest: int = 2,
+    title: str = "",
+) -> Figure:
+    """The linked items: colour for the group, area for sales, width for the weight of a link.
+
+    Names are written for the best sellers, as long as there is room for them.
+
+    Args:
+        graph: The graph, at most some 200 linked items to be readable.
+        names: Name of each item.
+        sales: Baskets of each item, shape (n_items,).
+        groups: Group of each item: a department, or a community.
+        named: Most names written.
+        smallest: Parts of the graph (what hangs together) with fewer items are not drawn.
+        title: Title; what widths mean is added to it.
+    """
+    pairs = graph.pairs()
+    linked = nx.Graph()
+    linked.add_weighted_edges_from(pairs[["i", "j", "weight"]].itertuples(index=False))
+    for part in [part for part in nx.connected_components(linked) if len(part) < smallest]:
+        linked.remove_nodes_from(part)
+    place = _spread(linked)
+    nodes = sorted(linked)
+    at = np.array([place[node] for node in nodes])
+    figure, axis = plt.subplots(figsize=(11, 8.5))
+    edges = sorted(linked.edges(data="weight"))
+    weight = np.log([w for *_, w in edges]) if min(w for *_, w in edges) > 0 else np.ones(len(edges))
+    width = 0.5 + 3.0 * (weight - weight.min()) / max(float(np.ptp(weight)), 1e-9)
+    lines = [(place[a], place[b]) for a, b, _ in edges]
+    axis.add_collection(LineCollection(lines, linewidths=width, colors=LINE, alpha=0.7, zorder=1))
+    sold = np.asarray(sales, dtype=float)[nodes]
+    size = 12 + 330 * sold / sold.max()
+    colors = _palette([groups[node] for node in nodes])
+    axis.scatter(*at.T, s=size, c=[colors[groups[node]] for node in nodes], edgecolors="white", lw=0.8, zorder=2)
+    handles = [Line2D([], [], marker="o", ls="", color=color, label=_called(group)) for group, color in colors.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), fontsize=9)
+    axis.set_axis_off()
+    axis.margins(0.04)
+    axis.set_title(f"{title}{'; ' if title else ''}a wider line: more {graph.meaning}, larger: more sales")
+    order = np.argsort(-sold, kind="stable")[:named]
+    _write(figure, axis, at[order], [names[nodes[n]] for n in order], size[order], (at, size))
+    return _finished(figure)
+
+
+def _spread(linked: nx.Graph) -> dict[int, np.ndarray]:
+    """Positions: every part laid out on its own in a box of its size, the boxes fitted together, the largest first."""
+    parts = sorted(map(sorted, nx.connected_components(linked)), key=lambda part: (-len(part), part))
+    # in half units: room to write names beside the items
+    boxes = [(int(3.2 * np.sqrt(len(part))) + 1, int(2.2 * np.sqrt(len(part))) + 1) for part in parts]
+    across = max(boxes[0][0], round(1.45 * np.sqrt(sum(wide * high for wide, high in boxes))))
+    taken = np.zeros((sum(high for _, high in boxes), across), dtype=bool)
+    place: dict[int, np.ndarray] = {}
+    for part, (wide, high) in zip(parts, boxes, strict=True):
+        free = ~sliding_window_view(taken, (high, wide)).any(axis=(2, 3))
+        y, x = np.argwhere(free)[0]
+        taken[y : y + high, x : x + wide] = True
+        own = nx.Graph()
+        own.add_nodes_from(part)
+        own.add_edges_from(sorted(linked.subgraph(part).edges))
+        at = np.array([*nx.kamada_kawai_layout(own).values()])
+        # half of it by rank: crowds around much-linked items are pulled apart, who is left of whom stays
+        at = _to_unit(at) + _to_unit(rankdata(at, axis=0)) if len(part) > 5 else 2 * _to_unit(at)
+        spots = np.array([x, -y]) + np.array([wide / 2, -high / 2]) + at / 2 * [(wide - 2) / 2, (high - 1.2) / 2]
+        place |= dict(zip(part, spots, strict=True))
+    return place
+
+
+def _to_unit(at: np.ndarray) -> np.ndarray:
+    """Each coordinate from -1 to 1; 0 where all are the same."""
+    reach = np.ptp(at, axis=0) / 2
+    middle = (at.max(axis=0) + at.min(axis=0)) / 2
+    return np.where(reach > 1e-6, (at - middle) / np.maximum(reach, 1e-6), 0)
+
+
+def _palette(groups: Sequence[object]) -> dict[object, object]:
+    """A colour per group in sorted order; items of no community are grey."""
+    known = sorted(set(groups) - {NO_COMMUNITY}, key=lambda group: (str(type(group)), group))
+    tab20 = plt.get_cmap("tab20").colors  # dark and light in turn: the dark ones first, which differ most
+    colors = CYCLE if len(known) <= len(CYCLE) else (*tab20[::2], *tab20[1::2])
+    palette = {group: colors[number % len(colors)] for number, group in enumerate(known)}
+    return palette | ({NO_COMMUNITY: QUIET} if NO_COMMUNITY in set(groups) else {})
+
+
+def _called(group: object) -> str:
+    """A group in the legend: communities have numbers only."""
+    if not isinstance(group, int | np.integer):
+        return str(group)
+    return "no community" if group == NO_COMMUNITY else f"community {group}"
+
+
+def _write(
+    figure: Figure,
+    axis: Axes,
+    at: np.ndarray,
+    names: Sequence[str],
+    sizes: np.ndarray,
+    dots: tuple[np.ndarray, np.ndarray],
+    fontsize: float = 8,
+) -> None:
+    """Write names beside points, the first ones first, where they cover neither each other nor many points."""
+    figure.canvas.draw()  # fixes the layout, so that extents are those of the finished figure
+    renderer = figure.canvas.get_renderer()
+    pixels, dot = axis.transData.transform(dots[0]), figure.dpi / 72
+    radius = np.sqrt(dots[1]) / 2 * dot
+    taken: list[tuple[float, float, float, float]] = []
+    halo = [path_effects.withStroke(linewidth=2.5, foreground="white")]
+    for spot, name, size in zip(at, names, sizes, strict=True):
+        text = axis.annotate(
+            name if len(name) < 26 else f"{name[:24]}…", spot, textcoords="offset points", xytext=(0, 0),
+            fontsize=fontsize, color=INK, path_effects=halo, zorder=3, annotation_clip=False,
+        )  # fmt: skip
+        away, best = np.sqrt(size) / 2 + 2, None
+        for dx, dy in _AROUND:
+            text.set(
+                position=(dx * away, dy * away),
+                ha="center" if abs(dx) < 0.1 else "left" if dx > 0 else "right",
+                va="center" if abs(dy) < 0.1 else "bottom" if dy > 0 else "top",
+            )
+            x0, y0, x1, y1 = text.get_window_extent(renderer).extents
+            if any(x0 < b[2] and b[0] < x1 and y0 < b[3] and b[1] < y1 for b in taken):
+                continue
+            near = np.hypot(
+                np.maximum(np.maximum(x0 - pixels[:, 0], pixels[:, 0] - x1), 0),
+                np.maximum(np.maximum(y0 - pixels[:, 1], pixels[:, 1] - y1), 0),
+            )
+            covered = int((near < radius).sum())
+            if best is None or covered < best[0]:
+                best = (covered, text.get_position(), text.get_ha(), text.get_va(), (x0, y0, x1, y1))
+        if best is None or best[0] > 1:
+            text.remove()
+            continue
+        text.set(position=best[1], ha=best[2], va=best[3])
+        taken.append(best[4])
+
+
+def rings(table: pd.DataFrame, names: Sequence[str], item: int, *, per_ring: int = 14, title: str = "") -> Figure:
+    """What can be reached from one item, a ring per number of links; a line per last step of the best path.
+
+    Args:
+        table: Result of `item_graph.hops`.
+        names: Name of each item.
+        item: The item in the middle.
+        per_ring: Most items of a ring, those with the strongest paths (and what those lead through).
+        title: Title.
+    """
+    shown = table.sort_values("strength", ascending=False).groupby("hops").head(per_ring)
+    # a path may take more links than the fewest: what it leads through is drawn as well
+    through = {node for path in shown["path"] for node in path[1:]}
+    shown = table[table["item"].isin(through)]
+    angle = _angles(shown)
+    ring = dict(zip(shown["item"], shown["hops"], strict=True)) | {item: 0}
+    last = int(shown["hops"].max())
+    spot = {node: ring[node] * np.array([np.cos(angle[node]), np.sin(angle[node])]) for node in angle}
+    spot[item] = np.zeros(2)
+    figure, axis = plt.subplots(figsize=(9.5, 9.0))
+    for radius in range(1, last + 1):
+        axis.add_patch(plt.Circle((0, 0), radius, fill=False, color="#DDE1E5", lw=1, zorder=0))
+    strength = shown["strength"].to_numpy()
+    scale = np.log(strength / strength.min()) / max(float(np.log(strength.max() / strength.min())), 1e-9)
+    for row, thick in zip(shown.itertuples(), scale, strict=True):
+        (x0, y0), (x1, y1) = spot[row.path[-2]], spot[row.item]
+        axis.plot([x0, x1], [y0, y1], color=LINE, lw=0.7 + 3.5 * thick, solid_capstyle="round", zorder=1)
+        axis.scatter(x1, y1, s=28 + 90 * thick, color=CYCLE[(row.hops - 1) % len(CYCLE)], edgecolors="white", zorder=2)
+        _beside(axis, names[row.item], (x1, y1), angle[row.item], thick)
+    axis.scatter(0, 0, s=260, color=INK, edgecolors="white", zorder=3)
+    halo = [path_effects.withStroke(linewidth=3, foreground="white")]
+    axis.annotate(names[item], (0, 0), xytext=(0, 12), textcoords="offset points", ha="center", va="bottom",
+                  weight="bold", zorder=4, path_effects=halo)  # fmt: skip
+    words = {1: "linked directly", 2: "over two links", 3: "over three links"}
+    handles = [
+        Line2D([], [], marker="o", ls="", color=CYCLE[(n - 1) % len(CYCLE)], label=words.get(n, f"over {n} links"))
+        for n in range(1, last + 1)
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=last, fontsize=9)
+    axis.set(xlim=(-last - 0.75, last + 0.75), ylim=(-last - 0.6, last + 0.6), aspect="equal")
+    axis.set_axis_off()
+    axis.set_title(title or f"From “{names[item]}”; a wider line: a stronger path")
+    return _finished(figure)
+
+
+def _angles(shown: pd.DataFrame) -> dict[int, float]:
+    """An angle per item: the branches that leave the middle share the circle by the number of their tips."""
+    tree: dict[int, list[int]] = {}
+    for path in sorted(shown["path"]):
+        tree.setdefault(path[-2], []).append(path[-1])
+    order: list[int] = []
+
+    def walk(node: int) -> tuple[float, float]:
+        below = [walk(child) for child in tree.get(node, [])]
+        if not below:
+            order.append(node)
+            spread[node] = (len(order) - 1.0, len(order) - 1.0)
+        else:
+            spread[node] = (below[0][0], below[-1][1])
+        return spread[node]
+
+    spread: dict[int, tuple[float, float]] = {}
+    root = shown["path"].iloc[0][0]
+    walk(root)
+    return {
+        node: 2 * np.pi * (low + high) / 2 / len(order) + np.pi / 2
+        for node, (low, high) in spread.items()
+        if node != root
+    }
+
+
+def _beside(axis: Axes, name: str, spot: tuple[float, float], angle: float, thick: float) -> None:
+    """A name outside its dot, read outward along its ray and never upside down."""
+    degrees = np.degrees(angle) % 360
+    left = 90 < degrees < 270
+    away = 5 + 4 * thick
+    axis.annotate(
+        name if len(name) < 24 else f"{name[:22]}…", spot, xytext=(away * np.cos(angle), away * np.sin(angle)),
+        textcoords="offset points", ha="right" if left else "left", va="center", rotation_mode="anchor",
+        rotation=degrees - 180 if left else degrees, fontsize=8, color=INK, zorder=4,
+        path_effects=[path_effects.withStroke(linewidth=2, foreground="white")],
+    )  # fmt: skip
+
+
+def groups_against_groups(labels: Sequence[int], others: Sequence[object], title: str = "", least: int = 3) -> Figure:
+    """Communities against groups known otherwise: how many items they share.
+
+    Args:
+        labels: Community of each item; items of `NO_COMMUNITY` are left out.
+        others: Known group of each item, such as its department.
+        title: Title.
+        least: Communities with fewer items are one column.
+    """
+    table = pd.DataFrame({"community": labels, "group": pd.Series(others).to_numpy()})
+    table = table[table["community"] != NO_COMMUNITY]
+    counts = pd.crosstab(table["group"], table["community"])
+    small = counts.columns[counts.sum() < least]
+    large = counts.drop(columns=small)
+    # rows in the order of the communities they sit in, so that agreement shows as a diagonal
+    center = (large * np.arange(large.shape[1])).sum(axis=1) / large.sum(axis=1).clip(lower=1)
+    large.columns = [f"{label}" for label in large.columns]
+    if len(small):
+        large[f"{len(small)}\nsmaller"] = counts[small].sum(axis=1)
+    large = large.loc[center.sort_values(kind="stable").index]
+    figure, axis = plt.subplots(figsize=(2.8 + 0.55 * large.shape[1], 1.5 + 0.34 * len(large)))
+    values = large.to_numpy()
+    axis.imshow(values, cmap="Blues", vmin=0, aspect="auto")
+    for row, column in np.argwhere(values > 0):
+        dark = values[row, column] > 0.6 * values.max()
+        axis.text(column, row, values[row, column], ha="center", va="center", fontsize=9, color="w" if dark else INK)
+    axis.set_xticks(range(large.shape[1]), large.columns)
+    axis.set_yticks(range(len(large)), large.index.astype(str))
+    axis.set(xlabel="community, the largest first", title=title or "Items that a community and a department share")
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    return _finished(figure)
+
+
+def centrality_against_sales(
+    table: pd.DataFrame, sales: np.ndarray, names: Sequence[str], correlations: pd.DataFrame, *, named: int = 3
+) -> Figure:
+    """Measures of the middle against sales, a panel each; named are the items furthest from what sales say.
+
+    Args:
+        table: Result of `item_graph.centrality`, or some of its columns.
+        sales: Baskets of each item, shape (n_items,).
+        names: Name of each item.
+        correlations: Result of `item_graph.against_sales`.
+        named: Items named above the trend, in each panel.
+    """
+    figure, axes = plt.subplots(1, table.shape[1], figsize=(3.3 * table.shape[1], 3.6), squeeze=False)
+    rho = correlations.set_index("measure")
+    for axis, measure in zip(axes[0], table, strict=True):
+        values = table[measure].to_numpy()
+        shown = (np.asarray(sales) > 0) & (values > 0)
+        x, y = np.asarray(sales, dtype=float)[shown], values[shown]
+        axis.scatter(x, y, s=14, color=ACCENT, alpha=0.6, lw=0)
+        axis.set(xscale="log", yscale="log", xlabel="baskets with the item")
+        axis.minorticks_off()
+        axis.margins(y=0.12)  # room for the names at the top
+        above = np.log(y) - np.polyval(np.polyfit(np.log(x), np.log(y), 1), np.log(x))
+        best = np.argsort(-above, kind="stable")[:named]
+        axis.scatter(x[best], y[best], s=22, color=SECOND, lw=0)
+        row = rho.loc[measure]
+        axis.set_title(f"{measure}\nρ = {row['spearman']:.2f} ({row['low']:.2f} to {row['high']:.2f})", fontsize=10)
+        label = [names[n] for n in np.flatnonzero(shown)[best]]
+        _write(figure, axis, np.column_stack([x, y])[best], label, np.full(len(best), 22.0),
+               (np.column_stack([x, y]), np.full(len(x), 1.0)), fontsize=7.5)  # fmt: skip
+    return _finished(figure)
+
+
+def link_prediction(
+    table: pd.DataFrame, chance: float, kinds: Mapping[str, str] | None = None, title: str = "New links foretold"
+) -> Figure:
+    """Average precision of each method as a dot with its interval, the best on top.
+
+    Args:
+        table: Result of `links.results`.
+        chance: Share of candidates that become links: what a random order gets.
+        kinds: Method → what it rests on, which colours it; None colours all alike.
+        title: Title.
+    """
+    table = table.sort_values("average_precision", kind="stable", ignore_index=True)
+    kinds = kinds or {}
+    known = list(dict.fromkeys(kinds.get(method, "") for method in table["method"][::-1]))
+    colors = dict(zip(known, CYCLE, strict=False))
+    figure, axis = plt.subplots(figsize=(8.5, 1.2 + 0.28 * len(table)))
+    for row in table.itertuples():
+        color = colors[kinds.get(row.method, "")]
+        axis.plot([row.low, row.high], [row.Index] * 2, color=color, lw=2, alpha=0.55)
+        axis.plot(row.average_precision, row.Index, "o", color=color, ms=6)
+    axis.axvline(chance, color=QUIET, ls="--", lw=1.2)
+    axis.annotate("chance", (chance, 1), xycoords=("data", "axes fraction"), xytext=(3, -2), va="top",
+                  textcoords="offset points", fontsize=8, color="#6B747D")  # fmt: skip
+    axis.set_yticks(range(len(table)), table["method"])
+    axis.set(xscale="log", xlabel="average precision over all pairs that are no link yet (logarithmic)", title=title)
+    axis.set_xlim(min(chance, table["low"].clip(lower=chance / 10).min()) / 1.3, table["high"].max() * 1.3)
+    _plain_log_ticks(axis.xaxis)
+    axis.grid(axis="y", visible=False)
+    if any(known):
+        handles = [Line2D([], [], marker="o", color=colors[kind], label=kind) for kind in known if kind]
+        figure.legend(handles=handles, loc="outside right upper", fontsize=9)
+    return _finished(figure)
+
+
+def gain_by_support(
+    table: pd.DataFrame,
+    against: str,
+    xlabel: str = "past baskets with the rarer of the two",
+    ylabel: str = "average precision gained",
+) -> Figure:
+    """What each method gains over one of them, by how often the pair's rarer item was sold.
+
+    Args:
+        table: Result of `links.by_support`.
+        against: The method the gains are measured against.
+        xlabel: What the buckets are.
+        ylabel: What is gained.
+    """
+    table = table[table["method"] != against]
+    buckets, methods = list(dict.fromkeys(table["bucket"])), list(dict.fromkeys(table["method"]))
+    figure, axis = plt.subplots(figsize=(max(6.5, 1.9 * len(buckets) + 2.6), 3.8))
+    for number, method in enumerate(methods):
+        rows = table[table["method"] == method].set_index("bucket").reindex(buckets)
+        at = np.arange(len(buckets)) + (number - (len(methods) - 1) / 2) * 0.6 / len(methods)
+        reach = np.abs(rows[["gain_low", "gain_high"]].to_numpy().T - rows["gain"].to_numpy())
+        axis.errorbar(at, rows["gain"], reach, fmt=MARKERS[number // len(CYCLE) % len(MARKERS)], ms=6, capsize=3,
+                      elinewidth=1.3, color=CYCLE[number % len(CYCLE)], label=method)  # fmt: skip
+    axis.axhline(0, color=INK, lw=0.8)
+    links = table.groupby("bucket", sort=False)["positives"].first()
+    axis.set_xticks(range(len(buckets)), [f"{bucket}\n({links[bucket]:,} new links)" for bucket in buckets])
+    axis.set(xlabel=xlabel, ylabel=ylabel, title=f"Gain over “{against}”")
+    axis.set_xlim(-0.5, len(buckets) - 0.5)
+    axis.grid(axis="x", visible=False)
+    figure.legend(loc="outside right upper", fontsize=9)
+    return _finished(figure)

@@ -1,0 +1,424 @@
+"""Every figure of the kit, in one style.
+
+Functions take plain tables and arrays, draw one figure and return it; they compute nothing that a reader would want to
+check. Colours are from Okabe & Ito (2008), which readers with any colour vision tell apart; only the many groups of a
+network need a larger palette, and there every node is named as well.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import networkx as nx
+import numpy as np
+import pandas as pd
+from matplotlib import patheffects as path_effects
+from matplotlib.figure import Figure
+from scipy.cluster import hierarchy
+
+from llmarm_tutorial.mining.rules import in_words
+
+ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
+CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
+SHADES = "viridis_r"
+
+# Item names may be Chinese; the first of these that are installed are used, whatever DejaVu lacks.
+_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei")
+
+_STYLE = {
+    "figure.figsize": (8.5, 3.8),
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelcolor": "#333333",
+    "grid.color": "#E6E9EC",
+    "grid.linewidth": 0.8,
+    "font.size": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.bbox": "tight",
+}
+
+
+def _fonts() -> list[str]:
+    installed = {font.name for font in mpl.font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _FONTS if name in installed)]
+
+
+def use_style() -> None:
+    """Set the kit's style for all figures that follow."""
+    plt.rcParams.update(_STYLE | {"font.family": _fonts()})
+    # an emoji that no font has is drawn as a box; the notebook need not say so for every figure
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The kit's style within a `with` block."""
+    with plt.rc_context(_STYLE | {"font.family": _fonts()}):
+        yield
+
+
+def _plain_log_ticks(axis: mpl.axis.Axis) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, written out: 0.2 instead of 2 × 10⁻¹."""
+    axis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1, 2, 5)))
+    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def _finished(figure: Figure) -> Figure:
+    """Close a figure for pyplot, so that a notebook shows it once, as the value of its cell."""
+    plt.close(figure)
+    return figure
+
+
+def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> Figure:
+    """How often items are bought, by rank, and how many different items baskets hold.
+
+    Args:
+        counts: Baskets per item, shape (n_items,).
+        names: Names of the items.
+        sizes: Different items per basket, shape (n_baskets,).
+    """
+    figure, (left, right) = plt.subplots(1, 2, width_ratios=(3, 2))
+    order = np.argsort(-counts, kind="stable")
+    sold = counts[order]
+    rank = np.arange(1, len(sold) + 1)
+    half = int(np.searchsorted(np.cumsum(sold), sold.sum() / 2)) + 1
+    left.fill_between(rank[:half], sold[:half], step="mid", color=ACCENT, alpha=0.25)
+    left.step(rank, sold, where="mid", color=ACCENT)
+    for place in (0, half - 1, len(order) - 1):
+        right_half = place > len(order) / 2
+        left.annotate(
+            str(names[order[place]])[:32],
+            (rank[place], sold[place]),
+            xytext=(-6 if right_half else 8, 12 if place else 0),
+            textcoords="offset points",
+            ha="right" if right_half else "left",
+            fontsize=9,
+        )
+        left.plot(rank[place], sold[place], "o", ms=4, color=SECOND)
+    left.set(xlabel="item, by rank", ylabel="baskets with it", ylim=(0, None))
+    left.set_title(f"Long tail: {half} of {len(sold):,} items are half of all sales")
+    top = int(np.quantile(sizes, 0.99))
+    right.hist(
+        np.minimum(sizes, top), bins=np.arange(0.5, top + 1.5, max(1, top // 30)), color=QUIET, edgecolor="white"
+    )
+    right.axvline(sizes.mean(), color=SECOND)
+    right.text(sizes.mean(), right.get_ylim()[1] * 0.95, f"  mean {sizes.mean():.1f}", color=SECOND, va="top")
+    right.set(xlabel=f"items in a basket (last bar: {top} and more)", ylabel="baskets", title="Basket sizes")
+    right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    return _finished(figure)
+
+
+def rhythm(start: pd.Series) -> Figure:
+    """Baskets per week over the span of the data, and per day of the week.
+
+    Args:
+        start: Time of each basket, datetime.
+    """
+    figure, (left, right) = plt.subplots(1, 2, width_ratios=(3, 2))
+    weekly = start.dt.to_period("W").value_counts().sort_index()
+    full = weekly.iloc[1:-1] if len(weekly) > 3 else weekly  # the first and last week are cut off by the span
+    left.plot(full.index.to_timestamp(), full.to_numpy(), color=ACCENT)
+    left.set(ylabel="baskets a week", ylim=(0, None), title="Weeks")
+    left.xaxis.set_major_formatter(mpl.dates.ConciseDateFormatter(left.xaxis.get_major_locator()))
+    days = start.dt.dayofweek.value_counts(normalize=True).reindex(range(7), fill_value=0)
+    right.bar(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], days * 100, color=QUIET)
+    right.set(ylabel="% of baskets", title="Days of the week")
+    return _finished(figure)
+
+
+def mining_cost(costs: pd.DataFrame) -> Figure:
+    """What a lower minimum support costs: seconds per miner, and how many itemsets come out.
+
+    Args:
+        costs: Columns `miner`, `min_support` (share), `seconds` and `itemsets`, one row per run.
+    """
+    figure, (left, right) = plt.subplots(1, 2, width_ratios=(3, 2))
+    for color, (miner, rows) in zip(CYCLE, costs.groupby("miner", sort=False), strict=False):
+        rows = rows.sort_values("min_support")
+        left.plot(rows["min_support"] * 100, rows["seconds"], "o-", ms=4, color=color)
+        left.annotate(
+            miner,
+            (rows["min_support"].iloc[0] * 100, rows["seconds"].iloc[0]),
+            xytext=(6, 4),
+            textcoords="offset points",
+            color=color,
+            fontsize=9,
+        )
+    found = costs.drop_duplicates("min_support").sort_values("min_support")
+    right.plot(found["min_support"] * 100, found["itemsets"], "o-", ms=4, color=QUIET)
+    for axis in (left, right):
+        axis.set(xscale="log", yscale="log", xlabel="minimum support, % of baskets")
+        axis.invert_xaxis()
+        _plain_log_ticks(axis.xaxis)
+    left.set_xlim(left.get_xlim()[0], left.get_xlim()[1] / 2.2)  # room for the names
+    left.set(ylabel="seconds", title="Time")
+    right.set(ylabel="frequent itemsets", title="Itemsets found")
+    return _finished(figure)
+
+
+def rule_scatter(rules: pd.DataFrame) -> Figure:
+    """Rules by support and confidence, shaded by lift, strongest on top (the scatter plot of arules).
+
+    Args:
+        rules: Rule table.
+    """
+    figure, axis = plt.subplots(figsize=(8.5, 4.4))
+    rules = rules.sort_values("lift")
+    norm = mpl.colors.LogNorm(max(rules["lift"].min(), 0.1), max(rules["lift"].max(), 1.1))
+    points = axis.scatter(
+        rules["support"] * 100,
+        rules["confidence"] * 100,
+        c=rules["lift"],
+        cmap=SHADES,
+        norm=norm,
+        s=22,
+        alpha=0.85,
+        lw=0,
+    )
+    bar = figure.colorbar(points, ax=axis, label="lift (logarithmic shades)")
+    _plain_log_ticks(bar.ax.yaxis)
+    axis.set(xscale="log", xlabel="support, % of baskets (logarithmic)", ylabel="confidence, %")
+    _plain_log_ticks(axis.xaxis)
+    axis.set_title(f"{len(rules):,} rules")
+    return _finished(figure)
+
+
+def rule_network(rules: pd.DataFrame, groups: dict[str, str] | None = None) -> Figure:
+    """Rules as arrows from the items of the antecedent to those of the consequent.
+
+    Args:
+        rules: Rule table with items by name, at most some sixty rules.
+        groups: Item name → group (department) that colours it; None colours all alike.
+    """
+    graph = nx.DiGraph()
+    for x, y, lift in rules[["antecedent", "consequent", "lift"]].itertuples(index=False):
+        for a in sorted(x):
+            for b in sorted(y):
+                known = graph.get_edge_data(a, b, {"lift": 0.0})["lift"]
+                graph.add_edge(a, b, lift=max(known, lift))
+    place, outward = _packed_layout(graph)
+    names = sorted({groups.get(node, "") for node in graph} if groups else {""})
+    palette = dict(zip(names, plt.get_cmap("tab20").colors, strict=False))
+    colors = [palette.get(groups.get(node, "") if groups else "", QUIET) for node in graph]
+    strength = np.log([lift for *_, lift in graph.edges(data="lift")])
+    widths = 0.8 + 2.4 * (strength - strength.min()) / max(np.ptp(strength), 1e-9)
+    height = np.ptp([y for _, y in place.values()])
+    figure, axis = plt.subplots(figsize=(11, float(np.clip(0.75 * height, 3, 9))))
+    curve = "arc3,rad=0.08"
+    nx.draw_networkx_edges(
+        graph, place, ax=axis, width=widths, edge_color="#A9B2BC", arrowsize=9, node_size=110, connectionstyle=curve
+    )
+    nx.draw_networkx_nodes(graph, place, ax=axis, node_size=100, node_color=colors, edgecolors="white")
+    halo = [path_effects.withStroke(linewidth=2.5, foreground="white")]
+    for node, at in place.items():
+        dx, dy = outward[node]
+        axis.annotate(
+            node if len(node) < 24 else f"{node[:22]}…",
+            at,
+            xytext=(7 * dx, 9 * dy),
+            textcoords="offset points",
+            ha="center" if abs(dx) < 0.5 else "left" if dx > 0 else "right",
+            va="center" if abs(dy) < 0.5 else "bottom" if dy > 0 else "top",
+            fontsize=8,
+            path_effects=halo,
+        )
+    if groups:
+        handles = [mpl.lines.Line2D([], [], marker="o", ls="", color=palette[name], label=name) for name in names]
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(names)), fontsize=8)
+    axis.set_axis_off()
+    axis.margins(0.06)
+    axis.set_title(f"The {len(rules)} pair rules with the highest lift; wider arrow: higher lift")
+    return _finished(figure)
+
+
+def _packed_layout(graph: nx.DiGraph) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Place every connected part on its own and the parts in rows: force layouts push parts apart and waste the page.
+
+    Returns:
+        Node → position, and node → direction away from the middle of its part, where its name finds room.
+    """
+    plain = nx.Graph()  # nodes and edges sorted, since layouts depend on their order
+    plain.add_nodes_from(sorted(graph))
+    plain.add_edges_from(sorted({tuple(sorted(edge)) for edge in graph.edges}))
+    parts = sorted(map(sorted, nx.connected_components(plain)), key=lambda part: (-len(part), part))
+    place: dict[str, np.ndarray] = {}
+    outward: dict[str, np.ndarray] = {}
+    x = y = row_height = 0.0
+    for part in parts:
+        own = nx.Graph()
+        own.add_nodes_from(part)
+        own.add_edges_from(sorted(plain.subgraph(part).edges))
+        at = np.array(list(nx.kamada_kawai_layout(own).values()))[:, ::-1]  # upright, as names are written across
+        wide, high = (2.8, 1.9) if len(part) < 3 else (2.4 * np.sqrt(len(part)) + 2.2, 1.3 * np.sqrt(len(part)) + 0.8)
+        if x + wide > 18 and x > 0:
+            x, y, row_height = 0.0, y - row_height, 0.0
+        spread = np.maximum(np.abs(at).max(axis=0), 1e-9)
+        at = at / np.maximum(spread, 0.05) * [(wide - 2.8) / 2 if spread[0] > 0.05 else 0, (high - 1.2) / 2]
+        for node, spot in zip(part, at, strict=True):
+            place[node] = np.array([x + wide / 2, y - high / 2]) + spot
+            length = np.hypot(*spot)
+            outward[node] = spot / length if length > 1e-9 else np.array([0.0, 1.0])
+        x, row_height = x + wide, max(row_height, high)
+    return place, outward
+
+
+def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int = 32) -> Figure:
+    """Antecedents grouped by the rules they take part in, against consequents (Hahsler & Karpienko 2017).
+
+    A circle is as large as the support and as dark as the lift, both summed up over the group by their mean.
+
+    Args:
+        rules: Rule table with items by name.
+        n_groups: Most groups of antecedents.
+        n_consequents: Most consequents, those with the strongest rules.
+    """
+    text = rules.assign(
+        x=rules["antecedent"].map(in_words),
+        y=rules["consequent"].map(in_words),
+    )
+    strongest = text.groupby("y")["lift"].max()
+    top = strongest.nlargest(n_consequents).index
+    text = text[text["y"].isin(top)]
+    lift = text.pivot_table(index="x", columns="y", values="lift", fill_value=1.0)
+    group = np.ones(len(lift), dtype=int)
+    if len(lift) > 1:
+        group = hierarchy.fcluster(hierarchy.linkage(np.log(lift), "ward"), n_groups, "maxclust")
+    text = text.assign(group=pd.Series(group, index=lift.index).reindex(text["x"]).to_numpy())
+    cells = (
+        text.groupby(["group", "y"])
+        .agg(lift=("lift", "mean"), support=("support", "mean"), n=("lift", "size"))
+        .reset_index()
+    )
+    strength = text.groupby("group")["lift"].mean().sort_values(ascending=False)
+    column = {g: place for place, g in enumerate(strength.index)}
+    row = {y: place for place, y in enumerate(top)}
+    figure, axis = plt.subplots(figsize=(10.5, 1.8 + 0.24 * len(top)))
+    size = 20 + 160 * cells["support"] / cells["support"].max()
+    points = axis.scatter(
+        cells["group"].map(column), cells["y"].map(row), s=size, c=cells["lift"], cmap=SHADES, norm=mpl.colors.LogNorm()
+    )
+    figure.colorbar(points, ax=axis, label="mean lift", format="%g", pad=0.01).ax.yaxis.set_minor_formatter(
+        mpl.ticker.FormatStrFormatter("%g")
+    )
+    labels = []
+    for g in strength.index:
+        members = text[text["group"] == g].sort_values("lift", ascending=False)["x"].drop_duplicates()
+        labels.append(members.iloc[0][:26] + (f" +{len(members) - 1}" if len(members) > 1 else ""))
+    axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
+    axis.set_yticks(range(len(top)), [y[:34] for y in top], fontsize=8)
+    axis.set(xlabel="antecedents: strongest of the group, and how many more", ylabel="consequent")
+    axis.invert_yaxis()
+    axis.set_title(
+        f"{len(top)} of {len(strongest)} consequents, those with the strongest rules; larger circle: more support"
+    )
+    return _finished(figure)
+
+
+def found_down_the_ranking(curves: dict[str, pd.DataFrame], n_true: int, longest: int = 200) -> Figure:
+    """How many real rules stand among the first k of a ranking, for several rankings.
+
+    Args:
+        curves: Name of the ranking → result of `rule_checks.against_truth`.
+        n_true: How many real rules there are.
+        longest: Longest list looked at.
+    """
+    figure, axis = plt.subplots(figsize=(8.5, 4.2))
+    axis.plot([0, n_true, longest], [0, n_true, n_true], ls=":", color=QUIET)
+    axis.annotate(
+        "perfect", (n_true / 2, n_true / 2), xytext=(-6, 4), textcoords="offset points", ha="right", color="#666666"
+    )
+    for color, (name, curve) in zip(CYCLE, curves.items(), strict=False):
+        head = curve.head(longest)
+        hits = head["hit"].cumsum()
+        axis.step(
+            head["rank"],
+            hits,
+            where="post",
+            color=color,
+            label=f"by {name.replace('_', '-')}: {hits.iloc[-1] if len(hits) else 0} of {n_true}",
+        )
+    axis.set(
+        xlabel="rules looked at, best first", ylabel="real rules among them", xlim=(0, longest), ylim=(0, n_true * 1.08)
+    )
+    axis.legend(loc="lower right")
+    return _finished(figure)
+
+
+def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -> Figure:
+    """Confidence of rules where they were mined against their confidence in unseen baskets, sized by their count.
+
+    Args:
+        train: Rule table as mined.
+        test: The same rules recounted, in the same order.
+        n_named: How many rules to name: of those with the most baskets behind them, the ones that fell most.
+    """
+    figure, axis = plt.subplots(figsize=(7.4, 5.2))
+    solid = train["count"] >= train["count"].quantile(0.9)
+    fall = ((train["confidence"] - test["confidence"])[solid]).nlargest(n_named)
+    for place, row in enumerate(fall.index):
+        sides = (in_words(train[side][row])[:22] for side in ("antecedent", "consequent"))
+        x, y = train["confidence"][row] * 100, test["confidence"][row] * 100
+        note = axis.annotate(
+            " ⇒ ".join(sides),
+            (x, y),
+            xytext=(6 if x < 50 else -6, 8 - 16 * (place % 2)),
+            textcoords="offset points",
+            ha="left" if x < 50 else "right",
+            va="center",
+            fontsize=8,
+        )
+        note.set_in_layout(False)  # long names must not squeeze the plot
+    axis.plot([0, 100], [0, 100], ls=":", color=QUIET)
+    order = np.argsort(train["count"].to_numpy(), kind="stable")  # what rests on much is drawn on top
+    train, test = train.iloc[order], test.iloc[order]
+    counts = train["count"].to_numpy()
+    shade = mpl.colors.LogNorm(counts.min(), max(counts.max(), counts.min() + 1))
+    points = axis.scatter(
+        train["confidence"] * 100, test["confidence"] * 100, c=counts, norm=shade, cmap=SHADES, s=16, alpha=0.8, lw=0
+    )
+    figure.colorbar(points, ax=axis, label="baskets behind the rule when mined").ax.yaxis.set_major_formatter("{x:g}")
+    axis.set(xlabel="confidence where it was mined, %", ylabel="confidence in unseen baskets, %", aspect="equal")
+    axis.set(xlim=(0, 102), ylim=(0, 102), title=f"{len(train):,} rules; on the diagonal they kept their promise")
+    return _finished(figure)
+
+
+def found_by_evidence(shares: pd.DataFrame, strata: dict[str, int]) -> Figure:
+    """Share of real rules found against the number of baskets looked at, per stratum: mean and spread over draws.
+
+    Args:
+        shares: Column `baskets` and one per stratum with the share found, in [0, 1]; one row per draw.
+        strata: Name of each stratum, easiest first → number of rules in it.
+    """
+    figure, axis = plt.subplots(figsize=(8.5, 4))
+    means, spread = (getattr(shares.groupby("baskets"), name)() * 100 for name in ("mean", "std"))
+    nudge = np.linspace(0.985, 1.015, len(strata))  # keeps equal values apart
+    for color, (name, size), shift in zip(CYCLE, strata.items(), nudge, strict=False):
+        mean, sd = means[name], spread[name].fillna(0)
+        bars = [np.minimum(sd, mean), np.minimum(sd, 100 - mean)]
+        label = f"{name.replace('_', ' ')} ({size} rules)"
+        axis.errorbar(means.index * shift, mean, yerr=bars, fmt="o-", ms=4, capsize=3, color=color, label=label)
+    axis.set(
+        xscale="log",
+        ylim=(-4, 104),
+        xlabel="baskets looked at (logarithmic)",
+        ylabel="% of the planted pair rules found",
+    )
+    axis.set_xticks(means.index, [f"{baskets:,.0f}" for baskets in means.index])
+    axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    axis.legend(title="made to be", loc="upper left", bbox_to_anchor=(1, 1))
+    axis.set_title("Mean and standard deviation over draws")
+    return _finished(figure)

@@ -1,0 +1,504 @@
+"""Products as a graph: which are linked, how far a link reaches, what belongs together, what stands in the middle.
+
+A graph is a sparse matrix of items × items whose entries say how strong a link is. Everything here starts from counted
+pairs, so a graph can be no better than the counts behind it: lift alone is largest where two rare products met once by
+accident, and a graph drawn from it is a picture of accidents. Hence the filter by significance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.stats import norm, spearmanr
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
+
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.mining.itemsets import Baskets, as_matrix
+from llmarm_tutorial.mining.rule_checks import benjamini_hochberg, fisher_greater, pair_tests
+from llmarm_tutorial.recommend.counting import transitions
+
+MEANINGS = {
+    "count": "times together",
+    "confidence": "P(second | first)",
+    "lift": "lift",
+    "ppmi": "log2 of the lift, where above 0",
+}
+NO_COMMUNITY = -1  # label of an item without links
+
+
+@dataclass(frozen=True, eq=False)
+class ItemGraph:
+    """Items and the links between them.
+
+    Attributes:
+        weights: Strength of the link from item (row) to item (column), shape (n_items, n_items), above 0 where there is
+            a link; no item is linked to itself. Symmetric unless directed.
+        directed: Whether a link from a to b says nothing about one from b to a.
+        meaning: What a weight is, in words.
+    """
+
+    weights: sparse.csr_matrix
+    directed: bool = False
+    meaning: str = "weight"
+
+    def __post_init__(self) -> None:
+        weights = sparse.csr_matrix(self.weights, dtype=float, copy=True)
+        weights.sum_duplicates()
+        weights.eliminate_zeros()
+        if weights.shape[0] != weights.shape[1] or not (np.isfinite(weights.data) & (weights.data > 0)).all():
+            raise BadParameter("The weights of a graph are a square matrix of finite numbers from 0.")
+        if weights.diagonal().any():
+            raise BadParameter("An item is not linked to itself: set the diagonal of the weights to 0.")
+        if not self.directed and abs(weights - weights.T).max() > 1e-9 * max(weights.max(), 1.0):
+            raise BadParameter("The weights of an undirected graph are the same both ways: say directed=True instead.")
+        object.__setattr__(self, "weights", weights)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items, linked or not."""
+        return self.weights.shape[0]
+
+    @property
+    def n_links(self) -> int:
+        """Number of links; one between two items of an undirected graph counts once."""
+        return self.weights.nnz if self.directed else self.weights.nnz // 2
+
+    @property
+    def degree(self) -> np.ndarray:
+        """Linked items of each item, shape (n_items,), int64; in a directed graph links in and out are added up."""
+        out = np.diff(self.weights.indptr).astype(np.int64)
+        return out + np.bincount(self.weights.indices, minlength=self.n_items) if self.directed else out
+
+    def pairs(self) -> pd.DataFrame:
+        """The links, strongest first: `i`, `j` (item codes; i < j unless directed) and `weight`."""
+        found = (self.weights if self.directed else sparse.triu(self.weights)).tocoo()
+        table = pd.DataFrame({"i": found.row, "j": found.col, "weight": found.data})
+        return table.sort_values(["weight", "i", "j"], ascending=[False, True, True], ignore_index=True)
+
+    def to_networkx(self, labels: Sequence[Hashable] | None = None) -> nx.Graph:
+        """The same as a NetworkX graph with an edge attribute `weight`; items without links are in it, too.
+
+        Args:
+            labels: What the nodes are called, all different; None for their item codes.
+
+        Raises:
+            BadParameter: If there is not one label of its own per item.
+        """
+        labels = list(range(self.n_items)) if labels is None else list(labels)
+        if len(set(labels)) != self.n_items or len(labels) != self.n_items:
+            raise BadParameter(f"A graph of {self.n_items} items needs as many labels, no two of them the same.")
+        found = nx.DiGraph() if self.directed else nx.Graph()
+        found.add_nodes_from(labels)
+        edges = self.pairs().sort_values(["i", "j"])
+        found.add_weighted_edges_from((labels[i], labels[j], w) for i, j, w in edges.itertuples(index=False))
+        return found
+
+
+# --- from baskets to graphs ------------------------------------------------------------------------------------------
+
+
+def together(
+    baskets: Baskets,
+    weight: str = "lift",
+    *,
+    min_count: int = 1,
+    min_lift: float = 0.0,
+    max_q: float | None = 0.05,
+) -> ItemGraph:
+    """Items linked by what is in one basket; undirected.
+
+    Args:
+        baskets: Transactions with baskets, or a sparse matrix of baskets × items.
+        weight: "count"; "lift"; or "ppmi", its logarithm to the base of 2 where that is above 0 (Church & Hanks 1990).
+        min_count: Fewest baskets that hold both, from 1.
+        min_lift: Least lift, from 0.
+        max_q: Most expected share of false links among those kept (`rule_checks.pair_tests`, among all pairs of items
+            that occur), in (0, 1]; None lets chance in.
+
+    Returns:
+        The graph.
+
+    Raises:
+        UnknownName: If there is no such weight.
+        BadParameter: If a threshold is out of range.
+    """
+    _check_thresholds(min_count, max_q)
+    found = pair_tests(baskets)
+    n_items = as_matrix(baskets)[0].shape[1]
+    keep = (found["count"] >= min_count) & (found["lift"] >= min_lift)
+    if max_q is not None:
+        keep &= found["q_value"] <= max_q
+    found = found[keep]
+    i, j = found["i"].to_numpy(), found["j"].to_numpy()
+    values = _weights(weight, found["count"].to_numpy(), found["lift"].to_numpy(), None)
+    half = sparse.csr_matrix((values, (i, j)), shape=(n_items, n_items))
+    return ItemGraph(half + half.T, directed=False, meaning=MEANINGS[weight])
+
+
+def following(
+    data: Transactions, weight: str = "confidence", *, min_count: int = 1, max_q: float | None = 0.05
+) -> ItemGraph:
+    """Items linked to those of the same customer's next visit (without baskets: to the next event); directed.
+
+    What is counted are pairs of one visit and the next: a link says that visits after one with a hold b more often than
+    visits do that come after any visit. Buying the same again is left out.
+
+    Args:
+        data: Transactions with users and an order.
+        weight: "count"; "confidence", the share of visits after one with a that hold b; "lift"; or "ppmi".
+        min_count: Fewest pairs of visits with a, then b, from 1.
+        max_q: Most expected share of false links among those kept, among all ordered pairs of items, in (0, 1]; None
+            lets chance in.
+
+    Returns:
+        The graph.
+
+    Raises:
+        UnknownName: If there is no such weight.
+        BadParameter: If a threshold is out of range.
+        Lacks: If the data set has no users or no order.
+    """
+    _check_thresholds(min_count, max_q)
+    sequences, n_items = data.sequences(), len(data.items)
+    last = np.repeat(sequences.visits[sequences.offsets[1:] - 1], np.diff(sequences.offsets))
+    before = np.bincount(sequences.items[sequences.visits < last], minlength=n_items)
+    after = np.bincount(sequences.items[sequences.visits > 0], minlength=n_items)
+    n = int(sequences.visits[sequences.offsets[1:] - 1].sum())
+    steps = transitions(sequences, n_items).tocoo()
+    other = steps.row != steps.col
+    i, j, both = steps.row[other], steps.col[other], steps.data[other].astype(np.int64)
+    q = benjamini_hochberg(fisher_greater(both, before[i], after[j], np.full(len(i), n)), n_items * (n_items - 1))
+    keep = (both >= min_count) & (q <= (1 if max_q is None else max_q))
+    i, j, both = i[keep], j[keep], both[keep]
+    lift = both * n / (before[i].astype(float) * after[j])
+    values = _weights(weight, both, lift, both / before[i])
+    weights = sparse.csr_matrix((values, (i, j)), shape=(n_items, n_items))
+    return ItemGraph(weights, directed=True, meaning=MEANINGS[weight] + ", at the next visit")
+
+
+def from_rules(rules: pd.DataFrame, labels: Sequence[Hashable], measure: str = "confidence") -> ItemGraph:
+    """A directed graph of the rules with one item on either side; larger rules are no links and are left out.
+
+    Args:
+        rules: Rule table of `rules`.
+        labels: What the rules call the items, one label per item code.
+        measure: Column that gives the weights; links of weight 0 or below are left out.
+
+    Raises:
+        UnknownName: If there is no such column, or the rules hold an item that the labels lack.
+        BadParameter: If a weight is not finite.
+    """
+    if measure not in rules:
+        raise UnknownName("measure", measure, rules.columns)
+    code = {label: number for number, label in enumerate(labels)}
+    weights = sparse.dok_matrix((len(code), len(code)))
+    for x, y, value in rules[["antecedent", "consequent", measure]].itertuples(index=False):
+        strangers = (x | y) - set(code)
+        if strangers:
+            raise UnknownName("item", str(next(iter(strangers))), list(code)[:10], "These are the first ten items.")
+        if len(x) == len(y) == 1 and not value <= 0:
+            weights[code[next(iter(x))], code[next(iter(y))]] = value
+    return ItemGraph(weights.tocsr(), directed=True, meaning=measure)
+
+
+def strongest(graph: ItemGraph, k: int) -> ItemGraph:
+    """Keep the k strongest links of each item; in an undirected graph those that either end keeps.
+
+    Args:
+        graph: The graph.
+        k: Links per item (of those that lead away from it), from 1; among equals the lower item code is kept.
+
+    Raises:
+        BadParameter: If k is below 1.
+    """
+    if k < 1:
+        raise BadParameter(f"Keep at least 1 link per item, not {k}.")
+    weights = graph.weights.tocoo()
+    order = np.lexsort((weights.col, -weights.data, weights.row))
+    place = np.arange(len(order)) - graph.weights.indptr[weights.row[order]]
+    kept = order[place < k]
+    chosen = sparse.csr_matrix((weights.data[kept], (weights.row[kept], weights.col[kept])), shape=weights.shape)
+    return ItemGraph(chosen if graph.directed else chosen.maximum(chosen.T), graph.directed, graph.meaning)
+
+
+def at_least(graph: ItemGraph, weight: float) -> ItemGraph:
+    """Keep the links with at least this weight."""
+    weights = graph.weights.copy()
+    weights.data[weights.data < weight] = 0
+    return ItemGraph(weights, graph.directed, graph.meaning)
+
+
+def accidents(
+    first: Baskets, later: Baskets, *, top: int = 100, min_count: int = 1, max_q: float = 0.05
+) -> pd.DataFrame:
+    """What becomes of the pairs of highest lift in baskets that came later: with a filter and without.
+
+    Args:
+        first: Baskets in which the pairs are chosen.
+        later: Baskets with the same items in which they are counted again.
+        top: How many pairs of highest lift are looked at (equal ones: by item code).
+        min_count: Fewest baskets that hold both, for the second and third row.
+        max_q: As for `together`, for the third row.
+
+    Returns:
+        One row per way of choosing, `filter`: "none", "minimum count", "minimum count and significance"; `pairs`, and
+        their medians of `count` and `lift`, `lift_later` (0 where they did not meet again), and `met_again`, the share
+        of pairs that are together in any later basket.
+    """
+    found, again = pair_tests(first), pair_tests(later)
+    later_lift = again.set_index(["i", "j"])["lift"]
+    counted = found["count"] >= min_count
+    ways = {
+        "none": found,
+        "minimum count": found[counted],
+        "minimum count and significance": found[counted & (found["q_value"] <= max_q)],
+    }
+    rows = []
+    for name, table in ways.items():
+        best = table.sort_values(["lift", "i", "j"], ascending=[False, True, True]).head(top)
+        lift = later_lift.reindex(pd.MultiIndex.from_frame(best[["i", "j"]])).fillna(0.0)
+        medians = (best["count"].median(), best["lift"].median(), lift.median(), (lift > 0).mean())
+        rows.append((name, len(best), *medians))
+    return pd.DataFrame(rows, columns=["filter", "pairs", "count", "lift", "lift_later", "met_again"])
+
+
+# --- further than one link -------------------------------------------------------------------------------------------
+
+
+def hops(graph: ItemGraph, item: int, k: int = 2) -> pd.DataFrame:
+    """What can be reached from an item over at most k links, and by which path best.
+
+    The strength of a path is the product of its weights. Where weights exceed 1 (they are no chances) all are first
+    divided by the largest one; strengths then compare paths of one graph, no more.
+
+    Args:
+        graph: The graph.
+        item: Item code.
+        k: Most links of a path, from 1.
+
+    Returns:
+        One row per other item reached, by `hops`, then strength, falling: `item`, `hops` (fewest links), `strength`
+        (of the best path of at most k links), `path` (item codes from the first to the last).
+
+    Raises:
+        BadParameter: If there is no such item, or k is below 1.
+    """
+    if not 0 <= item < graph.n_items or k < 1:
+        raise BadParameter(f"hops needs an item from 0 to {graph.n_items - 1} and k from 1, not {item} and {k}.")
+    links = graph.weights.tocoo()
+    weight = links.data / max(links.data.max(initial=0.0), 1.0)
+    best = np.zeros(graph.n_items)
+    best[item] = 1.0
+    steps = np.where(np.arange(graph.n_items) == item, 0, -1)
+    paths: dict[int, tuple[int, ...]] = {item: (item,)}
+    for step in range(1, k + 1):
+        strength = best[links.row] * weight
+        order = np.lexsort((links.row, -strength, links.col))  # per target the best way in comes first
+        _, first = np.unique(links.col[order], return_index=True)
+        entered = order[first]
+        entered = entered[strength[entered] > best[links.col[entered]]]
+        paths |= {int(links.col[e]): (*paths[int(links.row[e])], int(links.col[e])) for e in entered}
+        best[links.col[entered]] = strength[entered]
+        steps[links.col[entered][steps[links.col[entered]] < 0]] = step
+    reached = np.flatnonzero(steps > 0)
+    table = pd.DataFrame({"item": reached, "hops": steps[reached], "strength": best[reached]})
+    table["path"] = pd.Series([paths[number] for number in reached.tolist()], dtype=object)
+    return table.sort_values(["hops", "strength", "item"], ascending=[True, False, True], ignore_index=True)
+
+
+def multi_hop(graph: ItemGraph, steps: int | None = None, *, restart: float = 0.15, first: int = 1) -> np.ndarray:
+    """Where a walker ends who follows links at random: association beyond being together.
+
+    A walk starts at an item, at each step it stops with chance `restart`, else it follows a link, chosen in proportion
+    to its weight. Without a limit this is personalised PageRank (Page et al. 1999), the walk with restart of Tong,
+    Faloutsos & Pan (2006).
+
+    Args:
+        graph: The graph.
+        steps: Longest walk; None for the limit of ever longer ones, which inverts a matrix of items × items.
+        restart: Chance to stop at each step, in (0, 1).
+        first: Fewest steps of the walks counted: 2 leaves direct links out. Above 1 only with a limit of steps.
+
+    Returns:
+        Chances that a walk from an item (row) ends at an item (column), shape (n_items, n_items); the diagonal is 0 and
+        so is what no walk reaches.
+
+    Raises:
+        BadParameter: If a parameter is out of range.
+    """
+    if not 0 < restart < 1 or first < 1 or (first > 1 and steps is None) or (steps is not None and steps < first):
+        raise BadParameter("multi_hop needs a restart in (0, 1), first from 1, and steps from first on (or None).")
+    out = np.asarray(graph.weights.sum(axis=1)).ravel()
+    step = sparse.diags(1 / np.where(out > 0, out, 1)) @ graph.weights
+    if steps is None:
+        inverse = np.linalg.inv(np.eye(graph.n_items) - (1 - restart) * step.toarray())
+        chances = restart * inverse
+    else:
+        chances, walk = np.zeros((graph.n_items, graph.n_items)), np.eye(graph.n_items)
+        for length in range(1, steps + 1):
+            walk = (1 - restart) * (step.T @ walk.T).T
+            if length >= first:
+                chances += restart * walk
+    np.fill_diagonal(chances, 0)
+    return np.maximum(chances, 0)
+
+
+# --- groups and middles ----------------------------------------------------------------------------------------------
+
+
+def communities(graph: ItemGraph, *, seed: int = 0, resolution: float = 1.0) -> np.ndarray:
+    """Groups of items with more links inside than chance would put there (Louvain: Blondel et al. 2008).
+
+    Args:
+        graph: The graph.
+        seed: Seed of the order in which items are tried.
+        resolution: Above 1 for more and smaller groups, below for fewer.
+
+    Returns:
+        Label of each item, shape (n_items,): 0 for the largest group, and so on; `NO_COMMUNITY` without links.
+    """
+    linked = graph.to_networkx()
+    linked.remove_nodes_from(list(nx.isolates(linked)))
+    labels = np.full(graph.n_items, NO_COMMUNITY)
+    if not len(linked):
+        return labels
+    groups = nx.community.louvain_communities(linked, weight="weight", resolution=resolution, seed=seed)
+    for number, group in enumerate(sorted(map(sorted, groups), key=lambda group: (-len(group), group))):
+        labels[group] = number
+    return labels
+
+
+class Agreement(NamedTuple):
+    """How far two ways to group the same items agree.
+
+    Attributes:
+        items: Items that both ways group.
+        groups: Groups of the first.
+        others: Groups of the second.
+        nmi: Normalised mutual information (arithmetic mean), in [0, 1]; many small groups alone make it large.
+        by_chance: Its mean when the first labels are dealt out at random.
+        by_chance_high: What chance exceeds in one of twenty deals only.
+        p_value: Share of deals that reach the value, the true one among them.
+        ami: Adjusted mutual information (Vinh, Epps & Bailey 2010): 0 by chance, 1 for the same groups.
+        ari: Adjusted Rand index (Hubert & Arabie 1985), on the same scale.
+    """
+
+    items: int
+    groups: int
+    others: int
+    nmi: float
+    by_chance: float
+    by_chance_high: float
+    p_value: float
+    ami: float
+    ari: float
+
+
+def agreement(labels: np.ndarray, other: Sequence[Any], *, permutations: int = 500, seed: int = 0) -> Agreement:
+    """Compare communities with groups known otherwise, such as departments, and with groups dealt out at random.
+
+    Args:
+        labels: Label per item, shape (n_items,); items of `NO_COMMUNITY` are left out.
+        other: Group per item, shape (n_items,), text or numbers; missing ones are left out.
+        permutations: Random deals, from 1.
+        seed: Seed of the deals.
+
+    Raises:
+        BadParameter: If the two are not of the same length, or no item is in both.
+    """
+    labels, other = np.asarray(labels), pd.Series(other).reset_index(drop=True)
+    if len(labels) != len(other) or permutations < 1:
+        raise BadParameter(f"There are {len(labels)} labels and {len(other)} groups, and {permutations} deals: give as "
+                           "many of one as of the other, and at least 1 deal.")  # fmt: skip
+    both = (labels != NO_COMMUNITY) & other.notna().to_numpy()
+    if not both.any():
+        raise BadParameter("No item is in both groupings: the graph has no links, or the groups are all missing.")
+    mine, theirs = labels[both], pd.factorize(other[both], sort=True)[0]
+    value = normalized_mutual_info_score(theirs, mine)
+    rng = np.random.default_rng(seed)
+    chance = np.array([normalized_mutual_info_score(theirs, rng.permutation(mine)) for _ in range(permutations)])
+    return Agreement(
+        int(both.sum()),
+        len(np.unique(mine)),
+        len(np.unique(theirs)),
+        float(value),
+        float(chance.mean()),
+        float(np.quantile(chance, 0.95)),
+        float((1 + (chance >= value - 1e-12).sum()) / (1 + permutations)),
+        float(adjusted_mutual_info_score(theirs, mine)),
+        float(adjusted_rand_score(theirs, mine)),
+    )
+
+
+def centrality(graph: ItemGraph, *, pivots: int | None = None, seed: int = 0) -> pd.DataFrame:
+    """How much in the middle each item stands.
+
+    Args:
+        graph: The graph.
+        pivots: Start betweenness from so many items drawn at random, which is much faster in large graphs (Brandes &
+            Pich 2007); None for all.
+        seed: Seed of that draw.
+
+    Returns:
+        A row per item code: `degree` (links); `strength` (sum of their weights); `pagerank` (Page et al. 1999, damping
+        0.85); `betweenness` (share of shortest paths between others that lead through it, links counting 1 each:
+        Freeman 1977).
+    """
+    linked = graph.to_networkx()
+    strength = np.asarray(graph.weights.sum(axis=1)).ravel()
+    if graph.directed:
+        strength = strength + np.asarray(graph.weights.sum(axis=0)).ravel()
+    pivots = None if pivots is None else min(pivots, graph.n_items)
+    between = nx.betweenness_centrality(linked, k=pivots, seed=seed)
+    rank = nx.pagerank(linked, weight="weight")
+    values = {name: [found[item] for item in range(graph.n_items)] for name, found in
+              (("pagerank", rank), ("betweenness", between))}  # fmt: skip
+    return pd.DataFrame({"degree": graph.degree, "strength": strength, **values})
+
+
+def against_sales(table: pd.DataFrame, sales: np.ndarray) -> pd.DataFrame:
+    """How far a centrality only says what sells: its rank correlation with sales.
+
+    Args:
+        table: Measures per item, such as the result of `centrality`.
+        sales: Baskets (or events) of each item, shape (n_items,); items that were never sold are left out.
+
+    Returns:
+        One row per measure: `measure`, `items`, `spearman` (−1 … 1), `low`, `high` (95 %: Bonett & Wright 2000).
+
+    Raises:
+        BadParameter: If there is not one number per item, or fewer than four items were sold.
+    """
+    sales = np.asarray(sales, dtype=float)
+    if len(sales) != len(table):
+        raise BadParameter(f"There are sales of {len(sales)} items for {len(table)} items: give one number per item.")
+    sold = sales > 0
+    n = int(sold.sum())
+    if n < 4:
+        raise BadParameter(f"A correlation with sales needs four items that were sold, not {n}.")
+    rho = np.array([spearmanr(table[name].to_numpy()[sold], sales[sold]).statistic for name in table])
+    with np.errstate(divide="ignore"):
+        middle, reach = np.arctanh(rho), norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
+    columns = {"spearman": rho, "low": np.tanh(middle - reach), "high": np.tanh(middle + reach)}
+    return pd.DataFrame({"measure": list(table), "items": n, **columns})
+
+
+def _check_thresholds(min_count: int, max_q: float | None) -> None:
+    if min_count < 1 or (max_q is not None and not 0 < max_q <= 1):
+        raise BadParameter(f"Links need min_count from 1 and max_q in (0, 1] or None, not {min_count} and {max_q}.")
+
+
+def _weights(name: str, count: np.ndarray, lift: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
+    known = {"count": count, "lift": lift, "ppmi": np.maximum(np.log2(lift), 0)}
+    if confidence is not None:
+        known["confidence"] = confidence
+    if name not in known:
+        raise UnknownName("weight of links", name, known)
+    return known[name]

@@ -1,0 +1,272 @@
+"""Exercises that check themselves: a learner hands in a value and is told what is right, or what to think about.
+
+An exercise is defined in `exercises/lesson_NN.py`. A lesson ends the cell of an answer with
+`_ = check.exercise("01.1", answer)`; the learner may run `check.hint("01.1")` in a new cell. Attempts are kept on the
+learner's own machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import inspect
+import json
+import math
+import numbers
+import os
+import pkgutil
+import re
+import reprlib
+import textwrap
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmarm_tutorial.errors import DataError, LlmarmError, UnknownName
+from llmarm_tutorial.lesson import exercises
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SOLUTION_MARK = "### BEGIN SOLUTION"
+_WANTS_A_NUMBER = re.compile(r"\b(float|int|real number)\b")
+_hints_shown: dict[str, int] = {}
+
+
+class WrongAnswer(LlmarmError):
+    """An answer did not pass, and the check was strict."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Attributes:
+        id: Lesson and number, such as "01.2".
+        title: What is asked, in a few words.
+        checks: Pairs of a predicate on the learner's value and the message for who does not fulfil it; the message
+            teaches (what to think about) and does not give the answer away. The first one that fails shows.
+        hints: Help in growing measure.
+    """
+
+    id: str
+    title: str
+    checks: Sequence[tuple[Callable[[Any], Any], str]]
+    hints: Sequence[str] = ()
+
+    def complaint(self, value: Any) -> str | None:
+        """What is wrong with a value, or None if it passes."""
+        if is_gap(value):
+            return "not answered yet: replace the ... by your own code and run the cell again."
+        for predicate, message in self.checks:
+            try:
+                passed = bool(predicate(value))
+            except Exception as error:  # a learner may hand in anything: told what it is, not shown our traceback
+                return _what_went_wrong(value, error, message)
+            if not passed:
+                return message
+        return None
+
+
+def exercise(id: str, value: Any, *, strict: bool = False) -> bool:
+    """Check a learner's value, say what is to be said, and keep the attempt.
+
+    Nothing is kept of a gap that is still open, nor when the running cell shows the solution, as in a lesson's own
+    notebook: that is nobody's attempt.
+
+    Args:
+        id: The exercise, such as "01.2".
+        value: The learner's answer; `...`, or a function of nothing else, counts as not answered.
+        strict: Raise instead of printing when the answer does not pass; also switched on by `LLMARM_CHECK_STRICT=1`.
+
+    Returns:
+        Whether the answer passed; a lesson assigns it to `_`, so that the message stands alone below the cell.
+
+    Raises:
+        UnknownName: If there is no such exercise.
+        WrongAnswer: If the check is strict and the answer does not pass.
+    """
+    task = _find(id)
+    complaint = task.complaint(value)
+    is_open = is_gap(value)
+    if not is_open and SOLUTION_MARK not in _running_cell():
+        _keep({"exercise": id, "kind": "answer", "correct": complaint is None, "answer": reprlib.repr(value)[:200]})
+    if complaint is None:
+        print(f"[correct] {id} {task.title}")
+        return True
+    if strict or os.environ.get("LLMARM_CHECK_STRICT", "") not in ("", "0"):
+        raise WrongAnswer(f"{id} {task.title}: {complaint}")
+    more = f' A hint: run check.hint("{id}") in a new cell' if task.hints else ""
+    print(f"[{'open' if is_open else 'not yet'}] {id} {task.title}: {complaint}{more}")
+    return False
+
+
+def is_gap(value: Any) -> bool:
+    """Whether an answer is what the exercise edition holds: `...`, or a function whose body is no more than that."""
+    if value is ...:
+        return True
+    if not inspect.isfunction(value):
+        return False
+    try:
+        definition = ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+    except (OSError, SyntaxError):  # made without a source, or a lambda within an expression
+        return False
+    if not isinstance(definition, ast.FunctionDef):
+        return False
+    body = definition.body if ast.get_docstring(definition) is None else definition.body[1:]
+    return all(isinstance(part, ast.Expr) and getattr(part.value, "value", None) is ... for part in body)
+
+
+def near(value: Any, wanted: float, relative: float = 1e-6) -> bool:
+    """Whether an answer is the wanted number, up to a relative difference."""
+    return math.isclose(float(value), wanted, rel_tol=relative)
+
+
+def hint(id: str) -> None:
+    """Print the next hint of an exercise.
+
+    Raises:
+        UnknownName: If there is no such exercise.
+    """
+    task = _find(id)
+    shown = _hints_shown.get(id, 0)
+    if shown >= len(task.hints):
+        print(
+            f"[hint] {id}: there are no {'more ' if shown else ''}hints; the solution is in the lesson's own notebook."
+        )
+        return
+    _hints_shown[id] = shown + 1
+    _keep({"exercise": id, "kind": "hint", "number": shown + 1})
+    print(f"[hint {shown + 1} of {len(task.hints)}] {task.hints[shown]}")
+
+
+def progress() -> pd.DataFrame:
+    """A row per exercise of all lessons: title, number of answers and of hints, whether it is solved."""
+    import pandas as pd
+
+    attempts = _read(_attempts_file()) if _attempts_file().exists() else []
+    rows = []
+    for name in _modules():
+        for task in _definitions(name).values():
+            mine = [a for a in attempts if a["exercise"] == task.id]
+            answers = [a for a in mine if a["kind"] == "answer"]
+            solved = any(a["correct"] for a in answers)
+            rows.append((task.id, task.title, len(answers), len(mine) - len(answers), solved))
+    return pd.DataFrame(rows, columns=["exercise", "title", "answers", "hints", "solved"]).set_index("exercise")
+
+
+def collect(folder: str | Path) -> pd.DataFrame:
+    """Attempts of several students, for their instructor.
+
+    Args:
+        folder: Folder of the students' attempt files, one `*.jsonl` each, named by the student.
+
+    Returns:
+        Columns student, exercise, answers, hints, solved, first (time of the first attempt), last.
+
+    Raises:
+        DataError: If there is no such file, or one cannot be read.
+    """
+    import pandas as pd
+
+    files = sorted(Path(folder).glob("*.jsonl"))
+    if not files:
+        raise DataError(f"The folder {folder} holds no attempt files (*.jsonl, one per student).")
+    attempts = pd.DataFrame([{"student": file.stem} | attempt for file in files for attempt in _read(file)])
+    attempts["time"] = pd.to_datetime(attempts["time"])
+    attempts["correct"] = attempts.get("correct", pd.Series(index=attempts.index, dtype=object)).eq(True)
+    table = attempts.groupby(["student", "exercise"]).agg(
+        answers=("kind", lambda kinds: int((kinds == "answer").sum())),
+        hints=("kind", lambda kinds: int((kinds == "hint").sum())),
+        solved=("correct", "any"),
+        first=("time", "min"),
+        last=("time", "max"),
+    )
+    return table.reset_index()
+
+
+def _what_went_wrong(value: Any, error: Exception, message: str) -> str:
+    """What to say when a check could not be carried out on a value."""
+    kind, words = type(value).__name__, " ".join(str(error).split())[:300]
+    raised = f"{type(error).__name__}: {words}" if words else type(error).__name__
+    if _comes_from(value, error):
+        return f"your function raised {raised.rstrip('.')}. {message[:1].upper()}{message[1:]}"
+    if isinstance(error, TypeError | ValueError) and _WANTS_A_NUMBER.search(words):
+        if isinstance(value, str):
+            return "give a number, without quotes; this is text (str)."
+        if f"'{kind}'" in words and not isinstance(value, numbers.Number):
+            return f"give a number; this is of type {kind}."
+    return f"this check cannot use an answer of type {kind} ({raised}). {message[:1].upper()}{message[1:]}"
+
+
+def _comes_from(value: Any, error: Exception) -> bool:
+    """Whether an error was raised inside a learner's function, or by calling it with what the exercise asks for."""
+    if not inspect.isfunction(value):
+        return False
+    code = inspect.unwrap(value).__code__
+    inside = any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
+    return inside or str(error).startswith(f"{value.__qualname__}() ")
+
+
+def _running_cell() -> str:
+    """The source of the notebook cell that runs; empty outside IPython."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    return shell.history_manager.input_hist_raw[-1] if shell else ""
+
+
+def _modules() -> list[str]:
+    return sorted(m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name.startswith("lesson_"))
+
+
+def _definitions(module: str) -> dict[str, Exercise]:
+    return {task.id: task for task in importlib.import_module(f"{exercises.__name__}.{module}").EXERCISES}
+
+
+def _find(id: str) -> Exercise:
+    module = f"lesson_{id.partition('.')[0]}"
+    known = _definitions(module) if module in _modules() else {}
+    if id not in known:
+        raise UnknownName("exercise", id, known or [task for name in _modules() for task in _definitions(name)])
+    return known[id]
+
+
+def _attempts_file() -> Path:
+    if chosen := os.environ.get("LLMARM_ATTEMPTS"):
+        return Path(chosen)
+    from llmarm_tutorial.data import loading as catalog
+
+    return catalog.data_home() / "attempts.jsonl"
+
+
+def _keep(attempt: dict[str, Any]) -> None:
+    """Append an attempt to the learner's file; a lesson goes on where that is not possible, and says so once."""
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds")} | attempt, ensure_ascii=False)
+    path = _attempts_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    except OSError as error:
+        _say_not_kept(str(path), error.strerror)
+
+
+@functools.cache
+def _say_not_kept(path: str, reason: str) -> None:
+    print(f"[note] attempts are not kept: {path} cannot be written ({reason}).")
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    attempts = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            attempt = json.loads(line)
+            attempts.append(attempt | {"exercise": attempt["exercise"], "kind": attempt["kind"]})
+        except (ValueError, KeyError, TypeError):
+            raise DataError(f"Line {number} of {path} is not an attempt; remove the line.") from None
+    return attempts

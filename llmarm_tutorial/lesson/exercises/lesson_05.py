@@ -1,0 +1,99 @@
+"""Exercises of lesson 05."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmarm_tutorial.lesson.check import Exercise, near
+
+LEFT, RIGHT = np.array([0, 0, 1, 3, 4]), np.array([1, 2, 2, 4, 5])
+PART_OF = np.array([0, 0, 1, 2, 2, 1])
+SAID = np.array([0.55, 0.55, 0.95, 0.95, 0.95, 0.95, 0.7, 1.0])
+CAME_TRUE = np.array([True, False, True, True, True, False, True, True])
+
+EXERCISES = [
+    Exercise(
+        id="05.1",
+        title="macro F1 by hand",
+        checks=[
+            (lambda v: 0 <= float(v) <= 1, "an F1 lies between 0 and 1."),
+            (lambda v: not near(v, 0.8), "that is the accuracy; macro F1 averages over the classes."),
+            (lambda v: not near(v, 8 / 9), "that is the F1 of class a; average it with that of class b."),
+            (
+                lambda v: not near(v, (0.8 * 16 + 0.2 * 0) / 18),
+                "the classes count alike, whatever their size.",
+            ),
+            (lambda v: near(v, 4 / 9), "F1 of a is 2 · 0.8 · 1 / 1.8, that of b is 0; take the mean."),
+        ],
+        hints=[
+            "For class a: how many of those called a are a (precision)? How many of those that are a were called a?",
+            "F1 = 2PR / (P + R) with P = 0.8 and R = 1; class b gets 0.",
+        ],
+    ),
+    Exercise(
+        id="05.2",
+        title="how much LoRA trains",
+        checks=[
+            (lambda v: float(v) == int(v), "a number of weights is whole."),
+            (lambda v: int(v) != 4 * 64 * 64, "that is the matrices themselves, which stay frozen."),
+            (lambda v: int(v) != 2 * 4 * 64, "that is one matrix; queries and values, in each layer."),
+            (lambda v: int(v) != 4 * 4 * 64, "each matrix gets two thin ones, A and B."),
+            (lambda v: int(v) == 4 * 2 * 4 * 64, "four matrices, for each two thin ones of 4 × 64."),
+        ],
+        hints=[
+            "How many matrices get an update? Two in each of two layers.",
+            "An update BA of rank 4 has 4 rows of 64 in A and 64 rows of 4 in B.",
+        ],
+    ),
+    Exercise(
+        id="05.3",
+        title="divide pairs by product",
+        checks=[
+            (callable, "hand in the function itself, without calling it."),
+            (lambda f: f(LEFT, RIGHT, PART_OF) is not None, "the function returns nothing: end it with a return."),
+            (lambda f: len(f(LEFT, RIGHT, PART_OF)) == len(LEFT), "return one part for each pair."),
+            (
+                lambda f: list(f(LEFT, RIGHT, PART_OF))[1] == -1,
+                "products 0 and 2 are in different parts: that pair belongs to none.",
+            ),
+            (
+                lambda f: list(f(LEFT, RIGHT, PART_OF)) == [0, -1, -1, 2, -1],
+                "a pair belongs to a part when both of its products do.",
+            ),
+        ],
+        hints=[
+            "`part_of[i]` is the part of the first product of every pair, all at once.",
+            "`np.where(condition, a, b)` chooses between two arrays.",
+        ],
+    ),
+    Exercise(
+        id="05.4",
+        title="calibration error",
+        checks=[
+            (callable, "hand in the function itself, without calling it."),
+            (lambda f: f(SAID, CAME_TRUE) is not None, "the function returns nothing: end it with a return."),
+            (
+                lambda f: near(f(np.array([0.95, 0.95]), np.array([True, True])), 0.05),
+                "two sure and right answers at 0.95 are 0.05 from the truth.",
+            ),
+            (
+                lambda f: near(f(np.array([0.55, 0.55]), np.array([True, False])), 0.05),
+                "within a bin, take the distance of the *mean* probability from the *share* of right answers.",
+            ),
+            (
+                lambda f: (
+                    near(f(np.array([1.0, 1.0]), np.array([True, True])), 0) or f(np.ones(2), np.ones(2) > 0) == 0
+                ),
+                "a probability of exactly 1 belongs into the last bin.",
+            ),
+            (
+                lambda f: near(f(SAID, CAME_TRUE), (2 * 0.05 + 5 * (0.96 - 0.8) + 1 * 0.3) / 8),
+                "weigh each bin by the number of examples in it.",
+            ),
+        ],
+        hints=[
+            "The bin of a probability p is int(10 · p), and 9 for p = 1.",
+            "Sum over the bins of |mean p − share right| · (examples in the bin / all examples).",
+        ],
+    ),
+]

@@ -1,0 +1,148 @@
+"""The exercises of lesson 06: cosine, fusing two lists, trading relevance for diversity, and a fair promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from llmarm_tutorial.lesson.check import Exercise, near
+
+SCORES = np.array([1.0, 0.95, 0.6, 0.3])
+SIMILAR = np.array([[1.0, 0.9, 0.1, 0.0], [0.9, 1.0, 0.1, 0.0], [0.1, 0.1, 1.0, 0.5], [0.0, 0.0, 0.5, 1.0]])
+
+# two seasons: within each, a says nothing about b; over both together it seems to
+SEASON = np.repeat([0, 1], 100)
+BOUGHT_A = np.concatenate([np.arange(100) < 10, np.arange(100) < 50])
+BOUGHT_B = np.concatenate([np.arange(100) % 10 == 0, np.arange(100) % 2 == 0])
+
+
+def _list(answer: Any) -> list[int]:
+    return [int(item) for item in answer]
+
+
+def _fair(function: Callable[..., float], a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
+    return float(function(a, b, season, 100))
+
+
+def _by_hand(a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
+    """Difference of shares in each season, weighted with n₁n₀/(n₁ + n₀), for 100 buyers."""
+    parts = [(a[season == s], b[season == s]) for s in np.unique(season)]
+    weights = [x.sum() * (~x).sum() / len(x) for x, _ in parts]
+    return 100 * float(np.average([y[x].mean() - y[~x].mean() for x, y in parts], weights=weights))
+
+
+_RANDOM = np.random.default_rng(6)
+DRAWN_SEASON = _RANDOM.integers(0, 3, 600)
+DRAWN_A = _RANDOM.random(600) < np.array([0.1, 0.3, 0.6])[DRAWN_SEASON]
+DRAWN_B = _RANDOM.random(600) < np.array([0.1, 0.2, 0.5])[DRAWN_SEASON] + 0.3 * DRAWN_A
+
+EXERCISES = [
+    Exercise(
+        id="06.1",
+        title="a cosine, divided twice",
+        checks=[
+            (lambda v: len(v) == 2, "hand in two numbers: the similarities of x to y and of x to z."),
+            (
+                lambda v: not (near(v[0], 1) and near(v[1], 0.6)),
+                "these are the cosines; the formula divides by both lengths once more.",
+            ),
+            (
+                lambda v: not (near(v[0], 50) and near(v[1], 3)),
+                "these are the products; divide by both lengths, and then again.",
+            ),
+            (lambda v: near(v[0], 1 / 50), "x and y have lengths 5 and 10."),
+            (lambda v: near(v[1], 0.6 / 5), "x and z have lengths 5 and 1."),
+        ],
+        hints=[
+            "The length of (3, 4) is the square root of 9 + 16.",
+            "Cosine: x · y divided by the length of x and by the length of y. Then divide by both again.",
+            "The product of x and y is 50, their lengths are 5 and 10; the product of x and z is 3.",
+        ],
+    ),
+    Exercise(
+        id="06.2",
+        title="reciprocal rank fusion",
+        checks=[
+            (lambda v: isinstance(v, str | list | tuple), "hand in the three letters in order, as a list or as text."),
+            (lambda v: sorted(v) == ["A", "B", "C"], "each of A, B and C stands once in the answer."),
+            (
+                lambda v: v[0] == "B",
+                "an item on two lists gets something from both; only one stands that high on both.",
+            ),
+            (
+                lambda v: list(v) == ["B", "C", "A"],
+                "compare 1/(60 + 3) + 1/(60 + 2) with 1/(60 + 1): with 60 added, being on both lists is worth a lot.",
+            ),
+        ],
+        hints=[
+            "Add up 1/(60 + rank) over the lists that hold the item.",
+            "A: 1/61. B: 1/62 + 1/61. C: 1/63 + 1/62.",
+        ],
+    ),
+    Exercise(
+        id="06.3",
+        title="maximal marginal relevance",
+        checks=[
+            (callable, "hand in the function itself, without calling it."),
+            (lambda f: f(SCORES, SIMILAR, 1.0, 2) is not None, "the function returns nothing: end it with a return."),
+            (lambda f: len(_list(f(SCORES, SIMILAR, 0.5, 3))) == 3, "return a list of k items."),
+            (
+                lambda f: len(set(_list(f(SCORES, SIMILAR, 0.1, 4)))) == 4,
+                "an item that was chosen is no candidate again.",
+            ),
+            (
+                lambda f: _list(f(SCORES, SIMILAR, 1.0, 4)) == [0, 1, 2, 3],
+                "with trade = 1 only the scores count: the order is that of the scores.",
+            ),
+            (lambda f: _list(f(SCORES, SIMILAR, 0.5, 1)) == [0], "the first item is the one with the highest score."),
+            (
+                lambda f: _list(f(SCORES, SIMILAR, 0.5, 2)) == [0, 2],
+                "take off (1 - trade) times the similarity to the nearest item chosen so far.",
+            ),
+            (
+                lambda f: _list(f(SCORES, SIMILAR, 0.3, 4)) == [0, 2, 3, 1],
+                "compare a candidate with all items chosen so far and take the largest similarity, not the last.",
+            ),
+        ],
+        hints=[
+            "Start with the best item, then choose one after the other.",
+            "Value of a candidate: trade × its score − (1 − trade) × its largest similarity to an item chosen so far.",
+            "`similarity[:, chosen].max(axis=1)` gives the second term for all items; set those chosen to -np.inf.",
+        ],
+    ),
+    Exercise(
+        id="06.4",
+        title="a promotion, judged within seasons",
+        checks=[
+            (callable, "hand in the function itself, without calling it."),
+            (
+                lambda f: f(BOUGHT_A, BOUGHT_B, SEASON, 100) is not None,
+                "the function returns nothing: end it with a return.",
+            ),
+            (
+                lambda f: not near(_fair(f, BOUGHT_A, BOUGHT_B, SEASON), _naive(BOUGHT_A, BOUGHT_B), 1e-3),
+                "this is the naive number; compare baskets of the same season only.",
+            ),
+            (
+                lambda f: abs(_fair(f, BOUGHT_A, BOUGHT_B, SEASON)) < 1e-9,
+                "two seasons, in each of which a says nothing about b: the answer is 0.",
+            ),
+            (
+                lambda f: near(_fair(f, DRAWN_A, DRAWN_B, DRAWN_SEASON), _by_hand(DRAWN_A, DRAWN_B, DRAWN_SEASON)),
+                "weight the difference of each season with n₁n₀/(n₁ + n₀) and multiply the mean by the buyers.",
+            ),
+        ],
+        hints=[
+            "In each season take the share of b among the baskets with a, less that among those without.",
+            "With n₁ baskets with a and n₀ without, the season's weight is n₁n₀/(n₁ + n₀).",
+            "`np.average(differences, weights=weights)` times the number of buyers.",
+        ],
+    ),
+]
+
+
+def _naive(a: np.ndarray, b: np.ndarray) -> float:
+    """What comes out if the seasons are thrown together, for 100 buyers."""
+    return 100 * float(b[a].mean() - b[~a].mean())

@@ -1,0 +1,119 @@
+"""The exercises of lesson 07: temperature, both divergences, the loss of distillation, and vectors in codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from llmarm_tutorial.lesson.check import Exercise, near
+
+FORWARD = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
+REVERSE = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
+_RANDOM = np.random.default_rng(7)
+STUDENT, TEACHER = _RANDOM.normal(size=(2, 9))
+VECTORS, BOOKS = _RANDOM.normal(size=(40, 6)), _RANDOM.normal(size=(3, 5, 2))
+
+
+def _log_chances(scores: np.ndarray) -> np.ndarray:
+    return scores - np.log(np.exp(scores).sum())
+
+
+def _loss(alpha: float, heat: float) -> float:
+    """The loss for the drawn scores, product 4 bought."""
+    log_p, log_q = _log_chances(TEACHER / heat), _log_chances(STUDENT / heat)
+    soft = heat**2 * float(np.exp(log_p) @ (log_p - log_q))
+    return (1 - alpha) * -float(_log_chances(STUDENT)[4]) + alpha * soft
+
+
+def _told(function: Callable[..., float], alpha: float, heat: float) -> float:
+    return float(function(STUDENT.copy(), TEACHER.copy(), 4, alpha, heat))
+
+
+def _nearest() -> np.ndarray:
+    return np.stack(
+        [((VECTORS[:, 2 * p : 2 * p + 2, None] - BOOKS[p].T) ** 2).sum(axis=1).argmin(axis=1) for p in range(3)], axis=1
+    )
+
+
+def _codes(function: Callable[..., Any]) -> np.ndarray:
+    return np.asarray(function(VECTORS.copy(), BOOKS.copy()))
+
+
+EXERCISES = [
+    Exercise(
+        id="07.1",
+        title="a temperature",
+        checks=[
+            (lambda v: len(v) == 2, "hand in two numbers: the chance of the first product at T = 1 and at T = 2."),
+            (lambda v: near(v[0], 0.9), "at T = 1 the two weigh 9 and 1."),
+            (lambda v: not near(v[1], 0.9 / 2), "divide the scores by the temperature, not the chances."),
+            (lambda v: near(v[1], 0.75), "at T = 2 the score is half of ln 9, which is ln 3."),
+        ],
+        hints=[
+            "Raise e to the scores: ln 9 becomes 9, and 0 becomes 1. A chance is one of these by their sum.",
+            "Half of ln 9 is the logarithm of the square root of 9.",
+        ],
+    ),
+    Exercise(
+        id="07.2",
+        title="two divergences",
+        checks=[
+            (lambda v: len(v) == 2, "hand in two numbers: forward, reverse."),
+            (
+                lambda v: not (near(v[0], REVERSE, 2e-2) and near(v[1], FORWARD, 2e-2)),
+                "the right numbers in the wrong order: forward is weighted with what the teacher says.",
+            ),
+            (
+                lambda v: not (near(v[0], FORWARD / np.log(2), 2e-2) and near(v[1], REVERSE / np.log(2), 2e-2)),
+                "these are bits; nats take the natural logarithm.",
+            ),
+            (lambda v: near(v[0], FORWARD, 2e-2), "forward: ½ ln(½ / ¾) + ½ ln(½ / ¼)."),
+            (lambda v: near(v[1], REVERSE, 2e-2), "reverse: ¾ ln(¾ / ½) + ¼ ln(¼ / ½)."),
+        ],
+        hints=[
+            "The first argument of KL stands outside the logarithm, as a weight, and inside it above the line.",
+            "np.log is the natural logarithm.",
+        ],
+    ),
+    Exercise(
+        id="07.3",
+        title="the loss of distillation",
+        checks=[
+            (callable, "hand in the function itself, without calling it."),
+            (lambda f: near(_told(f, 0.0, 1.0), _loss(0.0, 1.0)), "with α = 0 it is −ln of what q gives it."),
+            (lambda f: near(_told(f, 1.0, 1.0), _loss(1.0, 1.0)), "with α = 1 and T = 1 it is KL(teacher ‖ student)."),
+            (
+                lambda f: not near(_told(f, 1.0, 2.0), _loss(1.0, 2.0) / 4),
+                "the soft part is multiplied by the square of the temperature.",
+            ),
+            (lambda f: near(_told(f, 1.0, 2.0), _loss(1.0, 2.0)), "divide both scores by T in the soft part."),
+            (
+                lambda f: near(_told(f, 0.3, 2.0), _loss(0.3, 2.0)),
+                "the hard part stays at temperature 1 and gets the weight 1 − α.",
+            ),
+        ],
+        hints=[
+            "Write a helper that turns scores into logarithms of chances, and use it three times.",
+            "Hard part: −log q of the bought product, at T = 1. Soft part: T² times the sum of p (log p − log q).",
+        ],
+    ),
+    Exercise(
+        id="07.4",
+        title="vectors in codes",
+        checks=[
+            (callable, "hand in the function itself, without calling it."),
+            (lambda f: _codes(f).shape == (40, 3), "return one number per vector and codebook: shape (n, parts)."),
+            (
+                lambda f: bool(np.all((_codes(f) >= 0) & (_codes(f) < 5))),
+                "a code is the number of an entry, from 0 to one below their number.",
+            ),
+            (lambda f: bool((_codes(f) == _nearest()).all()), "take the entry that is nearest to that part."),
+        ],
+        hints=[
+            "vectors.reshape(n, parts, -1) cuts each vector into equal parts.",
+            "For each part: the squared differences to all entries of its codebook, summed, and the argmin of that.",
+        ],
+    ),
+]  # fmt: skip

@@ -1,0 +1,307 @@
+"""Sequential rules: Y comes after X. From patterns, or for all pairs of items within a window of visits.
+
+Tables have the columns of `rules`, so everything that ranks, selects or scores rules works on them, too. What is
+counted is said at each function: sequences, visits or customers; the column `n_baskets` holds how many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.special import bdtrc, gammainc
+
+from llmarm_tutorial.data.transactions import Sequences, Transactions, item_labels
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
+from llmarm_tutorial.mining.miners import codes_of
+from llmarm_tutorial.mining.patterns import Patterns, mine_sequences
+from llmarm_tutorial.mining.rule_checks import benjamini_hochberg
+from llmarm_tutorial.mining.rules import COLUMNS, measures
+from llmarm_tutorial.recommend.counting import ItemWeights, Profile
+
+TESTS = ("expected", "lift_within", "p_value", "q_value", "reverse_count", "direction_p")
+CELLS = 2**24  # multiplications, or cells of a table, per step
+
+
+def from_patterns(
+    patterns: Patterns, min_confidence: float = 0.0, *, max_consequent: int | None = 1, label: str = "item_id"
+) -> pd.DataFrame:
+    """Rules "who went through X goes on through Y": each pattern, cut into a beginning X and an end Y.
+
+    Counted per sequence: the confidence is the share of the sequences with X in which X goes on to Y under the limits
+    of the patterns. The lift compares it with the share of sequences that hold Y *anywhere*; under a narrow gap or
+    window that is harder to reach than chance, and a lift below 1 says little. `follow_rules` compares like with like.
+
+    Args:
+        patterns: Patterns with all their beginnings, as `mine_sequences` gives them without `containing`.
+        min_confidence: Share in [0, 1]; 0 keeps all.
+        max_consequent: Most elements in the end; None for no limit.
+        label: Column of the item table that names the items.
+
+    Returns:
+        Rules by confidence, then count, descending; columns as in `rules.COLUMNS`, both sides tuples in order of time.
+
+    Raises:
+        BadParameter: If beginnings are missing or a parameter is out of range.
+    """
+    if not patterns.has_prefixes:
+        raise BadParameter(
+            "Rules need the counts of all beginnings: mine without containing, and not only closed ones."
+        )
+    if max_consequent is not None and max_consequent < 1:
+        raise BadParameter(f"max_consequent must be at least 1 or None, not {max_consequent}.")
+    share = exact_share(min_confidence, "min_confidence") if min_confidence else None
+    names = np.array(item_labels(patterns.items, label), dtype=object)
+    blocks = []
+    for level, count in zip(patterns.levels[1:], patterns.counts[1:], strict=True):
+        for size in range(1, min(max_consequent or level.shape[1], level.shape[1] - 1) + 1):
+            sides = (level[:, :-size], level[:, -size:])
+            x, y = (patterns.counts[side.shape[1] - 1][patterns.rows_of(side)] for side in sides)
+            keep = np.ones(len(count), dtype=bool)
+            if share is not None:
+                keep = count * share.denominator >= x * share.numerator
+            labels = [list(map(tuple, names[side[keep]].tolist())) for side in sides]
+            blocks.append(_table(*labels, count[keep], x[keep], y[keep], patterns.n_sequences))
+    table = pd.concat(blocks, ignore_index=True) if blocks else _table([], [], *[np.empty(0, int)] * 3, 1)
+    return table.sort_values(["confidence", "count"], ascending=False, kind="stable", ignore_index=True)
+
+
+def follow_rules(
+    data: Transactions,
+    within: int = 3,
+    min_support: float | int = 5,
+    min_confidence: float = 0.0,
+    *,
+    per: str = "visit",
+    repeats: bool = False,
+    label: str = "item_id",
+) -> pd.DataFrame:
+    """All rules {a} ⇒ {b}: b is bought in one of the next `within` visits after a.
+
+    Counted per *visit*, among all visits that have a next one: the confidence is the share of those with a that are
+    followed by b in time, the lift compares it with the share of all of them that are. Nothing is known of what comes
+    after the last visit, so visits near the end of a sequence have fewer chances, for all items alike. Or counted per
+    *customer*, among those with at least two visits: the confidence is the share of those who bought a before their
+    last visit to whom it happened at least once that b followed in time; the lift compares it with the share who bought
+    b in any visit but the first. Who buys a often has many chances, so a confidence per customer is the larger one, and
+    its lift is not 1 for unrelated items.
+
+    Per visit, two tests are added that ask what a lift does not:
+
+    - `expected`: visits with a that are followed by b, if each customer's visits with a lay at random among the
+      customer's own visits; `lift_within` compares the count with it. Who likes both a and b is no evidence then (the
+      stratification of Cochran 1954 and Mantel & Haenszel 1959). `p_value`: the probability of so large a count if it
+      is Poisson distributed with this expectation, which is cautious as the true spread is smaller; `q_value`: the same
+      corrected for all ordered pairs of items that occur (Benjamini & Hochberg 1995).
+    - `reverse_count`: visits with b followed by a, in the same window; `direction_p`: the probability of at least this
+      imbalance if both orders were equally likely.
+
+    Args:
+        data: Transactions with users and an order. With baskets a basket is one visit, else every event is.
+        within: Width of the window in visits, at least 1.
+        min_support: Number of visits (or customers) in which the rule holds, or their share as a float.
+        min_confidence: Share in [0, 1]; 0 keeps all.
+        per: "visit" or "customer".
+        repeats: Whether to include a ⇒ a.
+        label: Column of the item table that names the items.
+
+    Returns:
+        Rules by confidence, then count, descending; columns as in `rules.COLUMNS` and, per visit, `TESTS`.
+
+    Raises:
+        Lacks: If the data has no users or no order.
+        BadParameter: If a parameter is out of range.
+    """
+    if per not in ("visit", "customer"):
+        raise BadParameter(f"per must be 'visit' or 'customer', not {per!r}.")
+    if not isinstance(within, (int, np.integer)) or isinstance(within, bool) or within < 1:
+        raise BadParameter(f"within must be a whole number of visits of at least 1, not {within!r}.")
+    share = exact_share(min_confidence, "min_confidence") if min_confidence else None
+    held, user = visit_matrix(data.sequences(), len(data.items))
+    has_next = np.append(user[1:] == user[:-1], False)
+    if not has_next.any():
+        raise BadParameter(f"No user of {data.name} has two visits, so nothing follows anything.")
+    if per == "visit":
+        left, right = held[has_next], followed_by(held, user, within)[has_next]
+        customer = user[has_next]
+    else:
+        left, right = _union(held[has_next], user[has_next]), _union(held[1:][has_next[:-1]], user[has_next])
+        customer = None
+    n = left.shape[0]
+    x, y = (np.bincount(part.indices, minlength=part.shape[1]) for part in (left, right))
+    smallest = min_count(min_support, n)
+    if per == "visit":
+        a, b, count = _joint(left, right, smallest)
+    else:
+        found = mine_sequences(data, smallest, max_length=2, max_gap=int(within))
+        a, b = found.levels[1].T if len(found.levels) > 1 else np.empty((2, 0), dtype=np.int64)
+        count = found.counts[1] if len(found.levels) > 1 else np.empty(0, dtype=np.int64)
+    keep = np.ones(len(a), dtype=bool) if repeats else a != b
+    if share is not None:
+        keep &= count * share.denominator >= x[a] * share.numerator
+    a, b, count = a[keep], b[keep], count[keep]
+    names = item_labels(data.items, label)
+    sides = [[frozenset([names[code]]) for code in side.tolist()] for side in (a, b)]
+    table = _table(*sides, count, x[a], y[b], n)
+    if per == "visit":
+        reverse = _joint_of(left, right, b, a)
+        expected = _expected(left, right, customer, a, b)
+        p = gammainc(count, expected)  # P(Poisson(expected) >= count)
+        n_tests = int((x > 0).sum()) * (int((y > 0).sum()) - (not repeats))
+        tests = (expected, count / expected, p, benjamini_hochberg(p, max(n_tests, len(p))), reverse)
+        table = table.assign(**dict(zip(TESTS, (*tests, bdtrc(count - 1, count + reverse, 0.5)), strict=True)))
+    return table.sort_values(["confidence", "count"], ascending=False, kind="stable", ignore_index=True)
+
+
+def visit_matrix(sequences: Sequences, n_items: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """Visits × items, bool, user by user in order of time, and the user row of every visit, shape (n_visits,)."""
+    user = np.repeat(np.arange(len(sequences.offsets) - 1), np.diff(sequences.offsets))
+    new = np.append(True, (user[1:] != user[:-1]) | (sequences.visits[1:] != sequences.visits[:-1]))
+    ones = np.ones(len(user), dtype=bool)
+    starts = np.append(np.flatnonzero(new), len(user))
+    matrix = sparse.csr_matrix((ones, sequences.items, starts), shape=(len(starts) - 1, n_items), copy=True)
+    return matrix, user[new]
+
+
+def followed_by(held: sparse.csr_matrix, user: np.ndarray, within: int) -> sparse.csr_matrix:
+    """Visits × items, bool: whether one of the same user's next `within` visits holds the item.
+
+    Args:
+        held: Visits × items, user by user in order of time.
+        user: User row of every visit, ascending.
+        within: Width of the window in visits, at least 1.
+    """
+    n = held.shape[0]
+    follows = sparse.csr_matrix((n, n), dtype=np.int32)
+    for gap in range(1, min(within, n - 1) + 1):
+        same = np.flatnonzero(user[gap:] == user[:-gap])
+        ones = np.ones(len(same), dtype=np.int32)
+        follows = follows + sparse.csr_matrix((ones, (same, same + gap)), shape=(n, n))
+    return (follows @ held.astype(np.int32)).astype(bool)
+
+
+def lift_by_gap(data: Transactions, pairs: Iterable[tuple[Hashable, Hashable]], reach: int = 6) -> pd.DataFrame:
+    """How often b is bought exactly g visits after a, compared with chance, for gaps on both sides of 0.
+
+    Chance means that each customer's visits with b lie at random among the customer's own visits. So a taste for both
+    items gives 1 at all gaps, a common season a hill around 0, and an item that calls for another a hill on one side.
+
+    Args:
+        data: Transactions with users and an order.
+        pairs: Pairs (a, b) of item ids.
+        reach: Largest gap in visits, at least 1; a gap of −2 is b two visits before a, 0 the same visit.
+
+    Returns:
+        Columns antecedent, consequent, gap, count (visits with a that have b at this gap), expected, lift (NaN where
+        nothing is expected); one row per pair and gap.
+
+    Raises:
+        BadParameter: If `reach` is out of range.
+        UnknownName: If an item is not in the item table.
+    """
+    if not isinstance(reach, (int, np.integer)) or isinstance(reach, bool) or reach < 1:
+        raise BadParameter(f"reach must be a whole number of visits of at least 1, not {reach!r}.")
+    held, user = visit_matrix(data.sequences(), len(data.items))
+    columns, rows, pairs = held.tocsc(), [], list(pairs)
+    code = {item: int(codes_of(data.items, [item])[0]) for pair in pairs for item in pair}
+    bought = {item: columns[:, [column]].toarray().ravel() for item, column in code.items()}
+    for gap in range(-reach, reach + 1):
+        first = np.arange(max(0, -gap), len(user) - max(0, gap))
+        first = first[user[first] == user[first + gap]]
+        who = user[first]
+        n = np.maximum(np.bincount(who), 1)
+        for a, b in pairs:
+            x, y = bought[a][first], bought[b][first + gap]
+            expected = float((np.bincount(who, x) * np.bincount(who, y) / n).sum())
+            count = int((x & y).sum())
+            rows.append((a, b, gap, count, expected, count / expected if expected else np.nan))
+    table = pd.DataFrame(rows, columns=["antecedent", "consequent", "gap", "count", "expected", "lift"])
+    return table.sort_values(["antecedent", "consequent", "gap"], kind="stable", ignore_index=True)
+
+
+def recommender(
+    rules: pd.DataFrame, items: pd.DataFrame, *, by: str = "confidence", last: int = 3, label: str = "item_id"
+) -> ItemWeights:
+    """A recommender that adds up a measure over the rules which the last visits set off.
+
+    Args:
+        rules: Rules with one item on each side.
+        items: Item table that labels the items of the rules.
+        by: The measure that is added up, a numeric column.
+        last: Rules are set off by the items of the last so many visits.
+        label: Column of the item table that names the items in the rules.
+
+    Raises:
+        BadParameter: If a rule has several items on a side, or there is no such column.
+    """
+    if by not in rules or by in ("antecedent", "consequent"):
+        raise BadParameter(f"The rules have no measure {by!r}; choose one of: {', '.join(rules.columns[2:])}.")
+    if any(len(side) != 1 for name in ("antecedent", "consequent") for side in rules[name]):
+        raise BadParameter("A recommender is made of rules with one item on each side; select those first.")
+    code = {name: number for number, name in enumerate(item_labels(items, label))}
+    sides = [np.array([code[next(iter(side))] for side in rules[name]], dtype=int) for name in rules.columns[:2]]
+    values = rules[by].to_numpy(dtype=np.float32)
+    weights = sparse.csr_matrix((values, tuple(sides)), shape=(len(items), len(items)))
+    return ItemWeights(f"rules by {by}", len(items), Profile(last, 0.0, once=True), weights)
+
+
+def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confidence", "lift", "count")) -> pd.DataFrame:
+    """Sequential rules for the eye: one text column `rule` ("tea → honey ⇒ lemon") and the chosen measures."""
+    sides = zip(rules["antecedent"], rules["consequent"], strict=True)
+    text = [f"{' → '.join(map(str, x))} ⇒ {' → '.join(map(str, y))}" for x, y in sides]
+    return pd.DataFrame({"rule": text}).join(rules[list(columns)].reset_index(drop=True))
+
+
+def _table(x: list, y: list, count: np.ndarray, count_x: np.ndarray, count_y: np.ndarray, n: int) -> pd.DataFrame:
+    counts = {"count": count, "antecedent_count": count_x, "consequent_count": count_y, "n_baskets": n}
+    sides = {"antecedent": pd.Series(x, dtype=object), "consequent": pd.Series(y, dtype=object)}
+    return pd.DataFrame({**sides, **measures(count, count_x, count_y, n), **counts})[list(COLUMNS)]
+
+
+def _union(held: sparse.csr_matrix, user: np.ndarray) -> sparse.csr_matrix:
+    """Users × items, bool: whether any of the user's visits holds the item."""
+    _, row = np.unique(user, return_inverse=True)
+    summed = sparse.csr_matrix((np.ones(len(row), dtype=np.int32), (row, np.arange(len(row))))) @ held.astype(np.int32)
+    return summed.astype(bool)
+
+
+def _joint(left: sparse.csr_matrix, right: sparse.csr_matrix, smallest: int) -> tuple[np.ndarray, ...]:
+    """(a, b, count) of the pairs of columns that are both true in enough rows: the entries of leftᵀ right."""
+    ones, columns = right.astype(np.int32), left.T.tocsr().astype(np.int32)
+    work = columns.astype(np.int64) @ np.diff(ones.indptr).astype(np.int64)
+    pieces = [np.empty((3, 0), dtype=np.int64)]
+    for part in slices(work, CELLS):
+        product = (columns[part] @ ones).tocoo()
+        chosen = product.data >= smallest
+        pieces.append(np.stack([product.row[chosen] + part.start, product.col[chosen], product.data[chosen]]))
+    a, b, count = np.concatenate(pieces, axis=1, dtype=np.int64)
+    order = np.lexsort((b, a))
+    return a[order], b[order], count[order]
+
+
+def _joint_of(left: sparse.spmatrix, right: sparse.spmatrix, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Entries (a, b) of leftᵀ right, for given pairs of columns."""
+    columns, result = left.T.tocsr(), np.zeros(len(a), dtype=np.result_type(left.dtype, np.int64))
+    columns, ones = columns.astype(result.dtype), right.tocsr().astype(result.dtype)
+    order = np.argsort(a, kind="stable")
+    bounds = np.searchsorted(a[order], np.arange(left.shape[1] + 1))
+    for part in slices(np.full(left.shape[1], left.shape[1]), CELLS):
+        rows = order[bounds[part.start] : bounds[part.stop]]
+        if len(rows):
+            table = (columns[part] @ ones).toarray()
+            result[rows] = table[a[rows] - part.start, b[rows]]
+    return result
+
+
+def _expected(
+    left: sparse.csr_matrix, right: sparse.csr_matrix, user: np.ndarray, a: np.ndarray, b: np.ndarray
+) -> np.ndarray:
+    """Joint rows of given pairs of columns, were the two independent within each user."""
+    _, row = np.unique(user, return_inverse=True)
+    visits = np.bincount(row)
+    group = sparse.csr_matrix((np.ones(len(row)), (row, np.arange(len(row)))))
+    share = sparse.diags_array(1 / visits) @ (group @ left.astype(float))
+    return _joint_of(share, group @ right.astype(float), a, b)

@@ -1,0 +1,198 @@
+"""From item sequences to training batches: windows, masks, targets, and batches of equal length.
+
+Every epoch is drawn anew from (seed, epoch) alone, so that training can go on from any batch of any epoch as if it had
+never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+
+from llmarm_tutorial.errors import BadParameter, DataError
+from llmarm_tutorial.models.serve import FIRST_ITEM, MASK, PAD, mark_visits
+
+Batch = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemBatches:
+    """Batches for an `ItemModel` from item sequences, by customer or by basket.
+
+    With `visits`, the model's [VISIT] stands before every visit, and the items of a visit, which have no order, are
+    shuffled anew every epoch: data sets list them by number, and a model would learn that.
+
+    A sequence longer than `max_length` is cut into windows that follow each other; where the first cut falls is drawn
+    anew every epoch, so that no item always stands at the same position. Windows of similar length share a batch:
+    padding is computed and thrown away, and behind a few long sequences it would be most of the work.
+
+    Attributes:
+        items: Item codes of all sequences, end to end, shape (n_events,).
+        offsets: Where each sequence begins, shape (n_sequences + 1,).
+        max_length: Longest input in tokens.
+        objective: "causal": every item predicts the next one. "masked": items are replaced by [MASK] and predicted
+            from both sides.
+        batch_size: Windows in a batch.
+        mask_share: Share of the items masked, in (0, 1); at least one a window. Masked objective only.
+        last_share: Share of windows in which only the last item is masked, in [0, 1]: what a recommender is asked
+            (BERT4Rec mixes such samples in). Masked objective only.
+        seed: Seed of everything drawn.
+        visits: Number of each event's visit within its sequence, shape (n_events,), for a model with visits.
+        bucketed: False fills batches at random, as most code does; there to measure what bucketing gains.
+    """
+
+    items: np.ndarray
+    offsets: np.ndarray
+    max_length: int
+    objective: str = "causal"
+    batch_size: int = 128
+    mask_share: float = 0.2
+    last_share: float = 0.0
+    seed: int = 0
+    bucketed: bool = True
+    visits: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.objective not in ("masked", "causal"):
+            raise BadParameter(f"Batches have the objective 'masked' or 'causal', not {self.objective!r}.")
+        if self.batch_size < 1 or self.max_length < 2:
+            raise BadParameter(
+                f"batch_size ({self.batch_size}) must be at least 1 and max_length ({self.max_length}) at least 2."
+            )
+        if not 0 < self.mask_share < 1 or not 0 <= self.last_share <= 1:
+            raise BadParameter(
+                f"mask_share ({self.mask_share}) lies between 0 and 1, last_share ({self.last_share}) from 0 to 1."
+            )
+        if np.diff(self.offsets).max(initial=0) < 2:
+            raise DataError("No sequence has two items, so there is nothing to predict one from; use more data.")
+
+    @cached_property
+    def _marked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Items and offsets as the model reads them, and the original event behind each item."""
+        if self.visits is None:
+            return self.items, self.offsets, np.arange(len(self.items))
+        return mark_visits(self.items, self.offsets, self.visits)
+
+    @lru_cache(maxsize=2)  # noqa: B019, the batches of an epoch share it and an epoch is drawn once
+    def _drawn(self, epoch: int) -> np.ndarray:
+        """Items of an epoch, end to end, -1 for marks: those of each visit in random order."""
+        items, _, event = self._marked
+        if self.visits is None:
+            return items
+        real = np.flatnonzero(event >= 0)
+        group = np.cumsum(event < 0)[real]  # marks so far: the number of the visit
+        drawn = items.copy()
+        drawn[real] = items[real][np.lexsort([np.random.default_rng([self.seed, epoch, 3]).random(len(real)), group])]
+        return drawn
+
+    def windows(self, epoch: int) -> np.ndarray:
+        """First event and one past the last event of every window of an epoch, shape (n_windows, 2).
+
+        A causal window holds one event more than `max_length`: the last one is only a target, and the next window
+        begins with it, so that every event but a sequence's first is predicted exactly once.
+        """
+        random = np.random.default_rng([self.seed, epoch, 0])
+        offsets = self._marked[1]
+        lengths = np.diff(offsets)
+        causal = self.objective == "causal"
+        steps = lengths - causal  # inputs in all
+        first = np.where(steps > self.max_length, random.integers(1, self.max_length + 1, len(steps)), self.max_length)
+        cuts = 1 + np.maximum(0, -(-(steps - first) // self.max_length))  # windows per sequence
+        cuts[steps < (1 if causal else 2)] = 0
+        row = np.repeat(np.arange(len(lengths)), cuts)
+        number = np.arange(len(row)) - np.repeat(np.cumsum(cuts) - cuts, cuts)
+        start = np.where(number > 0, first[row] + (number - 1) * self.max_length, 0)
+        stop = np.minimum(first[row] + number * self.max_length, steps[row])
+        found = np.stack([start, stop + causal], axis=1) + offsets[row, None]
+        return found[found[:, 1] - found[:, 0] >= 2]
+
+    def epoch(self, number: int) -> list[np.ndarray]:
+        """The windows of every batch of an epoch, in the order of training: a list of arrays of shape (≤ batch, 2)."""
+        windows = self.windows(number)
+        random = np.random.default_rng([self.seed, number, 1])
+        windows = windows[random.permutation(len(windows))]
+        if self.bucketed:
+            windows = windows[np.argsort(windows[:, 1] - windows[:, 0], kind="stable")]
+        parts = [windows[start : start + self.batch_size] for start in range(0, len(windows), self.batch_size)]
+        return [parts[place] for place in random.permutation(len(parts))]
+
+    def batch(self, windows: np.ndarray, key: tuple[int, int]) -> Batch:
+        """One batch: the arguments of `ItemModel.forward`, and `size`, the number of items it reads.
+
+        Args:
+            windows: Shape (n, 2), from `epoch`.
+            key: (epoch, batch number), from which masks are drawn.
+        """
+        causal = self.objective == "causal"
+        lengths = windows[:, 1] - windows[:, 0] - causal
+        width = int(lengths.max())
+        inside = np.arange(width) < lengths[:, None]
+        events = np.where(inside, windows[:, :1] + np.arange(width), 0)
+        items = self._drawn(key[0])
+        codes = items[events]
+        if causal:
+            targets = items[events + inside]
+            tokens, chosen = codes + FIRST_ITEM, inside & (targets >= 0)
+        else:
+            targets = codes
+            chosen = self._masked(inside & (codes >= 0), np.random.default_rng([self.seed, *key, 2]))
+            tokens = np.where(chosen, MASK, codes + FIRST_ITEM)
+        tokens = np.where(inside, tokens, PAD)
+        batch = {
+            "input_ids": torch.from_numpy(tokens.astype(np.int64)),
+            "scored": torch.from_numpy(np.flatnonzero(chosen)),
+            "targets": torch.from_numpy(targets[chosen].astype(np.int64)),
+            "size": int((inside & (codes >= 0)).sum()),
+        }
+        if not inside.all():
+            batch["attention_mask"] = torch.from_numpy(inside.astype(np.int64))
+        return batch
+
+    def _masked(self, maskable: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Which positions are masked, bool, shape (n, width)."""
+        draw = np.where(maskable, random.random(maskable.shape), 2.0)
+        chosen = draw < self.mask_share
+        chosen[np.arange(len(draw)), draw.argmin(1)] = True  # at least one
+        last_only = random.random(len(draw)) < self.last_share
+        last = maskable.shape[1] - 1 - maskable[:, ::-1].argmax(1)
+        chosen[last_only] = np.arange(maskable.shape[1]) == last[last_only, None]
+        return chosen & maskable
+
+    def count(self, epoch: int) -> int:
+        """Number of batches of an epoch."""
+        return -(-len(self.windows(epoch)) // self.batch_size)
+
+    def stream(self, epoch: int, numbers: Iterable[int]) -> Iterator[Batch]:
+        """The batches of an epoch with these numbers, see `training.Batches`."""
+        batches = self.epoch(epoch)
+        for number in numbers:
+            yield self.batch(batches[number], (epoch, number))
+
+    def fingerprint(self) -> str:
+        """A hash of the sequences and of how they are cut and masked."""
+        arrays = [array for array in (self.items, self.offsets, self.visits) if array is not None]
+        plain = [getattr(self, part.name) for part in fields(self) if part.name not in ("items", "offsets", "visits")]
+        digest = hashlib.sha256(repr(plain).encode())
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Windows, batches and tokens of the first epoch, and the share of computed positions that are padding."""
+        batches = self.epoch(0)
+        causal = self.objective == "causal"
+        lengths = [windows[:, 1] - windows[:, 0] - causal for windows in batches]
+        computed = sum(len(part) * int(part.max()) for part in lengths)
+        tokens = sum(int(part.sum()) for part in lengths)
+        return {
+            "windows": sum(map(len, batches)),
+            "batches": len(batches),
+            "tokens": tokens,
+            "padding share": 1 - tokens / computed,
+        }

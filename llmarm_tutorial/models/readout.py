@@ -1,0 +1,434 @@
+"""Rules read out of a language model of items: P(consequent in the basket | antecedent in the basket).
+
+Two ways to read. A *masked-item* model says which item one gap of a basket holds; scaled by how many items are still
+to come this is nearly a confidence, and the scale can be calibrated. A *completion* model is trained on the question
+itself: given a part of a basket, which items are in the rest of it. Both are the `ItemModel` of the kit without
+positions, and both give the matrix antecedents × items that `confidence` tries on unseen baskets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, padded
+from llmarm_tutorial.mining.confidence import losses, mean_losses, rule_table
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, PAD, ItemModel, item_config
+from llmarm_tutorial.models.training import Settings, Training, train
+
+RECIPE = Settings(epochs=8, learning_rate=2e-3, warmup=0.1, patience=3, precision="no")
+
+
+@dataclass(frozen=True, eq=False)
+class PartBatches:
+    """Batches for basket completion: parts of baskets, each with how often the rest holds every item.
+
+    Parts are drawn evenly from all pairs (basket, part of it), see `evidence.draw_parts`. As target a part gets not
+    the one basket it was drawn from but the mean of all that hold it, which is what the draws would average to, without
+    their noise: the confidences, as counted. The network cannot keep a table of them; it learns what they have in
+    common. Every epoch draws anew, from seed and epoch alone.
+
+    Attributes:
+        matrix: Baskets × tokens, bool. Columns from `n_items` on are context: they are given, never asked for.
+        n_items: Columns that can be consequents.
+        sizes: Items in a part; each size gets equally many draws.
+        draws: Parts of each size in an epoch.
+        batch_size: Parts in a batch.
+        seed: Seed of everything drawn.
+    """
+
+    matrix: sparse.csr_matrix
+    n_items: int
+    sizes: tuple[int, ...] = (1, 2, 3)
+    draws: int = 8_000
+    batch_size: int = 256
+    seed: int = 0
+
+    def count(self, epoch: int) -> int:
+        """Number of batches of an epoch."""
+        return -(-self.draws * len(self.sizes) // self.batch_size)
+
+    def fingerprint(self) -> str:
+        """A hash of the baskets and of how parts are drawn."""
+        digest = hashlib.sha256(repr((self.n_items, self.sizes, self.draws, self.batch_size, self.seed)).encode())
+        for array in (self.matrix.indices, self.matrix.indptr):
+            digest.update(np.ascontiguousarray(array).astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def stream(self, epoch: int, numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
+        """The batches of these numbers: `antecedents` (item codes, padded with -1), `targets` (shares), `size`."""
+        antecedents, rows, shares = _drawn(self, epoch)
+        for number in numbers:
+            chosen = rows[number * self.batch_size : (number + 1) * self.batch_size]
+            yield {
+                "antecedents": torch.from_numpy(antecedents[chosen].astype(np.int64)),
+                "targets": torch.from_numpy(shares[chosen].toarray()),
+                "size": len(chosen),
+            }
+
+
+@lru_cache(maxsize=2)
+def _drawn(batches: PartBatches, epoch: int) -> tuple[np.ndarray, np.ndarray, sparse.csr_matrix]:
+    """(distinct parts, which of them each draw of the epoch is, shares of items in the baskets that hold each)."""
+    rng = np.random.default_rng([batches.seed, epoch])
+    width = max(batches.sizes)
+    drawn = [draw_parts(batches.matrix, size, batches.draws, rng)[1] for size in batches.sizes]
+    drawn = np.concatenate([np.pad(d, ((0, 0), (0, width - d.shape[1])), constant_values=-1) for d in drawn])
+    distinct, rows = np.unique(drawn, axis=0, return_inverse=True)
+    parts = []
+    for start in range(0, len(distinct), 4096):  # so that only a slice is ever dense
+        known = gather(batches.matrix, distinct[start : start + 4096])
+        share = known.joint[:, : batches.n_items] / np.maximum(known.baskets, 1)[:, None]
+        parts.append(sparse.csr_matrix(share.astype(np.float32)))
+    return distinct, rng.permutation(rows.reshape(-1)), sparse.vstack(parts, format="csr")
+
+
+def gap_states(model: ItemModel, antecedents: Tensor) -> Tensor:
+    """Hidden states of one [MASK] beside each antecedent: what the model knows of an item yet to come.
+
+    Args:
+        model: The model.
+        antecedents: Item codes, shape (n, longest), padded with -1.
+
+    Returns:
+        Shape (n, hidden).
+    """
+    tokens = torch.where(antecedents < 0, PAD, antecedents + FIRST_ITEM)
+    tokens = torch.cat([torch.full_like(tokens[:, :1], MASK), tokens], dim=1)
+    return model.hidden(tokens, (tokens != PAD).long())[:, 0]
+
+
+def completion_loss(model: nn.Module, batch: dict[str, Any]) -> Tensor:
+    """Binary cross-entropy of every item that can follow, in nats per part, summed over items."""
+    model = getattr(model, "module", model)  # several processes wrap the model
+    antecedents, targets = batch["antecedents"], batch["targets"]
+    logits = model.logits(gap_states(model, antecedents))[:, : targets.shape[1]].float()
+    each = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return (each * _followers(antecedents, targets.shape[1])).sum(dim=1).mean()
+
+
+def _followers(antecedents: Tensor, n_items: int) -> Tensor:
+    """1 for items that can follow, 0 for the antecedent's own, shape (n, n_items)."""
+    inside = torch.where((antecedents < 0) | (antecedents >= n_items), n_items, antecedents)
+    ones = torch.ones(len(antecedents), n_items + 1, device=antecedents.device)
+    return ones.scatter_(1, inside, 0.0)[:, :n_items]
+
+
+def new_model(matrix: sparse.csr_matrix, *, longest: int = 8, seed: int = 0, **shape: Any) -> ItemModel:
+    """An untrained model of baskets, without positions; its item biases are the log odds of the items' shares.
+
+    Args:
+        matrix: Baskets × tokens, bool.
+        longest: Longest input in tokens, the [MASK] included.
+        seed: Seed of the weights.
+        shape: Further arguments of `item_config`, such as `hidden` and `layers`.
+    """
+    torch.manual_seed(seed)
+    config = item_config(matrix.shape[1], objective="masked", positions=False, max_length=longest, **shape)
+    model = ItemModel(config)
+    held = np.bincount(matrix.indices, minlength=matrix.shape[1])
+    share = (held + 0.5) / (matrix.shape[0] + 1)
+    with torch.no_grad():
+        model.item_bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
+    return model
+
+
+@torch.no_grad()
+def _read(model: ItemModel, antecedents: np.ndarray, link: Callable[[Tensor], Tensor], block: int) -> np.ndarray:
+    was_training = model.training
+    model.eval()
+    parts = []
+    for start in range(0, len(antecedents), block):
+        codes = torch.from_numpy(antecedents[start : start + block].astype(np.int64)).to(model.device)
+        parts.append(link(model.logits(gap_states(model, codes)).float()).cpu().numpy())
+    model.train(was_training)
+    return np.concatenate(parts) if parts else np.empty((0, model.n_items), dtype=np.float32)
+
+
+def confidences(
+    model: ItemModel, antecedents: np.ndarray, n_items: int | None = None, *, block: int = 1024
+) -> np.ndarray:
+    """Confidence of antecedent ⇒ item for every item, read from a completion model.
+
+    Args:
+        model: A model trained by `complete`.
+        antecedents: Item codes, shape (n, longest), padded with -1 (`evidence.padded`).
+        n_items: Leading columns wanted, where later ones are context; None for all.
+        block: Antecedents in one forward pass.
+
+    Returns:
+        Shape (n, n_items), float32, in (0, 1). What stands in the antecedent's own columns means nothing.
+    """
+    n_items = n_items or model.n_items
+    return _read(model, _checked(model, antecedents), lambda z: torch.sigmoid(z[:, :n_items]), block)
+
+
+def gap_chances(model: ItemModel, antecedents: np.ndarray, *, block: int = 1024) -> np.ndarray:
+    """What a masked-item model says one gap beside the antecedent holds: a distribution over the other items.
+
+    Args:
+        model: A masked-item model, such as `fill_gaps` trains.
+        antecedents: Item codes, shape (n, longest), padded with -1.
+        block: Antecedents in one forward pass.
+
+    Returns:
+        Shape (n, n_items), float32: rows sum to 1, 0 for the antecedent's own items. Not confidences.
+    """
+    chances = _read(model, _checked(model, antecedents), lambda z: torch.softmax(z, dim=1), block)
+    row, column = np.nonzero(antecedents >= 0)
+    chances[row, antecedents[row, column]] = 0.0
+    return chances / chances.sum(axis=1, keepdims=True)
+
+
+def _checked(model: ItemModel, antecedents: np.ndarray) -> np.ndarray:
+    longest = model.config.max_position_embeddings - 1
+    if antecedents.ndim != 2 or antecedents.shape[1] > longest:
+        raise BadParameter(f"The model reads antecedents of at most {longest} items, as a matrix of item codes.")
+    if len(antecedents) and antecedents.max() >= model.n_items:
+        raise BadParameter(f"The model knows the item codes 0 to {model.n_items - 1}, not {antecedents.max()}.")
+    return antecedents
+
+
+def items_to_come(matrix: sparse.csr_matrix, antecedents: np.ndarray, strength: float = 20.0) -> np.ndarray:
+    """Expected number of further items in a basket that holds the antecedent, shape (n,).
+
+    The mean over the baskets that hold it, shrunk towards what its size alone tells: the mean over all pairs (basket,
+    part of it) of that size.
+
+    Args:
+        matrix: Baskets × items, bool.
+        antecedents: Item codes, shape (n, longest), padded with -1.
+        strength: Baskets that the prior is worth.
+    """
+    known, lengths = gather(matrix, antecedents), np.diff(matrix.indptr).astype(float)
+    sizes, prior = known.sizes, np.zeros(len(antecedents))
+    for size in np.unique(sizes):
+        weight = np.prod([np.maximum(lengths - less, 0) for less in range(size)], axis=0)
+        prior[sizes == size] = (weight @ (lengths - size)) / max(weight.sum(), 1e-12)
+    further = known.joint.sum(axis=1) - sizes * known.baskets
+    return (further + strength * prior) / (known.baskets + strength)
+
+
+def from_gaps(chances: np.ndarray, to_come: np.ndarray) -> np.ndarray:
+    """Confidences from gap chances: times the number of items to come, at most 1.
+
+    Exact if the chances were trained with every missing item counted once: then the chance of y is E[y is missing] /
+    E[number missing]. A model trained as BERT is comes near it only, so calibrate the result (`Calibration`).
+
+    Args:
+        chances: Shape (n, n_items), from `gap_chances`.
+        to_come: Shape (n,), from `items_to_come`.
+    """
+    return np.minimum(chances * to_come[:, None], 1.0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A map of chances that keeps their order: log odds are stretched by `slope` and moved by `shift` (Platt 1999).
+
+    Attributes:
+        slope: By antecedent size.
+        shift: By antecedent size.
+    """
+
+    slope: dict[int, float]
+    shift: dict[int, float]
+
+    @classmethod
+    def fit(cls, estimate: np.ndarray, unseen: Evidence) -> Calibration:
+        """Fit on validation baskets by logistic regression, for each antecedent size.
+
+        Args:
+            estimate: Chances, shape (n, n_items).
+            unseen: Evidence in the validation baskets for the same antecedents.
+        """
+        slope, shift, sizes = {}, {}, unseen.sizes
+        for size in np.unique(sizes):
+            rows = np.flatnonzero(sizes == size)
+            part, allowed = unseen.take(rows), unseen.take(rows).open
+            x = _log_odds(estimate[rows])[allowed]
+            n = np.broadcast_to(part.baskets[:, None], allowed.shape)[allowed].astype(float)
+            k = part.joint[allowed].astype(float)
+            a, b = 1.0, 0.0
+            for _ in range(25):  # Newton's method; two parameters, so it has long converged
+                p = 1 / (1 + np.exp(-(a * x + b)))
+                w, g = n * p * (1 - p), k - n * p
+                gradient = np.array([g @ x, g.sum()])
+                hessian = np.array([[w @ (x * x), w @ x], [w @ x, w.sum()]]) + 1e-6 * np.eye(2)
+                step = np.linalg.solve(hessian, gradient)
+                a, b = a + step[0], b + step[1]
+            slope[int(size)], shift[int(size)] = float(a), float(b)
+        return cls(slope, shift)
+
+    def apply(self, estimate: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+        """Calibrated chances; sizes that were not fitted use the largest that was."""
+        known = [min(int(s), max(self.slope)) for s in sizes]
+        a = np.array([self.slope[s] for s in known])[:, None]
+        b = np.array([self.shift[s] for s in known])[:, None]
+        return (1 / (1 + np.exp(-(a * _log_odds(estimate) + b)))).astype(np.float32)
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    p = np.clip(p.astype(float), 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def complete(
+    matrix: sparse.csr_matrix,
+    validation: sparse.csr_matrix,
+    asked: np.ndarray,
+    *,
+    n_items: int | None = None,
+    batches: dict[str, Any] | None = None,
+    shape: dict[str, Any] | None = None,
+    settings: Settings = RECIPE,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[ItemModel, Training]:
+    """Train a completion model; it ends with the weights of the lowest log loss on validation baskets.
+
+    Args:
+        matrix: Training baskets × tokens, bool.
+        validation: Validation baskets × tokens, bool.
+        asked: Antecedents asked in validation, item codes padded with -1.
+        n_items: Columns that can be consequents; None for all.
+        batches: Arguments of `PartBatches` that differ from its defaults.
+        shape: Arguments of `item_config` that differ from its defaults.
+        settings: How to train.
+        seed: Seed of weights and draws.
+        progress: Show a progress bar.
+
+    Returns:
+        (the model, what the training did: its score is minus the log loss in bits per basket).
+    """
+    n_items = n_items or matrix.shape[1]
+    model = new_model(matrix, seed=seed, **(shape or {}))
+    drawn = PartBatches(matrix, n_items, seed=seed, **(batches or {}))
+    unseen = _items_only(gather(validation, asked), n_items)
+
+    def score(model: nn.Module) -> float:
+        return -mean_losses(losses(confidences(model, asked, n_items), unseen))["log_loss"]
+
+    done = train(model, drawn, settings, loss=completion_loss, validate=score, progress=progress)
+    return model, done
+
+
+def _items_only(evidence: Evidence, n_items: int) -> Evidence:
+    return evidence._replace(joint=evidence.joint[:, :n_items], shares=evidence.shares[:n_items])
+
+
+def fill_gaps(
+    matrix: sparse.csr_matrix,
+    *,
+    mask_share: float = 0.2,
+    shape: dict[str, Any] | None = None,
+    settings: Settings = RECIPE,
+    validate: Callable[[nn.Module], float] | None = None,
+    seed: int = 0,
+    progress: bool = False,
+) -> tuple[ItemModel, Training]:
+    """Train a masked-item model on baskets as BERT is trained on sentences.
+
+    Args:
+        matrix: Training baskets × items, bool.
+        mask_share: Share of a basket's items masked; at least one.
+        shape: Arguments of `item_config` that differ from its defaults.
+        settings: How to train.
+        validate: From model to a score, larger is better; None keeps the last weights.
+        seed: Seed of weights and masks.
+        progress: Show a progress bar.
+
+    Returns:
+        (the model, what the training did).
+    """
+    longest = min(int(np.diff(matrix.indptr).max()), 50)
+    model = new_model(matrix, longest=max(longest, 8), seed=seed, **(shape or {}))
+    items, offsets = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
+    drawn = ItemBatches(items, offsets, longest, "masked", batch_size=256, mask_share=mask_share, seed=seed)
+    return model, train(model, drawn, settings, validate=validate, progress=progress)
+
+
+def read_rules(
+    model: ItemModel,
+    shares: np.ndarray,
+    n_baskets: int,
+    items: pd.DataFrame,
+    *,
+    min_support: float,
+    min_confidence: float = 0.0,
+    longest: int = 2,
+    most: int | None = None,
+    by: str = "confidence",
+    label: str = "item_id",
+) -> pd.DataFrame:
+    """Rules from a completion model alone: of the baskets it needs nothing but the share of each item.
+
+    Single items first; an antecedent grows by an item while the model expects it in enough baskets, by the chain rule
+    P(a, b) = P(a) P(b | a), the commoner item first.
+
+    Args:
+        model: A model trained by `complete`.
+        shares: Share of the training baskets that hold each item, shape (n_items,).
+        n_baskets: Number of training baskets.
+        items: Item table.
+        min_support: Least share of baskets with antecedent and consequent, as the model estimates it.
+        min_confidence: Least confidence, as the model estimates it.
+        longest: Most items in an antecedent, 1 or 2.
+        most: How many rules to keep; None for all.
+        by: "confidence", "lift" or "leverage": what the kept rules are chosen and sorted by.
+        label: Column of the item table that names the items.
+
+    Returns:
+        Columns `rules.COLUMNS` and `how` ("model").
+
+    Raises:
+        BadParameter: If `longest` is neither 1 nor 2.
+    """
+    if longest not in (1, 2):
+        raise BadParameter(f"Antecedents are read up to 1 or 2 items, not {longest!r}.")
+    n_items = len(shares)
+    singles = np.flatnonzero(shares >= min_support).astype(np.int32)
+    found = confidences(model, singles[:, None], n_items)
+    parts = [(singles[:, None], found, shares[singles])]
+    if longest == 2:
+        together = shares[singles][:, None] * found[:, singles]
+        commoner = np.lexsort((singles, -shares[singles])).argsort()
+        first, second = np.nonzero((together >= min_support) & (commoner[:, None] < commoner))
+        pairs = np.sort(np.stack([singles[first], singles[second]], axis=1), axis=1)
+        parts.append((pairs, confidences(model, pairs, n_items), together[first, second]))
+    limits = {"min_support": min_support, "min_confidence": min_confidence, "most": most, "by": by, "label": label}
+    tables = [rule_table(*part, shares, n_baskets, items, how="model", **limits) for part in parts]
+    rules = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
+    return rules.sort_values(by, ascending=False, kind="stable", ignore_index=True).head(most or len(rules))
+
+
+def left_out(estimate: Callable[[np.ndarray], np.ndarray], antecedent: Sequence[int], consequent: int) -> np.ndarray:
+    """Which item of the antecedent carries a rule: change of the consequent's log odds when it alone is left out.
+
+    Args:
+        estimate: From antecedents (item codes, padded with -1) to chances, shape (n, n_items).
+        antecedent: Item codes, at least two.
+        consequent: Item code.
+
+    Returns:
+        One number per item of the antecedent, in nats; above 0 where the item speaks for the consequent.
+
+    Raises:
+        BadParameter: If the antecedent has fewer than two items.
+    """
+    if len(antecedent) < 2:
+        raise BadParameter("Leaving one item out needs an antecedent of at least two.")
+    shorter = [[item for item in antecedent if item != out] for out in antecedent]
+    odds = _log_odds(estimate(padded([antecedent, *shorter]))[:, consequent])
+    return odds[0] - odds[1:]

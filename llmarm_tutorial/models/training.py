@@ -1,0 +1,370 @@
+"""One training loop for every neural part of the kit: pretraining, fine-tuning, distillation, graphs.
+
+What is trained is said by three things: a model, batches, and a function from model and batch to a loss. The loop is
+the same on one CPU, one GPU or several processes, through Accelerate. Everything drawn at random depends on the seed
+and the number of the step alone, never on what was drawn before: a training that was killed goes on exactly as if it
+had not been.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import netrc
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.models.checkpoints import Checkpoints
+
+DECAYS = ("linear", "cosine", "constant")
+PRECISIONS = ("auto", "bf16", "no")
+Batch = dict[str, Any]
+
+
+class Batches(Protocol):
+    """What the loop needs of its data; `item_batches.ItemBatches` is one."""
+
+    def count(self, epoch: int) -> int:
+        """Number of batches of an epoch."""
+
+    def stream(self, epoch: int, numbers: Iterable[int]) -> Iterator[Batch]:
+        """The batches of these numbers: tensors by argument name, and `size`, how many items (or rows) they hold."""
+
+    def fingerprint(self) -> str:
+        """Text that differs where the batches would."""
+
+
+def model_loss(model: nn.Module, batch: Batch) -> Tensor:
+    """The usual loss: what the model itself computes from the batch."""
+    return model(**batch).loss
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes:
+        epochs: Passes over the data, at least 1.
+        learning_rate: Peak step size of AdamW (Loshchilov & Hutter 2019).
+        warmup: Share of all steps over which the rate rises from 0, in [0, 1).
+        decay: How it falls to 0 afterwards: "linear", "cosine", or "constant" for not at all.
+        weight_decay: Decay of matrices per unit of learning rate; vectors (biases, norms) are left alone.
+        clip: Largest norm of the gradient.
+        accumulate: Batches per step: a larger batch than memory holds.
+        precision: "bf16", "no" (float32), or "auto": bf16 where the hardware computes in it.
+        validate_every: Epochs between validations.
+        patience: Stop after this many validations without a better one.
+        log_every: Steps between two rows of the loss curve, checks for NaN and checkpoints.
+        seed: Seed of what is drawn in training (dropout).
+    """
+
+    epochs: int = 20
+    learning_rate: float = 1e-3
+    warmup: float = 0.05
+    decay: str = "linear"
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    accumulate: int = 1
+    precision: str = "auto"
+    validate_every: int = 1
+    patience: int = 5
+    log_every: int = 25
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "accumulate", "validate_every", "patience", "log_every"):
+            if getattr(self, name) < 1:
+                raise BadParameter(f"{name} is {getattr(self, name)}; training needs at least 1.")
+        if not self.learning_rate > 0 or not self.clip > 0 or self.weight_decay < 0 or not 0 <= self.warmup < 1:
+            raise BadParameter(
+                f"learning_rate ({self.learning_rate}) and clip ({self.clip}) must be above 0, weight_decay "
+                f"({self.weight_decay}) at least 0, warmup ({self.warmup}) a share below 1."
+            )
+        for name, value, valid in (("decay", self.decay, DECAYS), ("precision", self.precision, PRECISIONS)):
+            if value not in valid:
+                raise BadParameter(f"{name} is {value!r}; choose one of: {', '.join(valid)}.")
+
+    def rate(self, progress: float) -> float:
+        """Learning rate when a share `progress` of all steps is done."""
+        if progress < self.warmup:
+            return self.learning_rate * progress / self.warmup
+        left = (1 - progress) / (1 - self.warmup)
+        shape = {"linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left), "constant": 1.0}
+        return self.learning_rate * shape[self.decay]
+
+
+@dataclass
+class Training:
+    """What a training did.
+
+    Attributes:
+        losses: One row per `log_every` steps: `step`, `epoch`, `loss` (mean since the last row), `learning_rate`,
+            `items_per_second`, `seconds` (of training so far, validation left out).
+        validations: One row per validation: `epoch`, `step`, `score`, `seconds`.
+        best_epoch: Epoch of the best validation; without validation the last one.
+        best_score: Its score, NaN without validation.
+        seconds: Time of training and validation together, over all parts of an interrupted training.
+        stopped_early: Whether patience ran out.
+        device: Where it ran.
+        precision: "bf16" or "no".
+        processes: How many processes trained.
+    """
+
+    losses: pd.DataFrame
+    validations: pd.DataFrame
+    best_epoch: int
+    best_score: float
+    seconds: float
+    stopped_early: bool
+    device: str
+    precision: str
+    processes: int
+
+
+def train(
+    model: nn.Module,
+    batches: Batches,
+    settings: Settings | None = None,
+    *,
+    loss: Callable[[nn.Module, Batch], Tensor] = model_loss,
+    validate: Callable[[nn.Module], float] | None = None,
+    after_step: Callable[[nn.Module, int], None] | None = None,
+    folder: str | Path | None = None,
+    progress: bool = True,
+) -> Training:
+    """Train a model in place; it ends with the weights that validated best, else with the last ones.
+
+    Args:
+        model: The model.
+        batches: The data, see `Batches`.
+        settings: See `Settings`; None takes the defaults.
+        loss: From model and batch to a scalar to be made small.
+        validate: From model to a score, larger is better, such as NDCG@10 on validation; it runs in evaluation mode
+            without gradients, in one of several processes.
+        after_step: Called with the model and the number of the step (from 1) after every step, while its gradients are
+            still there, for methods that look at them. What it remembers by itself is in no checkpoint.
+        folder: Keeps checkpoints, from which the same call goes on after it was killed (and returns at once when it had
+            ended), and logs for TensorBoard. None keeps nothing.
+        progress: Show a progress bar.
+
+    Returns:
+        Curves, scores and times.
+
+    Raises:
+        BadParameter: If there are fewer batches than processes times `accumulate`.
+        RunError: If the loss becomes NaN or infinite, or the folder cannot be used.
+    """
+    settings = settings or Settings()
+    accelerator = _accelerator(settings, folder)
+    bf16 = settings.precision == "bf16" or (settings.precision == "auto" and hardware_bf16(accelerator.device))
+    precision = partial(torch.autocast, accelerator.device.type, torch.bfloat16, enabled=bf16)
+    model.to(accelerator.device)
+    optimizer = _optimizer(model, settings, accelerator.device)
+    world, group = accelerator.num_processes, accelerator.num_processes * settings.accumulate  # batches of one step
+    kept = Checkpoints(folder, _signature(model, batches, settings, group), writes=accelerator.is_main_process)
+    state, best, at = kept.open(), kept.best(), _Place()
+    if state is not None:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        at = _Place(**state["place"])
+    wrapped, prepared = accelerator.prepare(model, optimizer)
+
+    def reached() -> dict[str, Any]:
+        return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "place": asdict(at)}
+
+    bar = tqdm(total=settings.epochs, initial=at.epoch, unit="epoch", bar_format=_BAR,
+               disable=not (progress and accelerator.is_main_process))  # fmt: skip
+
+    while at.epoch < settings.epochs and at.worse < settings.patience:
+        steps = batches.count(at.epoch) // group
+        if steps == 0:
+            raise BadParameter(
+                f"An epoch has {batches.count(at.epoch)} batches, fewer than processes times accumulate ({group}): "
+                "make batch_size or accumulate smaller."
+            )
+        mine = range(at.step * group + accelerator.process_index, steps * group, world)
+        stream, total, seen, since, clock = batches.stream(at.epoch, mine), 0.0, 0, at.step, time.perf_counter()
+        wrapped.train()
+        while at.step < steps:
+            torch.manual_seed(_seed(settings.seed, at.epoch, at.step, accelerator.process_index))
+            rate = settings.rate((at.epoch + (at.step + 1) / steps) / settings.epochs)
+            for part in prepared.param_groups:
+                part["lr"] = rate
+            for number in range(1, settings.accumulate + 1):
+                batch = {name: _moved(value, accelerator.device) for name, value in next(stream).items()}
+                seen += batch.pop("size")
+                # several processes exchange their gradients once a step, with its last batch
+                with nullcontext() if number == settings.accumulate else accelerator.no_sync(wrapped):
+                    with precision():
+                        value = loss(wrapped, batch) / settings.accumulate
+                    accelerator.backward(value)
+                total = total + value.detach()
+            accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip)
+            prepared.step()
+            if after_step is not None:
+                after_step(model, at.steps + at.step - since + 1)
+            prepared.zero_grad()
+            at.step += 1
+            if at.step - since >= settings.log_every or at.step == steps:
+                mean = float(total) / (at.step - since)
+                if not math.isfinite(mean):
+                    raise RunError(
+                        f"The loss became {mean} in epoch {at.epoch + 1}: start again with a learning_rate below "
+                        f"{settings.learning_rate:g}, a longer warmup, or precision='no'."
+                    )
+                lap, clock = time.perf_counter() - clock, time.perf_counter()
+                at.trained += lap
+                at.steps += at.step - since
+                row = {"loss": mean, "learning_rate": rate, "items_per_second": world * seen / lap}
+                at.losses.append({"step": at.steps, "epoch": at.epoch + at.step / steps, **row, "seconds": at.trained})
+                accelerator.log(row, step=at.steps)
+                total, seen, since = 0.0, 0, at.step
+                bar.n = at.epoch + at.step / steps
+                bar.set_postfix_str(at.told(), refresh=True)
+                if at.step < steps:
+                    kept.keep(reached)
+        at.epoch, at.step = at.epoch + 1, 0
+        if validate is not None and (at.epoch % settings.validate_every == 0 or at.epoch == settings.epochs):
+            clock = time.perf_counter()
+            with precision():
+                score = _validated(accelerator, model, validate)
+            at.validating += time.perf_counter() - clock
+            better = score > max((row["score"] for row in at.validations), default=-math.inf)
+            at.worse = 0 if better else at.worse + 1
+            at.validations.append({"epoch": at.epoch, "step": at.steps, "score": score, "seconds": at.trained})
+            accelerator.log({"validation": score}, step=at.steps)
+            bar.set_postfix_str(at.told(), refresh=True)
+            if better:
+                best = {name: weight.detach().cpu().clone() for name, weight in model.state_dict().items()}
+                kept.keep_best(best)
+        kept.keep(reached)
+    bar.close()
+    if world > 1:
+        # what rests on the connection goes first, then all close it together; else one may wait for the others forever
+        del wrapped, prepared
+        accelerator.free_memory()
+        accelerator.wait_for_everyone()
+    accelerator.end_training()
+    if best is not None:
+        model.load_state_dict(best)
+    model.eval()
+    return _report(at, accelerator, settings, "bf16" if bf16 else "no")
+
+
+# --- parts of the loop ----------------------------------------------------------------------------------------------
+
+_BAR = "{l_bar}{bar}| {n:.2f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
+
+
+@dataclass
+class _Place:
+    """How far a training has come; all of it is in a checkpoint."""
+
+    epoch: int = 0  # epochs done
+    step: int = 0  # steps done of the epoch under way
+    steps: int = 0  # steps done in all
+    worse: int = 0  # validations since the best one
+    trained: float = 0.0  # seconds
+    validating: float = 0.0  # seconds
+    losses: list[dict[str, float]] = field(default_factory=list)
+    validations: list[dict[str, float]] = field(default_factory=list)
+
+    def told(self) -> str:
+        """What the progress bar says."""
+        last = self.losses[-1]
+        said = f"loss {last['loss']:.3f}, {last['items_per_second']:,.0f} items/s"
+        return said + (f", validation {self.validations[-1]['score']:.4f}" if self.validations else "")
+
+
+def hardware_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 by itself: CPUs with AVX-512 BF16 or AMX, NVIDIA GPUs from Ampere on."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, check, bool)() for check in checks)
+
+
+def _accelerator(settings: Settings, folder: str | Path | None) -> Accelerator:
+    named = _trackers() if folder is not None else []
+    accelerator = Accelerator(log_with=named or None, project_dir=folder)
+    if named:
+        accelerator.init_trackers("llmarm", config=asdict(settings))
+    return accelerator
+
+
+def _trackers() -> list[str]:
+    """TensorBoard where it is installed, Weights & Biases where somebody has logged in to it."""
+    named = ["tensorboard"] if importlib.util.find_spec("tensorboard") else []
+    if importlib.util.find_spec("wandb"):
+        try:
+            known = netrc.netrc().hosts
+        except (OSError, netrc.NetrcParseError):
+            known = {}
+        named += ["wandb"] if os.environ.get("WANDB_API_KEY") or "api.wandb.ai" in known else []
+    return named
+
+
+def _optimizer(model: nn.Module, settings: Settings, device: torch.device) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not trained:
+        raise BadParameter("All parameters of the model are frozen; leave requires_grad on for some.")
+    groups = [
+        {"params": [p for p in trained if p.dim() > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=device.type in ("cpu", "cuda"))
+
+
+def _seed(*numbers: int) -> int:
+    """A seed for one step of one process; close numbers give seeds that have nothing in common."""
+    return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest())
+
+
+def _signature(model: nn.Module, batches: Batches, settings: Settings, group: int) -> str:
+    shapes = [(name, tuple(weight.shape)) for name, weight in model.state_dict().items()]
+    what = repr((type(model).__name__, shapes, batches.fingerprint(), asdict(settings), group))
+    return hashlib.sha256(what.encode()).hexdigest()
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
+
+
+def _validated(accelerator: Accelerator, model: nn.Module, validate: Callable[[nn.Module], float]) -> float:
+    """The score of a model, computed in one process and told to all."""
+    told: list[Any] = [None]
+    if accelerator.is_main_process:
+        model.eval()
+        with torch.no_grad():
+            told = [float(validate(model))]
+    return broadcast_object_list(told)[0]
+
+
+def _report(at: _Place, accelerator: Accelerator, settings: Settings, precision: str) -> Training:
+    best = max(at.validations, key=lambda row: row["score"], default=None)
+    return Training(
+        losses=pd.DataFrame(at.losses),
+        validations=pd.DataFrame(at.validations),
+        best_epoch=best["epoch"] if best else at.epoch,
+        best_score=best["score"] if best else math.nan,
+        seconds=at.trained + at.validating,
+        stopped_early=at.epoch < settings.epochs,
+        device=str(accelerator.device),
+        precision=precision,
+        processes=accelerator.num_processes,
+    )

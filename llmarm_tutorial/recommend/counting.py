@@ -1,0 +1,591 @@
+"""What counting can do about the next item: the baselines that every model has to beat.
+
+A baseline is a small frozen dataclass of settings; `fit` counts in the training sequences and gives a recommender for
+`ranking.evaluate`. All but popularity are one product: a sparse profile of the history (which items, how recent) times
+a matrix of item-to-item weights. The defaults are simple settings that were fixed before any tuning; `tune` chooses
+others on validation, so that a model is compared with the best that counting can do and not with a straw man.
+
+What "before" and "after" mean: with baskets the items of one basket have no order, so transitions lead from one basket
+to later ones only and a gap of 1 is the next basket; without baskets every event is a visit of its own. Positions count
+back from the end of the history in the same unit.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from scipy import linalg, sparse
+
+from llmarm_tutorial.data.transactions import Sequences, Transactions
+from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation.ranking import Histories, Recommender, Task, evaluate
+
+DENSE_BYTES = 2**29  # item-to-item weights that are rather full are kept dense up to this size
+
+
+class Baseline(Protocol):
+    """Settings of a counting method."""
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> Recommender:
+        """Count in training sequences of item codes below `n_items`."""
+
+
+class Profile(NamedTuple):
+    """Which part of a history speaks, and how loud.
+
+    Attributes:
+        last: The last so many visits (baskets, else events); None for all.
+        power: A visit at position p from the end (the last is 1) has weight 1 / p^power.
+        once: Whether an item that occurs several times counts at its latest position only, else its weights add up.
+    """
+
+    last: int | None
+    power: float
+    once: bool
+
+    def matrix(self, histories: Histories, n_items: int) -> sparse.csr_matrix:
+        """Weights of items, shape (n_cases, n_items), float32."""
+        rows, items, position = _recent_events(histories, self.last)
+        if self.once:  # events are in time order: the last one of an item wins
+            cells = rows * n_items + items
+            _, latest = np.unique(cells[::-1], return_index=True)
+            keep = len(cells) - 1 - latest
+            rows, items, position = rows[keep], items[keep], position[keep]
+        weights = (1 / position.astype(float) ** self.power).astype(np.float32)
+        return sparse.csr_matrix((weights, (rows, items)), shape=(len(histories.offsets) - 1, n_items))
+
+
+@dataclass(frozen=True, eq=False)
+class ItemWeights:
+    """A fitted baseline: the profile of a history times item-to-item weights, plus a constant per item.
+
+    Attributes:
+        name: Name of the baseline.
+        n_items: Number of items.
+        profile: What of a history counts.
+        weights: From items of the history (rows) to recommended items (columns), shape (n_items, n_items).
+        constant: Added to every case, shape (n_items,).
+    """
+
+    name: str
+    n_items: int
+    profile: Profile
+    weights: np.ndarray | sparse.csr_matrix
+    constant: np.ndarray | None = None
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """Scores of all items for each case, shape (n_cases, n_items), float32."""
+        found = self.profile.matrix(histories, self.n_items) @ self.weights
+        found = found.toarray() if sparse.issparse(found) else np.asarray(found)
+        return found if self.constant is None else found + self.constant
+
+
+@dataclass(frozen=True, eq=False)
+class ItemScores:
+    """A fitted baseline that tells everybody the same.
+
+    Attributes:
+        name: Name of the baseline.
+        n_items: Number of items.
+        values: Score of each item, shape (n_items,), float32.
+    """
+
+    name: str
+    n_items: int
+    values: np.ndarray
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """The same scores for each case, shape (n_cases, n_items), a view."""
+        return np.broadcast_to(self.values, (len(histories), self.n_items))
+
+
+@dataclass(frozen=True)
+class Popularity:
+    """Recommend what was bought most often.
+
+    Attributes:
+        last: Count the last so many visits of every user only, which favours what users come to late; None for all.
+            For popularity by the calendar, fit on `recent(train, days=…)`.
+    """
+
+    name: ClassVar[str] = "popularity"
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_last(self.last)
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemScores:
+        """Count the events of each item."""
+        _, items, _ = _recent_events(sequences, self.last)
+        return ItemScores(self.name, n_items, np.bincount(items, minlength=n_items).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class PersonalPopularity:
+    """Recommend what the customer bought most often: the baseline to beat wherever people buy the same things again.
+
+    Most published next-basket models do not beat it (Hu et al. 2020; Li et al. 2023, "A Next Basket Recommendation
+    Reality Check"). Where seen items are left out of the ranking it is popularity.
+
+    Attributes:
+        last: Count the last so many visits only, None for all.
+        position_power: Weight of a visit is 1 / (its place from the end) to this power; 0 for equal weights.
+        popularity: Everybody's purchases together count as so many of the customer's own, at least 0.
+    """
+
+    name: ClassVar[str] = "personal"
+    last: int | None = None
+    position_power: float = 0.0
+    popularity: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_last(self.last)
+        _check_from(0, position_power=self.position_power, popularity=self.popularity)
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Count the events of each item; a history speaks for nothing but itself."""
+        counts = np.bincount(sequences.items, minlength=n_items)
+        profile = Profile(self.last, self.position_power, once=False)
+        share = (self.popularity * counts / max(counts.sum(), 1)).astype(np.float32)
+        return ItemWeights(self.name, n_items, profile, sparse.eye(n_items, format="csr", dtype=np.float32), share)
+
+
+@dataclass(frozen=True)
+class AssociationRules:
+    """Rules of two items, "who has a also has b", regardless of their order (Agrawal et al. 1993).
+
+    Attributes:
+        measure: "confidence", n(a, b) / n(a), or "lift", n · n(a, b) / (n(a) n(b)).
+        unit: What counts a and b as together: the same "user", or the same "basket".
+        min_count: Pairs that occur in fewer units give no rule.
+        last: Rules fire from the items of the last so many visits; None for the whole history.
+        position_power: A visit at position p from the end speaks with weight 1 / p^position_power.
+    """
+
+    name: ClassVar[str] = "association rules"
+    measure: str = "confidence"
+    unit: str = "user"
+    min_count: int = 1
+    last: int | None = 1
+    position_power: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.measure not in ("confidence", "lift"):
+            raise BadParameter(f"Association rules are ranked by 'confidence' or 'lift', not {self.measure!r}.")
+        if self.unit not in ("user", "basket"):
+            raise BadParameter(f"Items are together within a 'user' or a 'basket', not {self.unit!r}.")
+        _check_last(self.last)
+        _check_from(1, min_count=self.min_count)
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Count all pairs of items of a unit."""
+        units = held_items(sequences, n_items) if self.unit == "user" else _visits(sequences, n_items)[0]
+        pairs = pair_counts(units)
+        pairs.data[pairs.data < self.min_count] = 0
+        counts = _sums(units, 0)
+        weights = _scaled(pairs, 1 / np.maximum(counts, 1), None)
+        if self.measure == "lift":
+            weights = _scaled(weights, None, units.shape[0] / np.maximum(counts, 1))
+        profile = Profile(self.last, self.position_power, once=True)
+        return ItemWeights(f"{self.name}, {self.measure}", n_items, profile, _compact(weights))
+
+
+@dataclass(frozen=True)
+class SequentialRules:
+    """Rules with an order, "who had a soon has b": transitions to the next visits, near ones weighing more.
+
+    The sequential rules of Ludewig & Jannach (2018, "Evaluation of Session-based Recommendation Algorithms"), which
+    look at the last item only, here summed over several.
+
+    Attributes:
+        steps: Transitions lead over gaps of 1 to so many visits.
+        last: Rules fire from the items of the last so many visits.
+        gap_power: A transition over a gap g counts 1 / g^gap_power.
+        position_power: A visit at position p from the end speaks with weight 1 / p^position_power.
+        row_power: Each row is divided by its sum to this power: 1 gives probabilities, 0 leaves counts.
+        popularity: Weight of the item's share of all events, added to every score; above 0 it decides among items that
+            no rule reaches.
+    """
+
+    name: ClassVar[str] = "sequential rules"
+    steps: int = 10
+    last: int | None = 10
+    gap_power: float = 1.0
+    position_power: float = 1.0
+    row_power: float = 1.0
+    popularity: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_last(self.last)
+        _check_from(1, steps=self.steps)
+        _check_from(0, popularity=self.popularity)
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Count all transitions over up to `steps` visits."""
+        weights = transitions(sequences, n_items, self.steps, self.gap_power)
+        total = _sums(weights, 1)
+        weights = _scaled(weights, 1 / np.where(total > 0, total, 1) ** self.row_power, None)
+        share = np.bincount(sequences.items, minlength=n_items) / max(len(sequences.items), 1)
+        constant = (self.popularity * share).astype(np.float32) if self.popularity else None
+        profile = Profile(self.last, self.position_power, once=False)
+        return ItemWeights(self.name, n_items, profile, _compact(weights), constant)
+
+
+@dataclass(frozen=True)
+class MarkovChain:
+    """P(next item | last item): transitions to the next visit from the last one.
+
+    Attributes:
+        popularity: Weight of the item's share of all events, added to every score: most items never followed the last
+            one, and where many followed it once, the more popular is the better guess.
+    """
+
+    name: ClassVar[str] = "Markov chain"
+    popularity: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _check_from(0, popularity=self.popularity)
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Count transitions to the next visit."""
+        fitted = SequentialRules(steps=1, last=1, popularity=self.popularity).fit(sequences, n_items)
+        return ItemWeights(self.name, n_items, fitted.profile, fitted.weights, fitted.constant)
+
+
+@dataclass(frozen=True)
+class ItemNeighbours:
+    """Item-kNN: items bought by the same users as those of the history (Sarwar et al. 2001).
+
+    Similarity is n(a, b) / (sqrt(n(a) n(b)) + shrinkage), counted in users.
+
+    Attributes:
+        neighbours: Each recommended item listens to so many of its most similar items; equal ones by item code.
+        shrinkage: Pulls the similarity of rare items down, from 0.
+        last: Items of the last so many visits; None for the whole history.
+        position_power: A visit at position p from the end speaks with weight 1 / p^position_power.
+    """
+
+    name: ClassVar[str] = "item-kNN"
+    neighbours: int = 100
+    shrinkage: float = 10.0
+    last: int | None = None
+    position_power: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_last(self.last)
+        _check_from(1, neighbours=self.neighbours)
+        _check_from(0, shrinkage=self.shrinkage)
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Count pairs within users and keep the nearest."""
+        held = held_items(sequences, n_items)
+        counts = np.sqrt(_sums(held, 0))
+        similar = pair_counts(held)
+        similar.setdiag(0)
+        similar.eliminate_zeros()
+        similar.sort_indices()  # among equals the lower item code comes first
+        row = np.repeat(np.arange(n_items), np.diff(similar.indptr))
+        similar.data = (similar.data / (counts[row] * counts[similar.indices] + self.shrinkage)).astype(np.float32)
+        for start, stop in itertools.pairwise(similar.indptr):
+            _keep_largest(similar.data[start:stop], self.neighbours)
+        weights = similar.T.tocsr()  # similarity is symmetric: the nearest of a row are those that a column listens to
+        profile = Profile(self.last, self.position_power, once=True)
+        return ItemWeights(self.name, n_items, profile, _compact(weights))
+
+
+@dataclass(frozen=True)
+class Ease:
+    """EASE: the linear model that best rebuilds every user's items from the user's other items (Steck 2019).
+
+    Closed form: with P the inverse of XᵀX + ridge · I, the weights are -P[a, b] / P[b, b] and 0 on the diagonal.
+
+    Attributes:
+        ridge: Weight of the L2 penalty, above 0.
+        last: Items of the last so many visits; None for the whole history.
+        position_power: A visit at position p from the end speaks with weight 1 / p^position_power.
+        max_items: More items are refused: the inverse takes 8 bytes per pair of items, twice.
+    """
+
+    name: ClassVar[str] = "EASE"
+    ridge: float = 500.0
+    last: int | None = None
+    position_power: float = 0.0
+    max_items: int = 12_000
+
+    def __post_init__(self) -> None:
+        _check_last(self.last)
+        if self.ridge <= 0:
+            raise BadParameter(f"The ridge of EASE is above 0, not {self.ridge}.")
+
+    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+        """Solve the ridge regressions of all items at once.
+
+        Raises:
+            BadParameter: If there are more than `max_items` items.
+        """
+        if n_items > self.max_items:
+            raise BadParameter(
+                f"EASE inverts a matrix of {n_items:,} × {n_items:,} items ({16 * n_items**2 / 2**30:.0f} GB), more "
+                f"than max_items={self.max_items:,} allows: filter_items() first, or raise max_items."
+            )
+        gram = pair_counts(held_items(sequences, n_items)).toarray().astype(np.float64)
+        gram[np.diag_indices(n_items)] += self.ridge
+        factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
+        inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)  # the lower triangle only
+        weights = np.tril(inverse) + np.tril(inverse, -1).T
+        weights /= -np.diag(weights).copy()
+        weights[np.diag_indices(n_items)] = 0
+        profile = Profile(self.last, self.position_power, once=True)
+        return ItemWeights(self.name, n_items, profile, weights.astype(np.float32))
+
+
+def transitions(
+    sequences: Sequences | Histories, n_items: int, steps: int = 1, gap_power: float = 1.0
+) -> sparse.csr_matrix:
+    """Weighted counts of how often item b (column) follows item a (row) within a user.
+
+    Args:
+        sequences: Items of users in time order.
+        n_items: Number of items.
+        steps: Gaps of 1 to so many visits are counted.
+        gap_power: A gap g counts 1 / g^gap_power.
+
+    Returns:
+        Shape (n_items, n_items), float32.
+    """
+    visits, user = _visits(sequences, n_items)
+    total = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
+    for gap in range(1, min(steps, len(user) - 1) + 1):
+        before = np.flatnonzero(user[:-gap] == user[gap:])
+        total = total + (visits[before].T @ visits[before + gap]).tocsr() * np.float32(1 / gap**gap_power)
+    return total
+
+
+def recent(train: Transactions, *, share: float | None = None, days: float | None = None) -> Transactions:
+    """The newest part of a training set, to count what is in fashion.
+
+    Args:
+        train: Transactions with a clock.
+        share: The newest share of rows, in (0, 1]; rows of the same moment stay together.
+        days: Or the rows of the last so many days before the newest one.
+
+    Raises:
+        BadParameter: If not exactly one of share and days is given, or it is out of range.
+        Lacks: If there are no clock times.
+    """
+    train.require("clock", purpose="a recent part")
+    given = [value for value in (share, days) if value is not None]
+    if len(given) != 1 or given[0] <= 0 or (share or 0) > 1:
+        raise BadParameter("Give either share, in (0, 1], or days, above 0.")
+    times = train.table["time"]
+    start = times.max() - pd.Timedelta(days=days) if days else np.sort(times)[int(len(times) * (1 - share))]
+    return train.rows((times >= start).to_numpy())
+
+
+# --- tuning ----------------------------------------------------------------------------------------------------------
+
+
+class Choice(NamedTuple):
+    """A baseline and the settings worth trying.
+
+    Attributes:
+        kind: Its class.
+        grid: Values to try per setting.
+    """
+
+    kind: type
+    grid: Mapping[str, tuple[Any, ...]]
+
+
+_RECENCY = {"last": (None, 1, 3, 10, 30), "position_power": (0.0, 0.5, 1.0, 2.0)}
+BASELINES: Mapping[str, Choice] = {
+    "popularity": Choice(Popularity, {"last": (None, 1, 3, 10, 30)}),
+    "personal": Choice(PersonalPopularity, {"popularity": (0.1, 1.0, 10.0), **_RECENCY}),
+    "ar": Choice(AssociationRules, {"measure": ("confidence", "lift"), "min_count": (1, 2, 5, 10, 20, 50), **_RECENCY}),
+    "markov": Choice(MarkovChain, {"popularity": (0.0, 1e-4, 1e-3, 1e-2, 1e-1)}),
+    "sr": Choice(
+        SequentialRules,
+        {
+            "steps": (1, 2, 3, 5, 10, 20),
+            "last": (1, 3, 5, 10, 20),
+            "gap_power": (0.0, 0.5, 1.0, 2.0),
+            "position_power": (0.0, 0.5, 1.0, 2.0),
+            "row_power": (0.0, 0.5, 0.75, 1.0),
+            "popularity": (0.0, 1e-4, 1e-2),
+        },
+    ),
+    "itemknn": Choice(
+        ItemNeighbours, {"neighbours": (10, 20, 50, 100, 200, 500), "shrinkage": (0.0, 10.0, 50.0, 200.0), **_RECENCY}
+    ),
+    "ease": Choice(Ease, {"ridge": (10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0), **_RECENCY}),
+}
+
+
+class Tuned(NamedTuple):
+    """What tuning chose.
+
+    Attributes:
+        baseline: The settings that did best on validation.
+        fitted: The same, fitted on the training sequences.
+        tries: One row per try, in order: settings, `value` of the metric, `seconds`.
+    """
+
+    baseline: Baseline
+    fitted: Recommender
+    tries: pd.DataFrame
+
+
+def make(name: str, **settings: Any) -> Baseline:
+    """The baseline of that name with the given settings, the others at their defaults.
+
+    Raises:
+        UnknownName: If there is no such baseline or setting.
+    """
+    if name not in BASELINES:
+        raise UnknownName("baseline", name, BASELINES)
+    kind = BASELINES[name].kind
+    valid = [field.name for field in fields(kind)]
+    for setting in settings:
+        if setting not in valid:
+            raise UnknownName(f"setting of {name}", setting, valid)
+    return kind(**settings)
+
+
+def tune(
+    name: str,
+    sequences: Sequences | Histories,
+    task: Task,
+    *,
+    budget: int = 20,
+    seed: int = 0,
+    metric: str = "NDCG@10",
+    filter_seen: bool = True,
+    grid: Mapping[str, tuple[Any, ...]] | None = None,
+) -> Tuned:
+    """Choose the settings of a baseline on a validation task.
+
+    The defaults are tried first, then a random sample of the grid without repetition, or all of it where it is no
+    larger than the budget. Of equal values the earlier try wins.
+
+    Args:
+        name: Name in `BASELINES`.
+        sequences: Training sequences.
+        task: The validation task; never the test.
+        budget: Number of tries, from 1; give every competitor the same.
+        seed: Seed of the sample.
+        metric: What to make large, a metric of `ranking_stats.Evaluation`.
+        filter_seen: As for `ranking.evaluate`.
+        grid: Values per setting, instead of those in `BASELINES`.
+
+    Raises:
+        UnknownName: If there is no such baseline or setting.
+        BadParameter: If the budget is below 1.
+    """
+    _check_from(1, budget=budget)
+    first = make(name)
+    grid = BASELINES[name].grid if grid is None else grid
+    combinations = [make(name, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
+    others = [setting for setting in combinations if setting != first]
+    if len(others) > budget - 1:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(others), budget - 1, replace=False))
+        others = [others[number] for number in chosen]
+    cutoff = int(metric.partition("@")[2] or 1)
+    rows, best, best_fitted = [], None, None
+    for baseline in [first, *others]:
+        begin = time.perf_counter()
+        fitted = baseline.fit(sequences, task.n_items)
+        value = evaluate(fitted, task, ks=(cutoff,), filter_seen=filter_seen).mean(metric)
+        settings = {setting: getattr(baseline, setting) for setting in grid}
+        rows.append({**settings, "value": value, "seconds": time.perf_counter() - begin})
+        if best is None or value > max(row["value"] for row in rows[:-1]):
+            best, best_fitted = baseline, fitted
+    return Tuned(best, best_fitted, pd.DataFrame(rows))
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+
+def _check_last(last: int | None) -> None:
+    if last is not None and last < 1:
+        raise BadParameter(f"last is a number of visits from 1, or None for the whole history, not {last}.")
+
+
+def _check_from(lowest: float, **given: float) -> None:
+    for setting, value in given.items():
+        if not value >= lowest:
+            raise BadParameter(f"{setting} is at least {lowest}, not {value}.")
+
+
+def _recent_events(sequences: Sequences | Histories, last: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(user row, item, position of the visit from the end, from 1) of the events of the last visits."""
+    lengths = np.diff(sequences.offsets)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    ends = sequences.visits[np.maximum(sequences.offsets[1:] - 1, 0)] if len(rows) else np.zeros(len(lengths), int)
+    position = ends[rows] - sequences.visits + 1
+    keep = slice(None) if last is None else position <= last
+    return rows[keep], sequences.items[keep], position[keep]
+
+
+def held_items(sequences: Sequences | Histories, n_items: int) -> sparse.csr_matrix:
+    """Users × items, 1 where the user has the item."""
+    ones = np.ones(len(sequences.items), dtype=np.float32)
+    held = sparse.csr_matrix(
+        (ones, sequences.items.copy(), sequences.offsets.copy()), shape=(len(sequences.offsets) - 1, n_items)
+    )
+    held.sum_duplicates()
+    held.data[:] = 1
+    return held
+
+
+def _visits(sequences: Sequences | Histories, n_items: int) -> tuple[sparse.csr_matrix, np.ndarray]:
+    """(visits × items, 1 where the visit has the item; user row of each visit), users and visits in order."""
+    user = np.repeat(np.arange(len(sequences.offsets) - 1), np.diff(sequences.offsets))
+    fresh = np.ones(len(user), dtype=bool)
+    fresh[1:] = (np.diff(user) > 0) | (np.diff(sequences.visits) != 0)
+    starts = np.append(np.flatnonzero(fresh), len(user))
+    ones = np.ones(len(user), dtype=np.float32)
+    matrix = sparse.csr_matrix((ones, sequences.items.copy(), starts), shape=(len(starts) - 1, n_items))
+    return matrix, user[fresh]
+
+
+def pair_counts(units: sparse.csr_matrix) -> sparse.csr_matrix:
+    """In how many units each pair of items occurs, shape (n_items, n_items); float32 is exact below 2^24."""
+    return (units.T @ units).tocsr()
+
+
+def _keep_largest(values: np.ndarray, k: int) -> None:
+    """Set all but the k largest to zero, in place; among equals the first are kept."""
+    if len(values) > k:
+        bound = np.partition(values, -k)[-k]
+        equal = np.flatnonzero(values == bound)
+        surplus = equal[k - np.count_nonzero(values > bound) :]
+        values[values < bound] = 0
+        values[surplus] = 0
+
+
+def _sums(matrix: sparse.csr_matrix, axis: int) -> np.ndarray:
+    return np.asarray(matrix.sum(axis=axis, dtype=np.float64)).ravel()
+
+
+def _scaled(matrix: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndarray | None) -> sparse.csr_matrix:
+    """The matrix with its rows and columns multiplied by factors, in double precision."""
+    data = matrix.data.astype(np.float64)
+    if rows is not None:
+        data *= np.repeat(rows, np.diff(matrix.indptr))
+    if columns is not None:
+        data *= columns[matrix.indices]
+    return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _compact(weights: sparse.csr_matrix) -> np.ndarray | sparse.csr_matrix:
+    """Weights as float32, dense where more than a tenth of the cells are filled and memory allows."""
+    weights = weights.astype(np.float32)
+    weights.eliminate_zeros()
+    size = weights.shape[0] * weights.shape[1]
+    return weights.toarray() if weights.nnz > 0.1 * size and 4 * size <= DENSE_BYTES else weights

@@ -1,0 +1,73 @@
+"""Recommend what is near: a customer is the mean of the vectors of what was bought, the nearest items are shown.
+
+The textbook way from item vectors to recommendations. `norm="twice"` is a slip met in print: a cosine, which is a
+product divided by both lengths, is divided by them once more. The customer's length is the same for all items, the
+item's is not: among items of one direction short vectors now win, whether or not shortness means anything. Which items
+have short vectors depends on how the vectors were learned.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.ranking import Histories
+from llmarm_tutorial.recommend.counting import Profile
+
+NORMS = {"dot": 0, "cosine": 1, "twice": 2}  # how often the lengths are divided by
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """Items by their similarity to the weighted mean of a history's item vectors.
+
+    Attributes:
+        vectors: A vector per item, shape (n_items, d), finite.
+        norm: "cosine"; "dot", the product without division; or "twice", see above.
+        last: The last so many visits (baskets, else events) of a history; None for all.
+        position_power: A visit at position p from the end weighs 1 / p^position_power.
+        name: What tables call it.
+    """
+
+    vectors: np.ndarray
+    norm: str = "cosine"
+    last: int | None = None
+    position_power: float = 0.0
+    name: str = "similarity"
+    _read: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.norm not in NORMS:
+            raise BadParameter(f"The norm of a similarity is 'cosine', 'dot' or 'twice', not {self.norm!r}.")
+        if self.vectors.ndim != 2 or not np.isfinite(self.vectors).all():
+            raise BadParameter("A similarity needs one vector of finite numbers per item, shape (n_items, d).")
+        if (self.last is not None and self.last < 1) or not self.position_power >= 0:
+            raise BadParameter(
+                f"A similarity needs last from 1 (or None) and position_power from 0, not {self.last} and "
+                f"{self.position_power}."
+            )
+        object.__setattr__(self, "_read", _divided(self.vectors, NORMS[self.norm]))
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.vectors)
+
+    def users(self, histories: Histories) -> np.ndarray:
+        """Vector of each case, shape (n_cases, d): the weighted mean of its items, zeros for an empty history."""
+        weights = Profile(self.last, self.position_power, once=False).matrix(histories, self.n_items)
+        total = np.asarray(weights.sum(axis=1))
+        return (weights @ self.vectors) / np.where(total > 0, total, 1)
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """Scores of all items, shape (n_cases, n_items), float32; a zero vector is similar to nothing and gets 0."""
+        return (_divided(self.users(histories), NORMS[self.norm]) @ self._read.T).astype(np.float32)
+
+
+def _divided(rows: np.ndarray, times: int) -> np.ndarray:
+    """Rows divided by their length so many times; zero rows stay zero."""
+    rows = np.asarray(rows, dtype=float)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(length > 0, length, 1) ** times

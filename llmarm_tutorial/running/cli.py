@@ -1,0 +1,257 @@
+"""The command `llmarm`. Every command imports what it needs when it is called, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from llmarm_tutorial import __version__
+from llmarm_tutorial.errors import BadParameter, LlmarmError, RunError
+from llmarm_tutorial.running import cli_data
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class _Group(TyperGroup):
+    """Turns errors that a user can mend into one sentence, and Ctrl-C into a calm end."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LlmarmError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped; what is done is kept", err=True)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=_Group,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Product association analysis by counting and by large models, measured side by side.",
+)
+app.add_typer(cli_data.app, name="data")
+
+Out = Annotated[
+    Path | None, typer.Option("--out", help="Folder for the results; default runs/<date-time>.", show_default=False)
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Lessons at the same time.")]
+Timeout = Annotated[
+    int | None, typer.Option("--timeout", min=1, help="Seconds that one cell may take.", show_default=False)
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"llmarm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine, and say how to mend what is amiss."""
+    from llmarm_tutorial.running import doctor as checks
+
+    findings = checks.checkup()
+    for finding in findings:
+        typer.echo(str(finding))
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="LESSONS", help="Numbers, names or ranges such as 01-03; default all."),
+    ] = None,
+    profile: Annotated[str, typer.Option("--profile", help="quick, full or gpu.")] = "quick",
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Name of the catalogue, or path of your own file.")
+    ] = None,
+    basket_col: Annotated[str | None, typer.Option("--basket-col", help="Your file's column of baskets.")] = None,
+    item_col: Annotated[str | None, typer.Option("--item-col", help="Your file's column of items.")] = None,
+    user_col: Annotated[str | None, typer.Option("--user-col", help="Your file's column of customers.")] = None,
+    time_col: Annotated[str | None, typer.Option("--time-col", help="Your file's column of times.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Set a lesson's parameter; repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Seed of every draw.")] = None,
+    out: Out = None,
+    jobs: Jobs = 1,
+    timeout: Timeout = None,
+) -> None:
+    """Execute lessons and write their notebooks, results and a report."""
+    from llmarm_tutorial.running import lessons, pool, run_folder
+    from llmarm_tutorial.running import plan as batch
+
+    available = lessons.discover()
+    chosen = lessons.choose(names or [], available)
+    columns = dict(zip(lessons.DATA_COLUMNS, (basket_col, item_col, user_col, time_col), strict=True))
+    wanted: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
+    if dataset is not None:
+        wanted["DATASET"] = batch.check_dataset(dataset)
+    if seed is not None:
+        wanted["SEED"] = seed
+    for text in parameter or []:
+        name, sign, value = text.partition("=")
+        if not sign:
+            raise BadParameter(f"-p takes NAME=VALUE, not {text!r}.")
+        if name in wanted:
+            raise BadParameter(f"The parameter {name} is given twice; leave one out.")
+        wanted[name] = value
+    batch.check_declared(chosen, wanted)
+    settings = lessons.profile(profile, available)
+    runs = []
+    for lesson in chosen:
+        mine = {name: value for name, value in wanted.items() if name in lesson.parameters}
+        values = settings.get(lesson.number, {}) | lessons.check_values(lesson, mine)
+        runs.append(run_folder.Run(lesson.name, lesson, profile, values))
+    out = out or _new_folder()
+    with run_folder.lock(out, wait=False, complaint=batch.BUSY.format(out)), _display(len(runs)) as display:
+        results = pool.execute(runs, out, jobs=jobs, timeout=timeout, again=True, listen=display.listen)
+    _finish(display.console, results, out)
+
+
+@app.command()
+def batch(
+    plan: Annotated[Path, typer.Argument(help="YAML file: lessons, datasets, seeds, profile, parameters.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Folder of the batch; default runs/<name of the plan>. Given again, the batch goes on.",
+            show_default=False,
+        ),
+    ] = None,
+    jobs: Jobs = 1,
+    timeout: Timeout = None,
+) -> None:
+    """Execute a grid of lessons × data sets × parameters × seeds; started again, it goes on where it was."""
+    from llmarm_tutorial.running import plan as batches
+
+    loaded = batches.read_plan(plan)
+    out = out or Path("runs") / plan.stem
+    todo, outdated = batches.pending(loaded, out)
+    typer.echo(f"{len(loaded.runs)} runs, {len(loaded.runs) - len(todo)} of them finished before, in {out}")
+    if outdated:
+        typer.echo(
+            f"{len(outdated)} of these are from before their lesson, their data file or llmarm changed; "
+            "remove their folders to renew"
+        )
+    with _display(len(todo)) as display:
+        results = batches.run_batch(loaded, out, jobs=jobs, timeout=timeout, listen=display.listen)
+    _finish(display.console, results, out)
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of runs.")]) -> None:
+    """Write one self-contained HTML page about a folder of runs."""
+    from llmarm_tutorial.running import report as reports
+
+    typer.echo(f"report: {reports.build(folder)}")
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that llmarm run wrote.")],
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Profile to compare with; default that of the runs.")
+    ] = None,
+    record: Annotated[bool, typer.Option("--record", help="Make these runs the reference.")] = False,
+) -> None:
+    """Compare results with the reference results, each within its own tolerance."""
+    from collections import Counter
+
+    from llmarm_tutorial.lesson.ledger import show
+    from llmarm_tutorial.running import report as reports
+    from llmarm_tutorial.running import verify as verification
+
+    if record:
+        typer.echo(f"recorded: {verification.record(folder, profile)}")
+        return
+    comparisons = verification.compare(folder, profile)
+    for c in comparisons:
+        detail = {
+            verification.DRIFTED: f"{show(c.found)} instead of {show(c.expected)} ± {show(c.allowed)}",
+            verification.MISSING: f"expected {show(c.expected)}",
+        }.get(c.verdict, show(c.found))
+        typer.echo(f"{c.verdict:<12} {c.lesson[:2]} {c.name}: {detail}")
+    counts = Counter(c.verdict for c in comparisons)
+    typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no recorded values")
+    failed = [run["lesson"] for run in reports.load(folder) if run["status"] != "ok"]
+    if failed:
+        typer.echo(f"failed lessons: {', '.join(failed)}")
+    if failed or counts[verification.DRIFTED] or counts[verification.MISSING]:
+        raise typer.Exit(1)
+
+
+@app.command("new-lesson")
+def new_lesson(
+    number: Annotated[str, typer.Argument(help="Two digits, such as 07.")],
+    name: Annotated[str, typer.Argument(help="Verb and topic, such as rank_next_items.")],
+) -> None:
+    """Start a lesson from the template."""
+    from llmarm_tutorial.running import lessons, run_folder
+
+    if not re.fullmatch(r"\d{1,2}", number):
+        raise BadParameter(f"The number of a lesson has one or two digits, unlike {number!r}.")
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
+        raise BadParameter(
+            f"Name the lesson by lower-case words joined by _, such as rank_next_items, unlike {name!r}."
+        )
+    number = number.zfill(2)
+    place = lessons.folder()
+    template = place / "template.py"
+    if not template.exists():
+        raise RunError(f"The template {template} is missing; restore it (git checkout {template.name}).")
+    taken = [path.name for path in sorted((place / "source").glob(f"{number}_*.py"))]
+    if taken:
+        raise BadParameter(f"The number {number} is taken by {taken[0]}; choose another one.")
+    text = template.read_text(encoding="utf-8").replace("{number}", number)
+    title = name.replace("_", " ").capitalize()
+    target = place / "source" / f"{number}_{name}.py"
+    run_folder.write_atomically(target, text.replace("{title}", title).replace("{name}", name))
+    typer.echo(f"written: {target}")
+
+
+def _new_folder() -> Path:
+    return Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+
+
+def _display(total: int) -> Any:
+    from rich.console import Console
+
+    from llmarm_tutorial.running.display import RunDisplay
+
+    return RunDisplay(Console(width=None if sys.stdout.isatty() else 120), total)
+
+
+def _finish(console: Console, results: list[dict[str, Any]], out: Path) -> None:
+    from llmarm_tutorial.running import report as reports
+    from llmarm_tutorial.running.display import show_table
+
+    show_table(console, results)
+    console.print(f"\nreport: {reports.build(out)}", soft_wrap=True, markup=False, highlight=False)
+    if any(run["status"] != "ok" for run in results):
+        raise typer.Exit(1)

@@ -1,0 +1,99 @@
+"""`llmarm data …`: the catalogue, downloads, checks, and the corner shop at any size."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from llmarm_tutorial.errors import BadParameter
+
+app = typer.Typer(no_args_is_help=True, help="Data sets: list, describe, fetch, check, make.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set of the catalogue.")]
+
+
+@app.command("list")
+def list_sets() -> None:
+    """List the catalogue: what each set has, and whether it is on this machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from llmarm_tutorial.data import loading as catalog
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("name", "here", "has", "what it is"):
+        table.add_column(column, no_wrap=column != "what it is")
+    for entry in catalog.entries():
+        here = "yes" if catalog.locate(entry) else "fetch" if entry.urls else "made"
+        table.add_row(entry.name, here, ", ".join(sorted(entry.aspects)), entry.title)
+    console = Console()
+    console.print(table) if console.is_terminal else Console(width=140).print(table)
+
+
+@app.command()
+def info(name: Name) -> None:
+    """Describe a data set: source, licence, citation, expected counts."""
+    from llmarm_tutorial.data import loading as catalog
+
+    entry = catalog.entry(name)
+    facts = {
+        "title": entry.title,
+        "has": ", ".join(sorted(entry.aspects)),
+        "source": entry.source,
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "counts": ", ".join(f"{count:,} {what}" for what, count in {**entry.published, **entry.counts}.items()),
+        "left out": entry.drops,
+        "on this machine": str(catalog.locate(entry) or "no"),
+    }
+    typer.echo(entry.name)
+    for what, text in facts.items():
+        if text:
+            typer.echo(f"  {what:<16} {text}")
+
+
+@app.command()
+def fetch(name: Name) -> None:
+    """Download a data set from its official source into the cache and check its content."""
+    from llmarm_tutorial.data import download as fetching
+
+    typer.echo(f"{name}: {fetching.fetch(name)}")
+
+
+@app.command()
+def check(name: Name) -> None:
+    """Compare a data set's content on this machine with the catalogue."""
+    from llmarm_tutorial.data import loading as catalog
+
+    report = catalog.check(name)
+    for row in report.rows:
+        found = f"{row.found:,}" if isinstance(row.found, int) else row.found
+        expected = f"{row.expected:,}" if isinstance(row.expected, int) else row.expected
+        typer.echo(
+            f"[ok]      {row.what}: {found}" if row.ok else f"[problem] {row.what}: {found}, expected {expected}"
+        )
+    for what, count in report.notes.items():
+        typer.echo(f"[note]    {what}: {count:,}")
+    typer.echo(f"{name} in {report.path} {'holds what it should' if report.ok else 'differs from the catalogue'}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def make(
+    customers: Annotated[int, typer.Option("--customers", min=1, help="Number of customers.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Seed of the generator; default that of the shipped shop.")
+    ] = None,
+) -> None:
+    """Generate a corner shop of any size as Parquet, in bounded memory."""
+    from llmarm_tutorial.data.shop import simulate as corner_shop
+
+    if out.exists() and not out.is_dir():
+        raise BadParameter(f"{out} is a file; give a folder.")
+    chosen = {} if seed is None else {"seed": seed}
+    corner_shop.write(out, customers=customers, progress=True, **chosen)
+    typer.echo(f"written: {out}")

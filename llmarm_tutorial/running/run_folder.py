@@ -1,0 +1,263 @@
+"""The folder of one run: what belongs into it, and how it is written so that no crash leaves half a truth.
+
+A run's folder holds the executed notebook, `log.txt` and, written last, `results.json`: a run is finished when that
+file exists and never before. papermill's own marks do not serve for that: a notebook whose kernel was killed or whose
+cell timed out says "completed".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import hashlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.running.lessons import Lesson
+
+RESULTS = "results.json"
+LOG = "log.txt"
+JOURNAL = "log.txt.part"  # the log while the run lasts; killed attempts stay in it
+FULL = (errno.ENOSPC, errno.EDQUOT)
+_NEEDED = (  # keys of `results.json` without which it is none, and their types
+    dict.fromkeys(("run", "status", "lesson", "title", "profile", "notebook", "started"), str)
+    | dict.fromkeys(("parameters", "versions", "hardware"), dict)
+    | dict.fromkeys(("seconds", "peak_memory_bytes"), float | int | None)
+    | dict.fromkeys(("dataset", "seed", "git_commit", "error"), object)
+    | {"values": list}
+)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One lesson with its settings.
+
+    Attributes:
+        id: Name of its folder.
+        lesson: What to execute.
+        profile: Name of the profile the settings come from.
+        parameters: Parameters that differ from the notebook's defaults.
+    """
+
+    id: str
+    lesson: Lesson
+    profile: str
+    parameters: dict[str, Any]
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """All parameters with the values that hold in this run."""
+        return {name: p.default for name, p in self.lesson.parameters.items()} | self.parameters
+
+
+@contextlib.contextmanager
+def writing(path: Path, only: Container[int | None] | None = None) -> Iterator[None]:
+    """Turn the system's errors while a file is written into a sentence.
+
+    Args:
+        path: The file.
+        only: Error numbers to which this is restricted; None for all.
+
+    Raises:
+        RunError: If the file cannot be written, for example for want of disk space.
+    """
+    try:
+        yield
+    except OSError as error:
+        if only is not None and error.errno not in only:
+            raise
+        raise RunError(
+            f"{path} could not be written ({error.strerror or error}): free some space or choose another folder and "
+            "run again; what was finished before is kept."
+        ) from error
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is there whole or, after any crash, as it was before.
+
+    Raises:
+        RunError: If it cannot be written, for example for want of disk space.
+    """
+    with _prepared(path, content) as temporary, writing(path):
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _prepared(path: Path, content: str | bytes) -> Iterator[Path]:
+    """The content in a temporary file beside `path`, ready to take its place; removed if it does not."""
+    data = content.encode() if isinstance(content, str) else content
+    with contextlib.ExitStack() as cleaning:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+                temporary = Path(file.name)
+                cleaning.callback(temporary.unlink, missing_ok=True)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+        yield temporary
+
+
+@contextlib.contextmanager
+def lock(folder: Path, *, wait: bool, complaint: str = "") -> Iterator[None]:
+    """Hold a folder against other processes; the system frees it when the holder dies.
+
+    Args:
+        folder: What to hold; made if it is not there.
+        wait: Wait for the holder, or else raise.
+        complaint: The sentence to raise.
+
+    Raises:
+        RunError: If the folder cannot be made, or another process holds it and `wait` is false.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = FileLock(folder / ".lock", timeout=-1 if wait else 0)
+        held.acquire()
+    except Timeout:
+        raise RunError(complaint) from None
+    except OSError as error:
+        raise RunError(f"The folder {folder} cannot be used ({error.strerror}); choose another one.") from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def read_results(folder: Path) -> dict[str, Any] | None:
+    """The results of the run in a folder, or None while it is not finished."""
+    try:
+        results = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        if not results.keys() >= _NEEDED.keys() or not all(
+            isinstance(results[key], kind) for key, kind in _NEEDED.items()
+        ):
+            return None
+        if results["status"] != "ok" and not isinstance(results["error"], dict):
+            return None
+        results["values"] = [Result.from_dict(entry).to_dict() for entry in results["values"]]
+    except (OSError, ValueError, AttributeError, TypeError, BadParameter):  # whatever a file may hold instead
+        return None
+    return results
+
+
+def write_outcome(folder: Path, results: dict[str, Any], notebook: Any = None) -> None:
+    """Write what came of a run: its notebook, its log, and `results.json`, which makes it a finished one.
+
+    What an earlier run left is replaced only when all of this is on the disk.
+
+    Args:
+        folder: The run's folder.
+        results: What `results.json` is to hold.
+        notebook: The executed notebook; None where the run died before it had one.
+
+    Raises:
+        RunError: If it cannot be written; the files of the earlier run are intact then.
+    """
+    page = folder / results["notebook"]
+    with contextlib.ExitStack() as prepared:
+        text = json.dumps(results, indent=1, ensure_ascii=False)
+        new_results = prepared.enter_context(_prepared(folder / RESULTS, text))
+        new_page = None
+        if notebook is not None:
+            import nbformat
+
+            new_page = prepared.enter_context(_prepared(page, nbformat.writes(notebook)))
+        with writing(folder / RESULTS):
+            if new_page is None:
+                page.unlink(missing_ok=True)
+            else:
+                os.replace(new_page, page)
+            if (folder / JOURNAL).exists():  # a process may die before it opens one
+                os.replace(folder / JOURNAL, folder / LOG)
+            os.replace(new_results, folder / RESULTS)
+
+
+def data_digest(dataset: Any) -> str | None:
+    """A hash of a data file's content, to tell results of a changed one; None for a set of the catalogue or no file."""
+    path = Path(dataset) if isinstance(dataset, str) else Path()
+    if not path.is_absolute():  # what a plan or `--dataset` names as a file comes here as an absolute path
+        return None
+    try:
+        state = path.stat()
+        return _file_digest(path, state.st_size, state.st_mtime_ns)
+    except OSError:  # the lesson will say that it cannot be read
+        return None
+
+
+@functools.cache
+def _file_digest(path: Path, size: int, modified: int) -> str:  # size and time keep the cache true
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def is_outdated(run: Run, results: dict[str, Any]) -> bool:
+    """Whether results come from other code of the lesson or another content of the data file."""
+    now = (digest(run.lesson), data_digest(run.effective.get("DATASET")))
+    return (results.get("code"), results.get("data_file")) != now
+
+
+def digest(lesson: Lesson) -> str:
+    """A hash of the lesson's code, to tell results of an older version."""
+    return hashlib.sha256(lesson.code.encode()).hexdigest()[:16]
+
+
+def describe_run(run: Run, started: datetime) -> dict[str, Any]:
+    """What `results.json` says about a run before it has results."""
+    effective = run.effective
+    return {
+        "run": run.id,
+        "status": "failed",
+        "lesson": run.lesson.name,
+        "title": run.lesson.title,
+        "profile": run.profile,
+        "parameters": effective,
+        "dataset": effective.get("DATASET"),
+        "data_file": data_digest(effective.get("DATASET")),
+        "seed": effective.get("SEED"),
+        "notebook": f"{run.lesson.name}.ipynb",
+        "code": digest(run.lesson),
+        "git_commit": _commit(run.lesson.path.parent),
+        "started": started.isoformat(timespec="milliseconds"),
+        "values": [],
+        "error": None,
+    }
+
+
+def error_summary(
+    kind: str, message: str, cell: int | None = None, source: str = "", trace: str = ""
+) -> dict[str, Any]:
+    """The summary of an error: code cell, the few lines around the failing one, exception."""
+    lines = source.rstrip().splitlines()
+    found = re.search(r"(?:Cell In\[\d+\], line |<cell line: )(\d+)", trace)
+    at = min(int(found[1]), len(lines)) if found else None
+    first = max(0, at - 3) if at else 0
+    shown = [
+        f"{'→' if number == at else ' '} {line}"
+        for number, line in enumerate(lines[first : first + 5], start=first + 1)
+    ]
+    return {"cell": cell, "source": shown, "type": kind, "message": ANSI.sub("", message).strip()}
+
+
+def _commit(folder: Path) -> str | None:
+    """The commit of the checkout, marked "-dirty" when files differ from it; None outside one."""
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None

@@ -1,0 +1,478 @@
+"""Ranking: tasks from splits, every metric against all orders of ties, fair lists, intervals and paired tests."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse, stats
+
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
+from llmarm_tutorial.evaluation.metrics import (
+    bootstrap_interval,
+    compare,
+    comparison_table,
+    sign_flip_test,
+    user_vectors,
+)
+from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate, evaluate_sampled, next_item_task
+
+
+@dataclass
+class Given:
+    """A system whose scores are written down: one row per case, or one row for all."""
+
+    table: np.ndarray
+    name: str = "given"
+    asked: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.table = np.atleast_2d(np.asarray(self.table))
+        self.n_items = self.table.shape[1]
+        self.start = 0
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        self.asked.append(len(histories))
+        if len(self.table) == 1:
+            return np.broadcast_to(self.table, (len(histories), self.n_items))
+        self.start, begin = self.start + len(histories), self.start
+        return self.table[np.arange(begin, self.start) % len(self.table)]
+
+
+def events(rows: list[tuple], columns: str) -> Transactions:
+    frame = pd.DataFrame(rows, columns=columns.split())
+    if "time" in frame:
+        frame["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["time"], unit="D")
+    return Transactions.from_frame(frame)
+
+
+def asked(task: Task) -> dict:
+    """user → (history, targets, visits) with the item codes as lists."""
+    return {
+        user: (
+            task.histories.of(row).tolist(),
+            task.targets[row].indices.tolist(),
+            task.histories.block(row, row + 1).visits.tolist(),
+        )
+        for row, user in enumerate(task.users)
+    }
+
+
+# --- histories ----------------------------------------------------------------------------------------------
+
+ragged = st.lists(st.lists(st.integers(0, 8), max_size=6), min_size=1, max_size=8)
+
+
+def test_the_views_of_a_history():
+    histories = Histories.from_lists([[4, 2, 4], [], [7]])
+    assert len(histories) == 3
+    assert histories.last(2).tolist() == [[2, 4], [-1, -1], [-1, 7]]
+    assert histories.matrix(8).toarray()[0].tolist() == [0, 0, 1, 0, 2, 0, 0, 0]
+    assert histories.of(0).tolist() == [4, 2, 4]
+    assert histories.visits.tolist() == [0, 1, 2, 0]
+    assert Histories.from_lists([[], []]).last(2).tolist() == [[-1, -1]] * 2
+
+
+@given(ragged, st.data())
+def test_blocks_and_rows_of_histories_are_those_cases(lists: list[list[int]], data: st.DataObject):
+    histories = Histories.from_lists(lists)
+    start = data.draw(st.integers(0, len(lists)))
+    stop = data.draw(st.integers(start, len(lists)))
+    rows = np.array(data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=5)), dtype=int)
+    assert [histories.block(start, stop).of(i).tolist() for i in range(stop - start)] == lists[start:stop]
+    assert [histories.take(rows).of(i).tolist() for i in range(len(rows))] == [lists[row] for row in rows]
+    padded = histories.last(4)
+    assert [[code for code in row if code >= 0] for row in padded.tolist()] == [one[-4:] for one in lists]
+
+
+# --- tasks --------------------------------------------------------------------------------------------------
+
+
+def test_leaving_out_the_last_event_gives_the_next_item():
+    rows = [("u", p, i) for p, i in enumerate("abcd")] + [("v", p, i) for p, i in enumerate("ba")]
+    rows += [("w", p, i) for p, i in enumerate("cab")]
+    split = events(rows, "user_id position item_id").leave_one_out()
+    assert asked(next_item_task(split, "validation")) == {"u": ([0, 1], [2], [0, 1]), "w": ([2], [0], [0])}
+    task = next_item_task(split, "test")
+    assert asked(task) == {"u": ([0, 1, 2], [3], [0, 1, 2]), "w": ([2, 0], [1], [0, 1])}
+    assert task.item_counts.tolist() == [2, 2, 1, 0]  # of train alone: u a b, v b a, w c
+
+
+BASKETS = [
+    (user, f"{user}{day}", day, item)
+    for user, days in {
+        "u": {0: "ab", 1: "c", 8: "ad", 9: "b"},
+        "v": {0: "a", 1: "b", 2: "c", 3: "ab"},
+        "w": {8: "c", 9: "d"},
+        "x": {7: "a", 8: "cd", 9: "b"},
+    }.items()
+    for day, items in days.items()
+    for item in items
+]
+
+
+def test_a_basket_left_out_is_asked_for_whole():
+    task = next_item_task(events(BASKETS, "user_id basket_id time item_id").leave_one_out(), "validation")
+    assert asked(task)["u"] == ([0, 1, 2], [0, 3], [0, 0, 1])
+    assert asked(task)["v"] == ([0, 1], [2], [0, 1])
+
+
+def test_a_basket_cut_by_leaving_out_events_stays_one_visit():
+    split = events(BASKETS, "user_id basket_id time item_id").leave_one_out("event")
+    assert asked(next_item_task(split, "test"))["v"] == ([0, 1, 2, 0], [1], [0, 1, 2, 3])
+
+
+def test_after_a_cut_in_time_the_first_basket_is_the_target_and_all_before_it_the_history():
+    split = events(BASKETS, "user_id basket_id time item_id").split_by_time(0.25, 0.2)
+    assert split.test.table["time"].dt.day.unique().tolist() == [10]  # day 9, counted from January 1
+    assert split.validation.table["time"].dt.day.unique().tolist() == [9]
+    # w has nothing in train, v nothing after the cuts
+    assert asked(next_item_task(split, "validation")) == {
+        "u": ([0, 1, 2], [0, 3], [0, 0, 1]),
+        "x": ([0], [2, 3], [0]),
+    }
+    test = asked(next_item_task(split, "test"))
+    assert test["u"] == ([0, 1, 2, 0, 3], [1], [0, 0, 1, 2, 2])
+    assert test["w"] == ([2], [3], [0])  # its first basket lies in validation, which is known at test time
+
+
+def test_the_whole_horizon_asks_for_all_that_a_user_does_in_the_part():
+    rows = [("u", day, item) for day, item in enumerate("abcdefab")]
+    split = events(rows, "user_id time item_id").split_by_time(0.25, 0.375)
+    assert asked(next_item_task(split, "test"))["u"][1] == [5]
+    assert asked(next_item_task(split, "test", horizon="all"))["u"][:2] == ([0, 1, 2, 3, 4], [0, 1, 5])
+
+
+def test_a_sample_of_cases_is_drawn_by_its_seed():
+    rows = [(user, p, item) for user in range(40) for p, item in enumerate("abcd")]
+    split = events(rows, "user_id position item_id").leave_one_out()
+    one, same, other = (next_item_task(split, "test", max_cases=10, seed=s).users.tolist() for s in (1, 1, 2))
+    assert one == same
+    assert one == sorted(one)
+    assert one != other
+    assert len(next_item_task(split, "test", max_cases=99)) == 40
+
+
+def test_what_cannot_be_a_task_is_refused():
+    split = events(BASKETS, "user_id basket_id time item_id").leave_one_out()
+    for wrong in ({"part": "train"}, {"horizon": "far"}, {"max_cases": 0}):
+        with pytest.raises(BadParameter):
+            next_item_task(split, **wrong)
+    shuffled = events([(u, f"{u}{d}", d, "a") for u in "uv" for d in range(20)], "user_id basket_id time item_id")
+    with pytest.raises(DataError, match="already known"):
+        next_item_task(shuffled.split_by_basket(0.3, 0.3, seed=1))
+    with pytest.raises(Lacks, match="users"):
+        next_item_task(Transactions.from_baskets([["a"]] * 9).split_by_basket(0.3, 0.3))
+    strangers = events([(user, f"b{user}", user, "a") for user in range(10)], "user_id basket_id time item_id")
+    with pytest.raises(DataError, match="larger share"):
+        next_item_task(strangers.split_by_time(0.3, 0.3))
+    with pytest.raises(DataError, match="at least one target"):
+        Task.from_lists([[1]], [[]], 3)
+
+
+# --- places and metrics -------------------------------------------------------------------------------------
+
+
+def plain_metrics(order: tuple[int, ...], targets: set[int], k: int) -> dict[str, float]:
+    """The textbook formulas for one list without ties."""
+    ranks = sorted(order.index(target) + 1 for target in targets)
+    top = [rank for rank in ranks if rank <= k]
+    best = sum(1 / math.log2(rank + 1) for rank in range(1, min(k, len(targets)) + 1))
+    return {
+        f"HR@{k}": float(bool(top)),
+        f"Recall@{k}": len(top) / len(targets),
+        f"Precision@{k}": len(top) / k,
+        f"NDCG@{k}": sum(1 / math.log2(rank + 1) for rank in top) / best,
+        "MRR": 1 / ranks[0],
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from([-math.inf, 0.0, 1.0, 2.0]), min_size=5, max_size=5),
+    st.sets(st.integers(0, 4), min_size=1, max_size=4),
+    st.lists(st.integers(0, 4), max_size=4),
+    st.integers(1, 5),
+    st.booleans(),
+)
+def test_every_metric_is_its_mean_over_all_orders_of_ties(
+    scores: list[float], targets: set[int], seen: list[int], k: int, filter_seen: bool
+):
+    task = Task.from_lists([seen], [sorted(targets)], 5)
+    found = evaluate(Given(scores), task, ks=(k,), filter_seen=filter_seen)
+    candidates = [item for item in range(5) if not filter_seen or item not in seen or item in targets]
+    orders = [
+        order
+        for order in itertools.permutations(candidates)
+        if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order))
+    ]
+    expected = pd.DataFrame([plain_metrics(order, targets, k) for order in orders]).mean()
+    for metric, value in expected.items():
+        assert found.values(metric) == pytest.approx([value]), metric
+    assert tuple(found.lists[0][found.lists[0] >= 0]) in {order[:k] for order in orders}
+
+
+def test_a_worked_example():
+    task = Task.from_lists([[0], [1, 2]], [[3], [0, 4]], 5)
+    found = evaluate(Given([[9, 1, 4, 3, 0], [5, 9, 9, 2, 1]]), task, ks=(1, 2))
+    # case 0 without item 0: 2, 3, …; case 1 without 1 and 2: 0, 3, 4
+    assert found.values("HR@1").tolist() == [0, 1]
+    assert found.values("NDCG@2") == pytest.approx([1 / math.log2(3), 1 / (1 + 1 / math.log2(3))])
+    assert found.values("Recall@2").tolist() == [1, 0.5]
+    assert found.values("Precision@2").tolist() == [0.5, 0.5]
+    assert found.values("MRR").tolist() == [0.5, 1]
+    assert found.lists.tolist() == [[2, 3], [0, 3]]
+    assert found.table().loc["HR", ["1", "2"]].tolist() == [0.5, 1]
+    assert found.row(["HR@1", "MRR"]).loc["given"].tolist() == [0.5, 0.75]
+
+
+def test_a_constant_scorer_gets_what_chance_gets():
+    rng = np.random.default_rng(0)
+    task = Task.from_lists(rng.integers(0, 40, (300, 5)), rng.integers(40, 50, (300, 1)), 50)
+    found = evaluate(Given(np.zeros(50)), task, ks=(10,), filter_seen=False)
+    assert found.values("HR@10") == pytest.approx(np.full(300, 10 / 50))
+    assert found.values("MRR") == pytest.approx(np.full(300, (1 / np.arange(1, 51)).mean()))
+    share = np.bincount(found.lists.ravel(), minlength=50) / 300  # and its lists hold all items alike
+    assert np.abs(share - 0.2).max() < 4.5 * math.sqrt(0.2 * 0.8 / 300)
+    assert found.mean("Coverage@10") == 1
+
+
+def test_a_target_that_was_seen_before_stays_a_candidate():
+    task = Task.from_lists([[0, 1]], [[1]], 4)
+    system = Given([9, 5, 1, 0])
+    assert evaluate(system, task, ks=(1,)).mean("HR@1") == 1
+    assert evaluate(system, task, ks=(1,), filter_seen=False).mean("HR@1") == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9))
+def test_the_size_of_blocks_changes_nothing(seed: int, block: int):
+    rng = np.random.default_rng(seed)
+    task = Task.from_lists(rng.integers(0, 12, (9, 3)), rng.integers(0, 12, (9, 2)), 12)
+    table = rng.integers(0, 3, (9, 12)).astype(np.float32)
+    whole, parts = evaluate(Given(table), task, ks=(4,)), evaluate(Given(table), task, ks=(4,), block=block)
+    assert (whole.places.above == parts.places.above).all()
+    assert (whole.places.tied == parts.places.tied).all()
+    assert (whole.lists == parts.lists).all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 400), st.integers(1, 30), st.sampled_from([3, 50, 10**6]))
+def test_ranks_and_lists_agree_with_sorting(seed: int, n_items: int, k: int, levels: int):
+    rng, k = np.random.default_rng(seed), min(k, n_items)
+    table = rng.integers(0, levels, (6, n_items))
+    task = Task.from_lists([[]] * 6, rng.integers(0, n_items, (6, 1)), n_items, np.ones(n_items))
+    found = evaluate(Given(table), task, ks=(k,))
+    ranks = stats.rankdata(-table, axis=1)[np.arange(6), task.targets.indices]
+    assert found.places.above + (found.places.tied + 1) / 2 == pytest.approx(ranks)
+    for row, items in zip(table, found.lists, strict=True):
+        assert len(set(items.tolist())) == k
+        assert row[items].tolist() == sorted(row, reverse=True)[:k]
+
+
+def test_a_system_that_cannot_be_judged_is_named():
+    task = Task.from_lists([[0], [1]], [[1], [2]], 4)
+    broken = np.zeros((2, 4))
+    broken[1, 3] = np.nan
+    with pytest.raises(BadParameter, match=r"oracle gives NaN"):
+        evaluate(Given(broken, "oracle"), task, ks=(1,))
+    with pytest.raises(BadParameter, match=r"oracle knows 5 items"):
+        evaluate(Given(np.zeros(5), "oracle"), task, ks=(1,))
+    small = Given(np.zeros((2, 4)), "oracle")
+    small.scores = lambda histories: np.zeros(4)
+    with pytest.raises(BadParameter, match=r"oracle gives scores of shape \(4,\)"):
+        evaluate(small, task, ks=(1,))
+    for ks in ((), (0,), (5,)):
+        with pytest.raises(BadParameter, match="Cut-offs"):
+            evaluate(Given(np.zeros(4)), task, ks=ks)
+
+
+def test_scores_are_only_read():
+    table = np.arange(8.0).reshape(2, 4)
+    before = table.copy()
+    evaluate(Given(table), Task.from_lists([[0], [1]], [[1], [2]], 4), ks=(2,))
+    assert (table == before).all()
+
+
+def test_metrics_of_lists_by_hand():
+    task = Task.from_lists([[0], [0]], [[1], [3]], 4, [4, 2, 2, 0])
+    system = Given([[0, 3, 2, 1], [0, 1, 3, 2]])
+    vectors = np.array([[1, 0], [1, 0], [1, 1], [0, 0]])
+    found = evaluate(system, task, ks=(2,), vectors=vectors)
+    assert found.lists.tolist() == [[1, 2], [2, 3]]
+    assert found.values("Novelty@2") == pytest.approx([-math.log2(2 / 9), (-math.log2(2 / 9) - math.log2(1 / 9)) / 2])
+    assert found.mean("Coverage@2") == 0.75
+    assert found.values("Diversity@2") == pytest.approx([1 - 1 / math.sqrt(2), 1])
+    sparse_found = evaluate(system, task, ks=(2,), vectors=sparse.csr_matrix(vectors))
+    assert sparse_found.values("Diversity@2") == pytest.approx(found.values("Diversity@2"))
+    assert {"Diversity@2", "Novelty@2", "Coverage@2"} <= set(found.metrics)
+    with pytest.raises(BadParameter, match="lists of 3"):
+        found.values("Novelty@3")
+    with pytest.raises(BadParameter, match="vectors"):
+        evaluate(system, task, ks=(2,)).values("Diversity@2")
+    with pytest.raises(BadParameter, match="4 rows"):
+        evaluate(system, task, ks=(2,), vectors=np.ones((3, 2))).values("Diversity@2")
+
+
+@pytest.mark.parametrize("kind", [np.asarray, sparse.csr_matrix])
+def test_diversity_is_one_less_the_mean_cosine_of_all_pairs(kind: type):
+    rng = np.random.default_rng(3)
+    task = Task.from_lists(rng.integers(0, 30, (20, 6)), rng.integers(0, 30, (20, 1)), 30)
+    vectors = user_vectors(task.histories, 30).toarray()
+    found = evaluate(Given(rng.random((20, 30))), task, ks=(5,), vectors=kind(vectors))
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    expected = [1 - np.mean([unit[a] @ unit[b] for a, b in itertools.combinations(row, 2)]) for row in found.lists]
+    assert found.values("Diversity@5") == pytest.approx(expected)
+
+
+def test_metrics_by_popularity_of_the_target():
+    # ten events: item 0 has half of them, items 1 and 2 the rest, item 3 none
+    task = Task.from_lists([[]] * 4, [[0], [0], [1], [3]], 4, [5, 3, 2, 0])
+    table = evaluate(Given([3, 2, 1, 0]), task, ks=(1,)).by_popularity("HR@1", buckets=2)
+    assert table["bucket"].tolist() == ["1 of 2", "2 of 2", "no training events"]
+    assert table["items"].tolist() == [1, 2, 1]
+    assert table["targets"].tolist() == [2, 1, 1]
+    assert table["value"].tolist() == [1, 0, 0]
+    found = evaluate(Given([3, 2, 1, 0]), task, ks=(1,))
+    for metric in ("NDCG@3", "MRR", "HR@2"):
+        parts = found.by_popularity(metric)
+        assert (parts["value"] * parts["targets"]).sum() / 4 == pytest.approx(found.mean(metric))
+
+
+def test_an_unknown_metric_is_named_with_those_that_exist():
+    found = evaluate(Given(np.arange(4)), Task.from_lists([[0]], [[1]], 4), ks=(1,))
+    for metric in ("AUC", "HR", "HR@0", "hr@5", "MRR@5"):
+        with pytest.raises(UnknownName, match="NDCG@k"):
+            found.values(metric)
+    with pytest.raises(UnknownName, match="single cases"):
+        found.values("Coverage@1")
+    with pytest.raises(UnknownName):
+        found.by_popularity("Novelty@1")
+
+
+# --- sampled metrics ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("by", ["uniform", "popularity"])
+def test_a_sample_of_all_negatives_is_no_sample(by: str):
+    rng = np.random.default_rng(5)
+    histories = [rng.choice(10, 3, replace=False) for _ in range(20)]
+    targets = [rng.choice(np.arange(10, 20), 2, replace=False) for _ in range(20)]
+    task = Task.from_lists(histories, targets, 20, np.arange(1, 21))
+    system = Given(rng.integers(0, 6, 20))
+    full, sampled = evaluate(system, task), evaluate_sampled(system, task, n_negatives=15, by=by)
+    for metric in ("HR@5", "NDCG@5", "MRR", "Recall@5"):
+        assert sampled.values(metric) == pytest.approx(full.values(metric))
+
+
+def test_sampled_metrics_can_turn_the_order_of_systems_around():
+    """A sure third of hits loses to a system that is always near the top and never at it."""
+    n_cases, n_items = 300, 1000
+    rng = np.random.default_rng(0)
+    task = Task.from_lists([[]] * n_cases, [[0]] * n_cases, n_items, np.ones(n_items))
+    sharp, vague = rng.random((n_cases, n_items)), rng.random((n_cases, n_items))
+    sharp[: n_cases // 3, 0] = 2
+    vague[:, 0] = np.sort(vague[:, 1:], axis=1)[:, -50]  # rank 50 of 1000
+    full = [evaluate(Given(table), task).mean("HR@10") for table in (sharp, vague)]
+    sampled = [evaluate_sampled(Given(table), task).mean("HR@10") for table in (sharp, vague)]
+    assert full[0] > 0.33 > full[1] == 0
+    assert sampled[1] > 0.9 > sampled[0]
+
+
+def test_negatives_by_popularity_are_harder_for_popularity():
+    rng = np.random.default_rng(1)
+    counts = np.r_[np.full(20, 500), np.full(180, 5)]
+    task = Task.from_lists([[]] * 200, rng.integers(0, 20, (200, 1)), 200, counts)
+    system = Given(counts + rng.random(200))
+    easy, hard = (
+        evaluate_sampled(system, task, n_negatives=15, by=by).mean("HR@5") for by in ("uniform", "popularity")
+    )
+    assert easy > hard + 0.2
+    with pytest.raises(BadParameter, match="by"):
+        evaluate_sampled(system, task, by="rank")
+    with pytest.raises(BadParameter, match="fewer"):
+        evaluate_sampled(system, task, n_negatives=200)
+
+
+# --- intervals and paired tests -----------------------------------------------------------------------------
+
+
+def two_systems(seed: int = 0, n: int = 200):
+    rng = np.random.default_rng(seed)
+    task = Task.from_lists([[]] * n, rng.integers(0, 30, (n, 1)), 30, np.ones(30))
+    good, poor = rng.random((n, 30)), rng.random((n, 30))
+    good[np.arange(n), task.targets.indices] += 0.3
+    return evaluate(Given(good, "good"), task), evaluate(Given(poor, "poor"), task)
+
+
+def test_a_comparison_tells_a_difference_from_luck():
+    good, poor = two_systems()
+    found = compare(good, poor, "NDCG@10")
+    assert (found.first, found.second, found.cases) == ("good", "poor", 200)
+    assert found.difference == pytest.approx(good.mean("NDCG@10") - poor.mean("NDCG@10"))
+    assert 0 < found.low < found.difference < found.high
+    assert found.p_value < 0.001
+    assert compare(poor, good).low == pytest.approx(-found.high, abs=0.01)
+    same = compare(good, good)
+    assert same[3:7] == (0, 0, 0, 1)
+    assert list(comparison_table([found, same])["p_value"]) == [found.p_value, 1]
+
+
+def test_different_tasks_and_protocols_are_not_compared():
+    good = two_systems()[0]
+    other = two_systems(seed=1)[0]
+    with pytest.raises(BadParameter, match="different tasks"):
+        compare(good, other)
+    with pytest.raises(BadParameter, match="in the same way"):
+        compare(good, evaluate(Given(np.zeros(30)), good.task, filter_seen=False))
+    with pytest.raises(BadParameter, match="in the same way"):
+        compare(good, evaluate_sampled(Given(np.zeros(30)), good.task, n_negatives=9))
+    assert compare(good, two_systems(seed=0)[1]).difference > 0  # the same task, built twice
+
+
+@pytest.mark.parametrize("n", [3, 8, 12])
+def test_few_differences_get_the_exact_permutation_test(n: int):
+    differences = np.random.default_rng(n).normal(0.4, 1, n)
+    peer = stats.permutation_test(
+        (differences,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
+    )
+    assert sign_flip_test(differences) == pytest.approx(peer.pvalue)
+    assert sign_flip_test(np.r_[differences, np.zeros(50)]) == pytest.approx(peer.pvalue)
+
+
+def test_many_differences_get_a_random_permutation_test():
+    differences = np.random.default_rng(0).normal(0.1, 1, 300)
+    assert sign_flip_test(differences) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.02)
+    assert sign_flip_test(differences, seed=1) == sign_flip_test(differences, seed=1)
+    assert sign_flip_test(np.ones(300)) == 1 / 10_000
+    assert sign_flip_test(np.zeros(5)) == 1
+    assert sign_flip_test(np.array([1.0, 1, 1])) == 0.25
+
+
+def test_the_bootstrap_interval_is_that_of_the_normal_approximation_for_many_cases():
+    values = np.random.default_rng(0).random((2000, 2))
+    low, high = bootstrap_interval(values, resamples=2000)
+    error = 1.96 * values.std(axis=0) / math.sqrt(2000)
+    assert low == pytest.approx(values.mean(axis=0) - error, abs=0.002)
+    assert high == pytest.approx(values.mean(axis=0) + error, abs=0.002)
+    values[::2, 1] = np.nan  # a metric that half of the cases lack
+    assert bootstrap_interval(values)[0][1] == pytest.approx(np.nanmean(values[:, 1]) - error[1] * 2**0.5, abs=0.003)
+    with pytest.raises(BadParameter, match="level"):
+        bootstrap_interval(values, level=1)
+
+
+def test_a_summary_has_an_interval_per_metric():
+    summary = two_systems()[0].summary()
+    assert {"MRR", "HR@10", "NDCG@20", "Novelty@5"} <= set(summary.index)
+    rounding = 1e-9
+    assert (summary["low"] <= summary["mean"] + rounding).all()
+    assert (summary["mean"] <= summary["high"] + rounding).all()
+    assert summary.loc["HR@10", "low"] < summary.loc["HR@10", "mean"] < summary.loc["HR@10", "high"]
+    assert "Coverage@10" not in summary.index

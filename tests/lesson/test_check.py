@@ -1,0 +1,284 @@
+"""Exercises: what a learner is told for a right, wrong, strange or missing answer, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from llmarm_tutorial.errors import DataError, LlmarmError, UnknownName
+from llmarm_tutorial.lesson import check
+from llmarm_tutorial.lesson.check import Exercise, WrongAnswer
+
+SUM = Exercise(
+    "98.1",
+    "Add up",
+    checks=[
+        (lambda value: len(value) == 2, "Two numbers are asked for: one per basket."),
+        (lambda value: sum(value) == 5, "Together they must be the size of both baskets."),
+    ],
+    hints=["Count the first basket.", "It has three items."],
+)
+RATIO = Exercise(
+    "98.3",
+    "Divide",
+    checks=[
+        (lambda value: 0 <= float(value) <= 1, "a share lies between 0 and 1."),
+        (lambda value: float(value) == 0.75, "which of the two is the whole?"),
+    ],
+)
+FUNCTION = Exercise(
+    "98.4",
+    "Write a function",
+    checks=[(callable, "hand in the function."), (lambda f: f(1, 0) == 1, "think of an empty basket.")],
+)
+PLAIN = Exercise("98.2", "Name it", checks=[(lambda value: value == "lift", "Which measure divides by chance?")])
+
+
+@pytest.fixture(autouse=True)
+def attempts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Four exercises of a lesson 98, and a fresh file of attempts."""
+    module = types.ModuleType("llmarm_tutorial.lesson.exercises.lesson_98")
+    module.EXERCISES = [SUM, PLAIN, RATIO, FUNCTION]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(check, "_modules", lambda: ["lesson_98"])
+    monkeypatch.setattr(check, "_hints_shown", {})
+    monkeypatch.setenv("LLMARM_ATTEMPTS", str(tmp_path / "kept" / "attempts.jsonl"))
+    monkeypatch.delenv("LLMARM_CHECK_STRICT", raising=False)
+    check._say_not_kept.cache_clear()
+    return tmp_path / "kept" / "attempts.jsonl"
+
+
+def kept(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_right_answer(capsys):
+    assert check.exercise("98.1", [2, 3]) is True
+    assert capsys.readouterr().out == "[correct] 98.1 Add up\n"
+
+
+def test_the_first_failing_check_teaches(capsys):
+    assert check.exercise("98.1", [2, 3, 4]) is False
+    assert check.exercise("98.1", [2, 2]) is False
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == (
+        '[not yet] 98.1 Add up: Two numbers are asked for: one per basket. A hint: run check.hint("98.1") in a new cell'
+    )
+    assert "size of both baskets" in second
+
+
+def test_an_untouched_stub_is_not_answered_yet(capsys, attempts):
+    assert check.exercise("98.1", ...) is False
+    assert capsys.readouterr().out.startswith("[open] 98.1 Add up: not answered yet")
+    assert not attempts.exists()
+
+
+def gap_with_docstring(x: float, y: float) -> float:
+    """Divide."""
+    ...  # your code here
+
+
+def gap_without_docstring(x, y): ...
+
+
+def returns_nothing(x, y):
+    """Divide."""
+    return
+
+
+def left_the_dots(x, y):  # noqa: RET503
+    """Divide."""
+    return x
+    ...  # your code here
+
+
+@pytest.mark.parametrize("gap", [gap_with_docstring, gap_without_docstring])
+def test_a_function_that_is_still_a_gap_is_not_answered_yet(capsys, attempts, gap):
+    assert check.exercise("98.4", gap) is False
+    assert capsys.readouterr().out.startswith("[open] 98.4 Write a function: not answered yet")
+    assert not attempts.exists()
+    with pytest.raises(WrongAnswer, match="not answered yet"):
+        check.exercise("98.4", gap, strict=True)
+
+
+def test_any_own_code_is_an_answer(attempts):
+    assert check.exercise("98.4", left_the_dots) is True
+    without_source = eval("lambda x, y: ...")  # no file, no cell
+    for own in (returns_nothing, without_source):
+        assert check.exercise("98.4", own) is False
+    assert [attempt["correct"] for attempt in kept(attempts)] == [True, False, False]
+
+
+def test_an_error_of_the_learners_own_function_is_called_that(capsys):
+    def divide(x, y):
+        return x / y
+
+    def silent(x, y):
+        assert y
+
+    def too_few(x):
+        return x
+
+    for function in (divide, silent, too_few):
+        assert check.exercise("98.4", function) is False
+    division, bare, call = capsys.readouterr().out.splitlines()
+    assert division == (
+        "[not yet] 98.4 Write a function: your function raised ZeroDivisionError: division by zero. "
+        "Think of an empty basket."
+    )
+    assert "your function raised AssertionError" in bare
+    assert "takes 1 positional argument but 2 were given. Think of" in call
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("3/4", "98.3 Divide: give a number, without quotes; this is text (str).\n"),
+        (None, "98.3 Divide: give a number; this is of type NoneType.\n"),
+        ([0.75], "98.3 Divide: give a number; this is of type list.\n"),
+        (gap_with_docstring.__get__(1), "98.3 Divide: give a number; this is of type method.\n"),
+        (1j, "an answer of type complex"),
+    ],
+)
+def test_who_must_give_a_number_is_told_so(capsys, value, words):
+    assert check.exercise("98.3", value) is False
+    said = capsys.readouterr().out
+    assert words in said
+    assert "ValueError" not in said
+
+
+def test_a_cell_that_shows_the_solution_is_nobodys_attempt(tmp_path, monkeypatch):
+    monkeypatch.setenv("LLMARM_ATTEMPTS", str(tmp_path / "attempts.jsonl"))
+    monkeypatch.setenv("LLMARM_CHECK_STRICT", "0")
+    toy = 'check.Exercise("98.1", "Toy", [(lambda value: value == 1, "not one.")])'
+    sources = [
+        f"from llmarm_tutorial.lesson import check\ncheck._find = lambda id: {toy}",
+        '### BEGIN SOLUTION\nanswer = 1\n### END SOLUTION\n_ = check.exercise("98.1", answer)',
+        'answer = 2\n_ = check.exercise("98.1", answer)',
+        'def gap(x):\n    """One."""\n    ...  # your code here\n_ = check.exercise("98.1", gap)',
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    NotebookClient(notebook, kernel_name="python3", timeout=60, extra_arguments=["--log-level=ERROR"]).execute()
+    texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
+    assert texts[:3] == ["", "[correct] 98.1 Toy\n", "[not yet] 98.1 Toy: not one.\n"]
+    assert texts[3].startswith("[open] 98.1 Toy: not answered yet")
+    (attempt,) = kept(tmp_path / "attempts.jsonl")
+    assert attempt["correct"] is False  # the learner's own, not the solution's
+
+
+@pytest.mark.parametrize("strange", [3, None, print, np.zeros((2, 2)), pd.DataFrame({"a": [1, 2], "b": [0, 0]})])
+def test_a_strange_answer_is_met_kindly(capsys, strange):
+    assert check.exercise("98.1", strange) is False
+    said = capsys.readouterr().out
+    assert "Traceback" not in said
+    if not hasattr(strange, "__len__"):
+        assert f"an answer of type {type(strange).__name__}" in said
+        assert "Two numbers are asked for" in said
+
+
+def test_an_answer_that_cannot_describe_itself(capsys, attempts):
+    class Odd:
+        def __repr__(self):
+            raise ValueError("no words")
+
+    assert check.exercise("98.2", Odd()) is False
+    assert kept(attempts)[0]["answer"].startswith("<Odd instance")
+
+
+def test_hints_come_one_by_one_and_end(capsys):
+    for _ in range(3):
+        check.hint("98.1")
+    assert capsys.readouterr().out.splitlines() == [
+        "[hint 1 of 2] Count the first basket.",
+        "[hint 2 of 2] It has three items.",
+        "[hint] 98.1: there are no more hints; the solution is in the lesson's own notebook.",
+    ]
+    check.hint("98.2")
+    assert "there are no hints" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("wrong", [[1, 1], ..., 5])
+def test_strict_checks_raise(monkeypatch, wrong):
+    with pytest.raises(WrongAnswer, match=r"98\.1 Add up"):
+        check.exercise("98.1", wrong, strict=True)
+    monkeypatch.setenv("LLMARM_CHECK_STRICT", "1")
+    with pytest.raises(LlmarmError):
+        check.exercise("98.1", wrong)
+    assert check.exercise("98.1", [2, 3])
+    monkeypatch.setenv("LLMARM_CHECK_STRICT", "0")
+    assert not check.exercise("98.1", wrong)
+
+
+@pytest.mark.parametrize("id", ["98.9", "99.1", "", "98"])
+def test_unknown_exercises_list_the_valid_ones(id):
+    with pytest.raises(UnknownName, match=r"98\.1, 98\.2, 98\.3, 98\.4"):
+        check.exercise(id, 1)
+
+
+def test_attempts_are_kept_as_lines(attempts):
+    check.exercise("98.1", [1, 1])
+    check.hint("98.1")
+    check.exercise("98.1", [2, 3])
+    first, hint, last = kept(attempts)
+    assert (first["exercise"], first["kind"], first["correct"], first["answer"]) == ("98.1", "answer", False, "[1, 1]")
+    assert (hint["kind"], hint["number"]) == ("hint", 1)
+    assert last["correct"] is True
+    assert pd.Timestamp(first["time"]).tz is not None
+
+
+def test_where_nothing_can_be_kept_the_lesson_goes_on_and_says_so_once(monkeypatch, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LLMARM_ATTEMPTS", str(tmp_path / "file" / "attempts.jsonl"))
+    assert check.exercise("98.1", [2, 3])
+    assert check.exercise("98.1", [2, 3])
+    assert capsys.readouterr().out.count("attempts are not kept") == 1
+    assert check.progress()["answers"].to_list() == [0, 0, 0, 0]
+
+
+def test_progress_is_a_row_per_exercise():
+    assert check.progress()["solved"].to_dict() == dict.fromkeys(("98.1", "98.2", "98.3", "98.4"), False)
+    check.exercise("98.1", [1, 1])
+    check.hint("98.1")
+    check.exercise("98.1", [2, 3])
+    check.exercise("98.1", [1, 1])  # solved stays solved
+    table = check.progress()
+    assert table.loc["98.1"].to_dict() == {"title": "Add up", "answers": 3, "hints": 1, "solved": True}
+    assert not table.loc["98.2", "solved"]
+
+
+def test_instructors_collect_several_students(attempts, tmp_path):
+    check.exercise("98.1", [1, 1])
+    check.exercise("98.1", [2, 3])
+    attempts.rename(tmp_path / "ada.jsonl")
+    check.hint("98.1")
+    attempts.rename(tmp_path / "bob.jsonl")
+    table = check.collect(tmp_path).set_index(["student", "exercise"])
+    assert table.loc[("ada", "98.1"), ["answers", "hints", "solved"]].to_list() == [2, 0, True]
+    assert table.loc[("bob", "98.1"), ["answers", "hints", "solved"]].to_list() == [0, 1, False]
+    assert table.loc[("ada", "98.1"), "first"] <= table.loc[("ada", "98.1"), "last"]
+
+
+def test_broken_attempt_files_are_one_sentence(tmp_path):
+    with pytest.raises(DataError, match="holds no attempt files"):
+        check.collect(tmp_path)
+    (tmp_path / "eve.jsonl").write_text("{}\n")
+    with pytest.raises(DataError, match=r"Line 1 of .*eve\.jsonl"):
+        check.collect(tmp_path)
+
+
+def test_the_shipped_exercises_are_well_formed(monkeypatch):
+    monkeypatch.undo()
+    for name in check._modules():
+        for task in check._definitions(name).values():
+            assert task.id.startswith(f"{name.removeprefix('lesson_')}.")
+            assert task.checks
+            assert task.hints
+            assert all(message for _, message in task.checks)

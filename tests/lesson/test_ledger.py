@@ -1,0 +1,150 @@
+"""The ledger: what may be recorded, how it is shown, and that an executed notebook gives it back."""
+
+from __future__ import annotations
+
+import io
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.lesson import ledger
+from llmarm_tutorial.lesson.ledger import MIME, Result
+
+
+def notebook_of(*results: Result) -> nbformat.NotebookNode:
+    """An executed notebook whose cells carry these results."""
+    notebook = nbformat.v4.new_notebook()
+    for result in results:
+        output = nbformat.v4.new_output("display_data", {"text/plain": result.line(), MIME: result.to_dict()})
+        notebook.cells.append(nbformat.v4.new_code_cell("…", outputs=[output], execution_count=1))
+    return notebook
+
+
+def test_outside_a_notebook_the_line_is_printed(capsys):
+    ledger.record("rules/precision_at_20", 0.85, interval=(0.64, 0.95), baseline=0.4, unit="share", note="of 20")
+    assert capsys.readouterr().out == "rules/precision_at_20 = 0.85 share [0.64, 0.95] · baseline 0.4 · of 20\n"
+
+
+def test_in_a_notebook_three_forms_are_displayed(monkeypatch):
+    shown = []
+    monkeypatch.setattr(ledger, "_in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: shown.append((bundle, raw)))
+    ledger.record("a/b", 1, note="less < more")
+    (bundle, raw) = shown[0]
+    assert raw
+    assert set(bundle) == {"text/plain", "text/html", MIME}
+    assert "less &lt; more" in bundle["text/html"]
+    assert bundle[MIME]["value"] == 1
+
+
+@pytest.mark.parametrize("name", ["Precision", "a b", "", "a/", "/a", "a//b", "é", 3])
+def test_names_that_are_no_slug_are_refused(name):
+    with pytest.raises(BadParameter, match="not usable"):
+        Result(name, 1)
+
+
+@pytest.mark.parametrize("name", ["a", "rules/precision_at_20", "item-knn/ndcg@10", "v1.2/x"])
+def test_slugs_are_names(name):
+    assert Result(name, 1).name == name
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (float("nan"), "nan"),
+        (float("inf"), "inf"),
+        (None, "NoneType"),
+        ([1], "list"),
+        (np.array([1.0, 2.0]), "ndarray"),
+    ],
+)
+def test_values_that_are_no_value_are_refused(value, words):
+    with pytest.raises(BadParameter, match=words):
+        Result("a", value)
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [(np.float64(0.5), 0.5), (np.int64(3), 3), (np.bool_(True), True), (np.array(2.5), 2.5), ("x", "x")],
+)
+def test_numpy_scalars_become_plain(value, plain):
+    result = Result("a", value)
+    assert result.value == plain
+    assert type(result.value) is type(plain)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"interval": (2, 1)},
+        {"interval": (1,)},
+        {"interval": (0, float("nan"))},
+        {"baseline": "x"},
+        {"tolerance": -1},
+        {"relative": -0.1},
+        {"relative": None},
+    ],
+)
+def test_bad_particulars_are_refused_by_the_result_s_name(wrong):
+    with pytest.raises(BadParameter, match="'a'"):
+        Result("a", 1, **wrong)
+
+
+def test_text_has_no_interval():
+    with pytest.raises(BadParameter, match="only a number"):
+        Result("a", "x", interval=(0, 1))
+
+
+@given(
+    value=st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.text()),
+    baseline=st.none() | st.floats(-10, 10),
+    tolerance=st.none() | st.floats(0, 10),
+)
+def test_a_notebook_file_gives_back_what_was_recorded(value, baseline, tolerance):
+    result = Result("a/b", value, baseline=baseline, tolerance=tolerance, note="n", claim="c1")
+    file = io.StringIO(nbformat.writes(notebook_of(result)))
+    assert ledger.collect(nbformat.read(file, as_version=4)) == [result]
+
+
+def test_intervals_survive_the_file(tmp_path):
+    result = Result("a", 0.5, interval=(np.float64(0.25), 1))
+    nbformat.write(notebook_of(result), tmp_path / "n.ipynb")
+    assert ledger.collect(tmp_path / "n.ipynb") == [result]
+
+
+def test_results_come_in_the_order_of_cells():
+    assert [r.name for r in ledger.collect(notebook_of(Result("b", 1), Result("a", 2)))] == ["b", "a"]
+
+
+def test_one_name_twice_is_an_error():
+    with pytest.raises(RunError, match="'a' is recorded twice"):
+        ledger.collect(notebook_of(Result("a", 1), Result("a", 1)))
+
+
+@pytest.mark.parametrize("content", ["not json", "{}", '{"cells": 3}', None])
+def test_what_is_no_notebook_is_one_sentence(tmp_path, content):
+    path = tmp_path / "n.ipynb"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(RunError, match=r"n\.ipynb"):
+        ledger.collect(path)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1234567, "1,234,567"),
+        (0.123456, "0.1235"),
+        (True, "yes"),
+        (2.0, "2"),
+        (12345.6, "12,346"),
+        (1e-9, "1e-09"),
+        ("x", "x"),
+    ],
+)
+def test_numbers_are_shown_for_people(value, text):
+    assert ledger.show(value) == text

@@ -1,0 +1,130 @@
+"""Students that begin as part of their teacher."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.ranking import Histories
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.compress import prune
+from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.students import from_layers, narrowed
+from llmarm_tutorial.models.training import Settings, train
+
+N_ITEMS = 10
+SEQUENCES = [[1, 2, 3, 4], [5, 6, 7], [8, 9, 0, 1, 2], [3, 3, 4]]
+
+
+def model_of(seed: int = 0, **options) -> ItemModel:
+    torch.manual_seed(seed)
+    shape = {"hidden": 8, "layers": 2, "heads": 2, "dropout": 0.0, "spread": 0.5, "max_length": 6} | options
+    return ItemModel(item_config(N_ITEMS, **shape)).eval()
+
+
+def test_layers_are_taken_over_as_they_are():
+    teacher = model_of(4)
+    whole, second = from_layers(teacher, [0, 1]), from_layers(teacher, [1])
+    asked = Histories.from_lists(SEQUENCES)
+    scores = ItemRecommender(teacher).scores(asked)
+    assert np.array_equal(ItemRecommender(whole).scores(asked), scores)
+    assert second.config.num_hidden_layers == 1
+    theirs, mine = teacher.bert.encoder.layer[1].state_dict(), second.bert.encoder.layer[0].state_dict()
+    assert all(torch.equal(weight, mine[name]) for name, weight in theirs.items())
+    with torch.no_grad():
+        second.item_bias.add_(1)
+    assert np.array_equal(ItemRecommender(teacher).scores(asked), scores)
+
+
+def test_layers_of_a_pruned_teacher_keep_the_heads_that_they_have():
+    pruned = prune(model_of(4), heads=0.25)
+    whole, second = from_layers(pruned, [0, 1]), from_layers(pruned, [1])
+    asked = Histories.from_lists(SEQUENCES)
+    assert np.array_equal(ItemRecommender(whole).scores(asked), ItemRecommender(pruned).scores(asked))
+    mine, theirs = (model.bert.encoder.layer[place].attention.self for model, place in ((second, 0), (pruned, 1)))
+    assert mine.num_attention_heads == theirs.num_attention_heads
+
+
+@pytest.mark.parametrize("layers", [[], [1, 0], [0, 0], [2], [-1]])
+def test_layers_that_are_not_there_are_refused(layers):
+    with pytest.raises(BadParameter, match="some of the teacher's 2 layers"):
+        from_layers(model_of(), layers)
+
+
+def in_few_directions(seed: int = 0) -> ItemModel:
+    """A model of which every second direction is empty, so that nothing is lost by leaving these out."""
+    model = model_of(seed, layers=1)
+    used = torch.arange(8) % 2 == 0
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "LayerNorm" in name or "item_bias" in name or "intermediate" in name:
+                continue
+            if "embeddings" in name:
+                weight[:, ~used] = 0
+    return model
+
+
+def test_the_kept_directions_hold_the_item_vectors():
+    teacher = in_few_directions()
+    student = narrowed(teacher, 4)
+    theirs, mine = (model.output_table.detach() for model in (teacher, student))
+    assert mine.shape == (N_ITEMS, 4)
+    assert torch.allclose(mine @ mine.T, theirs @ theirs.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_at_full_width_attention_is_that_of_the_teacher(heads):
+    """Who attends to whom, and what is heard, do not depend on the directions in which they are written."""
+    teacher = model_of(5, heads=heads)
+    for layer in teacher.bert.encoder.layer:
+        for part in (layer.attention.self.query, layer.attention.self.value, layer.attention.output.dense):
+            torch.nn.init.normal_(part.bias)
+    student = narrowed(teacher, 8)
+    turn = torch.linalg.lstsq(teacher.output_table, student.output_table).solution.detach()
+    states = torch.randn(1, 5, 8)
+    for old, new in zip(teacher.bert.encoder.layer, student.bert.encoder.layer, strict=True):
+        old_heard, new_heard = (
+            model.attention.output.dense(model.attention.self(given)[0])
+            for model, given in ((old, states), (new, states @ turn))
+        )
+        assert torch.allclose(old_heard @ turn, new_heard, atol=1e-4)
+
+
+def test_a_narrowed_student_starts_ahead_of_a_random_one():
+    teacher = model_of(3, hidden=16, spread=0.1)
+    known = Histories.from_lists([[(start + step) % N_ITEMS for step in range(6)] for start in range(N_ITEMS)])
+    batches = ItemBatches(known.items, known.offsets, 6, "causal", batch_size=5)
+    train(teacher, batches, Settings(epochs=80, learning_rate=1e-2, precision="no"), progress=False)
+    asked = Histories.from_lists([[(start + step) % N_ITEMS for step in range(3)] for start in range(N_ITEMS)])
+    right = (np.arange(N_ITEMS) + 3) % N_ITEMS
+
+    def chance(model: ItemModel) -> float:
+        logs = torch.from_numpy(ItemRecommender(model).scores(asked)).log_softmax(1)
+        return float(logs[np.arange(N_ITEMS), right].exp().mean())
+
+    assert chance(narrowed(teacher, 10)) > 2 * chance(model_of(3, hidden=10, spread=0.1))
+
+
+def test_items_that_count_more_are_kept_better():
+    teacher = model_of(6)
+    weights = np.where(np.arange(N_ITEMS) < 2, 100.0, 0.01)
+    table = teacher.output_table.detach()
+
+    def kept(student: ItemModel, items: slice) -> float:
+        return (student.output_table[items].norm() / table[items].norm()).item()
+
+    assert kept(narrowed(teacher, 2, weights), slice(0, 2)) == pytest.approx(1, abs=1e-3)
+    assert kept(narrowed(teacher, 2), slice(0, 2)) < 0.99
+
+
+def test_widths_and_models_that_do_not_fit_are_refused():
+    with pytest.raises(BadParameter, match="multiple of the teacher's 2 heads from 2 to 8, not 3"):
+        narrowed(model_of(), 3)
+    with pytest.raises(BadParameter, match="not 10"):
+        narrowed(model_of(), 10)
+    with pytest.raises(BadParameter, match="full, tied table"):
+        narrowed(model_of(tied=False), 4)
+    with pytest.raises(BadParameter, match="one number from 0 per item, 10"):
+        narrowed(model_of(), 4, np.ones(3))
