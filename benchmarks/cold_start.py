@@ -35,20 +35,25 @@ import torch
 from matplotlib.figure import Figure
 from sklearn.linear_model import RidgeCV
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.transactions import Sequences, Transactions
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.evaluation.metrics import Evaluation, compare
-from llmarm_tutorial.evaluation.ranking import Histories, Recommender, Task, evaluate
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.evaluation.comparison import compare
+from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, Task
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.models import item_model
 from llmarm_tutorial.models import texts as text
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config, quiet_loading
+from llmarm_tutorial.models.item_model import ItemModel, item_config, quiet_loading
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import by_text, tuning
 from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Mixture, Only, Projected
 from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemNeighbours, Popularity
-from llmarm_tutorial.recommend.new_items import Borrowed, ContentNeighbours, Mixture, Only, Projected
 
 WEEKS = {"shop": 6.0, "online-retail": 10.0, "movielens-1m": None}
 SHARE = 0.1  # of the items is hidden
@@ -90,7 +95,7 @@ class Bench:
 
     def __init__(self, name: str, seeds: Sequence[int], texts: Sequence[str]) -> None:
         self.name, self.seeds, self.weeks = name, seeds, WEEKS[name]
-        self.data: Transactions = catalog.load(name)
+        self.data: Transactions = loading.load(name)
         if name == "movielens-1m":
             self.data = self.data.filter_items(5)
         if self.weeks is None:
@@ -157,7 +162,7 @@ class Bench:
         found: dict[tuple[str, str], Evaluation] = {}
         for encoder, vectors in self.vectors.items():
             for kind, settings in grids(vectors, bases).items():
-                best, _ = cold_start.choose(settings, self.validations, asked=asked, max_cases=MOST_CASES)
+                best, _ = by_text.choose(settings, self.validations, asked=asked, max_cases=MOST_CASES)
                 fitted = best.fit(self.sequences, self.n_items)
                 for task, (cases, only) in tasks.items():
                     evaluation = evaluate(judged(fitted, self.cold.new, only), cases, name=kind)
@@ -182,7 +187,7 @@ class Bench:
             self.keep(task, popular)
             for encoder, vectors in self.vectors.items():
                 for neighbours in (None, 3, 10):  # not chosen: all are shown
-                    scores = cold_start.partner_scores(vectors, self.cold, neighbours=neighbours)
+                    scores = by_text.partner_scores(vectors, self.cold, neighbours=neighbours)
                     found = evaluate(Only(scores, old), cases)
                     self.keep(task, found, encoder, f"neighbours={neighbours}")
                     self.gain(task, found, popular, encoder)
@@ -210,7 +215,7 @@ class Bench:
             known, few, test = cold_start.newcomers(self.data, seed=seed)
             sequences, evaluations = known.sequences(), {}
             tuned = {
-                name: baselines.tune(name, sequences, few, budget=12, metric="MRR", grid=grid)
+                name: tuning.tune(name, sequences, few, budget=12, metric="MRR", grid=grid)
                 for name, grid in {
                     "popularity": {"last": (None, 1, 3)},
                     "ar": {"measure": ("confidence", "lift"), "unit": ("user", "basket"), "min_count": (1, 5)},
@@ -262,8 +267,8 @@ class Bench:
             space = np.column_stack([model.output_table.detach().numpy(), model.item_bias.detach().numpy()])
             for encoder, vectors in self.vectors.items():
                 ridge = RidgeCV(np.logspace(-2, 3, 11)).fit(vectors[~new], space[~new]).alpha_  # old items left out
-                foretold = cold_start.project(vectors, space, ~new, ridge=float(ridge))
-                changed = text.with_new_items(model, new, foretold[:, :-1], foretold[:, -1])
+                foretold = by_text.project(vectors, space, ~new, ridge=float(ridge))
+                changed = item_model.with_new_items(model, new, foretold[:, :-1], foretold[:, -1])
                 for task, (cases, only) in tasks.items():
                     system = judged(ItemRecommender(changed), new, only)
                     evaluation = evaluate(system, cases, name="projected item model")
@@ -379,7 +384,7 @@ def main() -> None:
         "gains": gains,
     }
     (options.out / "cold_start.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    with plots.style():
+    with house_style.style():
         figure(table).savefig(options.out / "cold_start.png", dpi=110)
 
 

@@ -31,18 +31,20 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.latency import Latency, measure
-from llmarm_tutorial.evaluation.metrics import bootstrap_interval
-from llmarm_tutorial.evaluation.ranking import Recommender, evaluate, next_item_task
-from llmarm_tutorial.figures import distil as plots_distill
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
+from llmarm_tutorial.figures import distil as distil_figures
+from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, prune, shortened, size, zeroed
 from llmarm_tutorial.models.distil_loss import Mix
 from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.students import narrowed
 from llmarm_tutorial.models.teachers import (
@@ -55,7 +57,7 @@ from llmarm_tutorial.models.teachers import (
     fidelity,
 )
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 
 CHECKED = 3000  # validation cases on which epochs are chosen
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0)
@@ -98,7 +100,7 @@ class Bench:
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work, self.plan = name, work / name, PLANS[name]
         self.work.mkdir(parents=True, exist_ok=True)
-        data = catalog.load(name)
+        data = loading.load(name)
         films = name == "movielens-1m"
         split = data.filter_items(5).leave_one_out(unit="event") if films else data.leave_one_out()
         self.n_items, self.past = len(split.train.items), split.train.sequences()
@@ -106,7 +108,7 @@ class Bench:
         self.validation = next_item_task(split, "validation", max_cases=CHECKED)
         self.filter_seen = films  # nobody rates a film twice; in the shop most purchases are repeated
         self.counts = np.bincount(self.past.items, minlength=self.n_items)
-        self.counting = baselines.make(COUNTING[name]).fit(self.past, self.n_items)
+        self.counting = tuning.make(COUNTING[name]).fit(self.past, self.n_items)
         self._teachers: dict[int, ItemModel] = {}
 
     def values(self, system: Recommender, part: str = "test") -> np.ndarray:
@@ -472,20 +474,20 @@ def drawn(folder: Path, work: Path) -> None:
     kept = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(work.glob("*/*.json"))]
     runs = pd.DataFrame(kept)
     runs.to_csv(folder / "distillation_seeds.csv", index=False, float_format="%.6g")
-    with plots.style():
+    with house_style.style():
         for name in PLANS:
             plain = runs.query("data == @name and share == 1 and student == 'teacher'")
             plain = plain[~plain["path"].str.contains(r"hard_and_soft-\d")]  # those belong to the sweep
             if len(plain):
                 lines = {"teacher": plain["teacher NDCG@10"].mean()}
-                figure = plots_distill.methods(plain.assign(quality=plain["NDCG@10"]), lines)
+                figure = distil_figures.methods(plain.assign(quality=plain["NDCG@10"]), lines)
                 figure.savefig(folder / f"distillation_methods_{name}.png", dpi=130)
             path = folder / "distillation_deploy.csv"
             rows = pd.read_csv(path).query("data == @name") if path.exists() else pd.DataFrame()
             if len(rows):
                 teacher = rows.loc[rows["system"] == "teacher", "ndcg"].iloc[0]
                 rows = rows.assign(quality=rows["ndcg"], name=rows["system"].map(NAMED).fillna(""))
-                figure = plots_distill.pareto(rows, teacher, GOAL)
+                figure = distil_figures.pareto(rows, teacher, GOAL)
                 figure.savefig(folder / f"distillation_deploy_{name}.png", dpi=130)
 
 

@@ -32,12 +32,12 @@ import psutil
 import torch
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.figures import classify as plots_classify
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.labels import tasks as labelled
+from llmarm_tutorial.figures import classify as classify_figures
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.labels import make_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.scores import ClassScores
 from llmarm_tutorial.labels.tasks import Labelled
@@ -94,7 +94,7 @@ class Bench:
     def __init__(self, name: str, seed: int, work: Path) -> None:
         self.name, self.seed, self.work = name, seed, work / name
         self.work.mkdir(parents=True, exist_ok=True)
-        data: Transactions = catalog.load(name)
+        data: Transactions = loading.load(name)
         self.data = data.filter_items(5) if name != "shop" else data
         self.split = None if name == "movielens-1m" else self.data.split_by_time(0.25, 0.25)
         self.early = self.data if self.split is None else self.split.train
@@ -109,15 +109,15 @@ class Bench:
     def _make(self, kind: str) -> Labelled:
         if kind == "customer":
             if self.name == "online-retail":
-                return labelled.returning_customers(self.data, seed=self.seed, max_events=LENGTH)
+                return make_tasks.returning_customers(self.data, seed=self.seed, max_events=LENGTH)
             column = "segment" if self.name == "shop" else "gender"
-            return labelled.customer_segments(self.data, seed=self.seed, max_events=LENGTH, column=column)
+            return make_tasks.customer_segments(self.data, seed=self.seed, max_events=LENGTH, column=column)
         if kind == "rule":
             demands = {"min_count": 20, "kept": 0.75} if self.name == "online-retail" else {}
-            return labelled.holding_rules(*self.split, seed=self.seed, rules=20_000, **demands)
+            return make_tasks.holding_rules(*self.split, seed=self.seed, rules=20_000, **demands)
         if self.name == "shop":
-            return labelled.same_category_pairs(self.data, self.early, seed=self.seed, shares=(0.4, 0.2, 0.4))
-        return labelled.together_pairs(self.early, after(self.data, self.split), seed=self.seed, pairs=6000)
+            return make_tasks.same_category_pairs(self.data, self.early, seed=self.seed, shares=(0.4, 0.2, 0.4))
+        return make_tasks.together_pairs(self.early, after(self.data, self.split), seed=self.seed, pairs=6000)
 
     def model(self, kind: str) -> ItemModel:
         """The pretrained masked model of sets: of customers' purchases, or of baskets; without what is tested on."""
@@ -309,7 +309,7 @@ def pareto(summary: pd.DataFrame, data: str, task: str) -> Figure:
     shown = pd.DataFrame({"variant": models["system"], "parameters": models["trainable"], "value": models["test"]})
     shown["low"], shown["high"] = models["test"] - models["sd"], models["test"] + models["sd"]
     counted = rows[rows["trainable"].isna() & (rows["system"] != "majority")].set_index("system")["test"].to_dict()
-    return plots_classify.pareto(shown, rows["metric"].iloc[0], counted)
+    return classify_figures.pareto(shown, rows["metric"].iloc[0], counted)
 
 
 def main() -> None:
@@ -347,11 +347,11 @@ def main() -> None:
         "pretraining epochs": PRETRAINING,
     }
     (options.out / "finetuning.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    with plots.style():
+    with house_style.style():
         pareto(summary, "shop", "customer").savefig(options.out / "finetuning.png", dpi=130)
         few = rows[(rows["part"] == "few") & (rows["data"] == "shop")].rename(columns={"test": "value"})
         few = few.assign(labels=few["labels"].astype(int))
-        plots_classify.efficiency(few, "macro F1").savefig(options.out / "finetuning_few.png", dpi=130)
+        classify_figures.efficiency(few, "macro F1").savefig(options.out / "finetuning_few.png", dpi=130)
     print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
 
 

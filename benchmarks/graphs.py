@@ -41,14 +41,15 @@ from matplotlib.figure import Figure
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.transactions import Sequences
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories, Sequences
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval
-from llmarm_tutorial.evaluation.ranking import Histories, Recommender, evaluate
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.graphs import link_counting as link_scores
-from llmarm_tutorial.graphs import link_tasks as links
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.graphs import link_counting, link_tasks
 from llmarm_tutorial.graphs.fusion import (
     RECENCY,
     Walks,
@@ -61,22 +62,24 @@ from llmarm_tutorial.graphs.fusion import (
 from llmarm_tutorial.graphs.item_graph import strongest, together
 from llmarm_tutorial.graphs.lightgcn import GraphBatches, GraphLoss, GraphRecommender, LightGCN, published_settings
 from llmarm_tutorial.graphs.link_networks import ENCODERS, Links, fit_links
-from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models import texts
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.recommend import by_text, new_items
+from llmarm_tutorial.recommend.by_text import Borrowed, Only, nearest
 from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemWeights, Popularity
-from llmarm_tutorial.recommend.hybrid import Expert, choose
-from llmarm_tutorial.recommend.new_items import Borrowed, Only, nearest
+from llmarm_tutorial.recommend.experts import Expert
+from llmarm_tutorial.recommend.hybrid import choose
 from llmarm_tutorial.recommend.similarity import Similarity
 
 PARTS = ("links", "fusion", "cold", "start")
 DATA = ("shop", "online-retail", "movielens-1m")
 # what a link is: strict where baskets are those of wholesalers, loose in the shop, where few links are new
 DEFINITIONS = {
-    "shop": links.Definition(min_count=3, min_lift=1.0, max_q=0.2),
-    "online-retail": links.Definition(min_count=20, min_lift=5.0),
+    "shop": link_tasks.Definition(min_count=3, min_lift=1.0, max_q=0.2),
+    "online-retail": link_tasks.Definition(min_count=20, min_lift=5.0),
 }
 COUNTED = ("popularity", "own count", "own lift", "own likelihood", "attachment", "common neighbours", "Adamic-Adar",
            "resource allocation", "Katz", "PageRank", "PPMI vectors", "EASE")  # fmt: skip
@@ -121,7 +124,7 @@ def compact(vectors: np.ndarray) -> np.ndarray:
 
 
 def foretold(
-    tasks: links.LinkTasks, features: np.ndarray, kind: tuple[str, str], seed: int, path: Path
+    tasks: link_tasks.LinkTasks, features: np.ndarray, kind: tuple[str, str], seed: int, path: Path
 ) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, int]]:
     """Scores of a graph network for both tasks, each trained on the past of that task, and the number of epochs.
 
@@ -133,7 +136,7 @@ def foretold(
         found, epochs = {}, None
         for part, task in tasks._asdict().items():
             plan = Settings(epochs=epochs or LINK_EPOCHS, decay="constant", seed=seed, **LINK_PLAN)
-            validate = None if epochs else (lambda scores, task=task: links.judge(task, scores).mean())
+            validate = None if epochs else (lambda scores, task=task: link_tasks.judge(task, scores).mean())
             fitted = fit_links(
                 task.graph.weights, features if told else None, plan, validate=validate, encoder=encoder, ids=ids,
                 folds=2, others=8,
@@ -143,17 +146,21 @@ def foretold(
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, epochs=epochs, **found)
     with np.load(path) as told:
-        scores = [told[p] @ told[p].T + told[f"{p} bias"] + told[f"{p} bias"][:, None] for p in links.LinkTasks._fields]
+        scores = [
+            told[p] @ told[p].T + told[f"{p} bias"] + told[f"{p} bias"][:, None] for p in link_tasks.LinkTasks._fields
+        ]
         return tuple(scores), {"epochs": int(told["epochs"])}
 
 
-def counted(tasks: links.LinkTasks, method: str, path: Path) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
+def counted(
+    tasks: link_tasks.LinkTasks, method: str, path: Path
+) -> tuple[tuple[np.ndarray, np.ndarray], dict[str, Any]]:
     """Scores of a counting method for both tasks, its settings chosen on validation."""
     told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if method not in told:
-        kept(path, told | {method: link_scores.choose(method, tasks.validation).settings})
+        kept(path, told | {method: link_counting.choose(method, tasks.validation).settings})
         told = json.loads(path.read_text(encoding="utf-8"))
-    score = link_scores.METHODS[method].score
+    score = link_counting.METHODS[method].score
     return tuple(score(task, **told[method]) for task in tasks), told[method]
 
 
@@ -164,9 +171,9 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
         return
     if done.exists() and set(seeds) <= {row["seed"] for row in json.loads(done.read_text(encoding="utf-8"))["rows"]}:
         return
-    data = catalog.load(name)
-    tasks = links.link_tasks(data, DEFINITIONS[name])
-    features = compact(text.TfidfText().vectors(text.item_texts(data.items)))
+    data = loading.load(name)
+    tasks = link_tasks.link_tasks(data, DEFINITIONS[name])
+    features = compact(texts.TfidfText().vectors(texts.item_texts(data.items)))
     rows: Rows = []
     scored: dict[str, list[Callable[[], tuple[np.ndarray, np.ndarray]]]] = {}  # tables of all pairs are large
     found: dict[str, list[np.ndarray]] = {}
@@ -174,7 +181,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
 
     def keep(method: str, kind: str, seed: int, scores: Callable[[], Any]) -> None:
         parts, settings = scores()
-        first, second = (links.judge(task, part, method) for task, part in zip(tasks, parts, strict=True))
+        first, second = (link_tasks.judge(task, part, method) for task, part in zip(tasks, parts, strict=True))
         scored.setdefault(method, []).append(lambda: scores()[0])
         found.setdefault(method, []).append(second.precision)
         value.setdefault(method, []).append(first.mean())
@@ -201,7 +208,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
     def gain(one: str, other: str, precisions: Sequence[np.ndarray]) -> None:
         """The mean over seeds of the difference, with an interval over items."""
         difference = np.mean(precisions, axis=0) - np.mean(found[other], axis=0)
-        low, high = links.interval(tasks.test, difference)
+        low, high = link_tasks.interval(tasks.test, difference)
         told = {"gain": float(difference.mean()), "low": low, "high": high}
         gains.append({"data": name, "method": one, "against": other} | told)
 
@@ -212,8 +219,8 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
         joint = []
         for scores in scored[best[kind]]:
             first, second = ({"counting": a, kind: b} for a, b in zip(rival, scores(), strict=True))
-            both = link_scores.joined(tasks.validation, first, tasks.test, second)[0]
-            joint.append(links.judge(tasks.test, both).precision)
+            both = link_counting.joined(tasks.validation, first, tasks.test, second)[0]
+            joint.append(link_tasks.judge(tasks.test, both).precision)
         gain(f"{best['counting']} and {best[kind]}", best["counting"], joint)
     facts = {"data": name, "definition": DEFINITIONS[name]._asdict(), "best on validation": best}
     facts |= {
@@ -469,10 +476,10 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
     path = work / f"cold-{name}.json"
     if path.exists() or WEEKS[name] is None:
         return
-    data = catalog.load(name)
-    cold = cold_start.launched(data, WEEKS[name])
-    validations = [cold_start.hidden(cold.train, 0.1, weeks=WEEKS[name], seed=seed) for seed in seeds]
-    vectors = text.TfidfText().vectors(text.item_texts(data.items))
+    data = loading.load(name)
+    cold = new_items.launched(data, WEEKS[name])
+    validations = [new_items.hidden(cold.train, 0.1, weeks=WEEKS[name], seed=seed) for seed in seeds]
+    vectors = texts.TfidfText().vectors(texts.item_texts(data.items))
     features, sequences = compact(vectors), cold.train.sequences()
     rows, gains = [], []
     trained: dict[Any, Links] = {}
@@ -483,17 +490,17 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
             return evaluate(Only(setting.fit(sequences, cold.n_items), cold.new), task, ks=(10,))
 
         systems: dict[str, list[Baseline]] = {"chance": [Popularity()]}
-        best, _ = cold_start.choose(contents(vectors), validations, asked=asked, max_cases=500)
+        best, _ = by_text.choose(contents(vectors), validations, asked=asked, max_cases=500)
         systems["TF-IDF neighbours"] = [best]
         lent = [Borrowed(vectors, Ease(), neighbours) for neighbours in (3, 10, 30)]
-        systems["borrowed counts"] = [cold_start.choose(lent, validations, asked=asked, max_cases=500)[0]]
+        systems["borrowed counts"] = [by_text.choose(lent, validations, asked=asked, max_cases=500)[0]]
         for encoder in ("MLP", "GraphSAGE"):
             grid = [
                 TextLinks(vectors, features, encoder, hide, borrowed, seeds[0], trained)
                 for hide in ("links", "items")
                 for borrowed in ((0, 5, 20) if encoder == "GraphSAGE" else (0,))
             ]
-            best, values = cold_start.choose(grid, validations, asked=asked, max_cases=500)
+            best, values = by_text.choose(grid, validations, asked=asked, max_cases=500)
             told = {f"{s.hide}, {s.borrowed}": float(v) for s, v in zip(grid, values, strict=True)}
             print(name, asked, encoder, told, flush=True)
             systems[encoder] = [
@@ -569,7 +576,7 @@ def told_fusion(work: Path, out: Path) -> dict[str, Any]:
     if found:
         table = pd.DataFrame(found)
         table.to_csv(out / "graphs_fusion.csv", index=False, float_format="%.5g")
-        with plots.style():
+        with house_style.style():
             drawn(table).savefig(out / "graphs.png", dpi=130)
     return about
 

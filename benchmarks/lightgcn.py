@@ -41,10 +41,12 @@ import torch
 from torch_geometric.nn import LGConv
 
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.evaluation import published_splits as released
-from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval
-from llmarm_tutorial.evaluation.ranking import Recommender, Task, evaluate
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.evaluation import published_splits
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, Task
+from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.graphs.lightgcn import (
     GraphBatches,
     GraphLoss,
@@ -56,7 +58,7 @@ from llmarm_tutorial.graphs.lightgcn import (
     published_settings,
 )
 from llmarm_tutorial.models.training import train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 
 METRICS = ("Recall@20", "NDCG@20")
 ALSO = ("Recall@10", "NDCG@10")  # kept per seed, as some papers cut there
@@ -100,7 +102,7 @@ class Bench:
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work = name, work / name
         self.work.mkdir(parents=True, exist_ok=True)
-        self.whole = released.split(name)
+        self.whole = published_splits.split(name)
         self.part = self.whole.held_out(0.1, seed=0)
         self.few = self.part.task(CHECKED)
         self.tasks: dict[str, Task] = {"validation": self.part.task(), "test": self.whole.task()}
@@ -126,7 +128,7 @@ class Bench:
                 continue
             used = time.process_time()
             try:
-                tuned = baselines.tune(name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid)
+                tuned = tuning.tune(name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid)
                 searched, used, begin = time.process_time() - used, time.process_time(), time.perf_counter()
                 fitted = tuned.baseline.fit(self.whole.histories, self.whole.n_items)
             except LlmarmError as error:
@@ -197,7 +199,13 @@ class Bench:
         return kept
 
     def trained(
-        self, recipe: str, seed: int, data: released.Released, folder: Path, changes: dict, validate: Callable | None
+        self,
+        recipe: str,
+        seed: int,
+        data: published_splits.Released,
+        folder: Path,
+        changes: dict,
+        validate: Callable | None,
     ) -> tuple[LightGCN, Any]:
         """A model trained by a recipe on a training part."""
         plan = RECIPES[self.name][recipe]
@@ -222,7 +230,7 @@ def since_start(folder: Path) -> float:
 
 def speed(name: str, rounds: int = 7) -> pd.DataFrame:
     """Forward and backward of three layers: sparse rows against messages along edges, interleaved, medians."""
-    matrix = normalised_adjacency(released.split(name).train)
+    matrix = normalised_adjacency(published_splits.split(name).train)
     adjacency, coordinates = csr_tensor(matrix), matrix.tocoo()
     edges = torch.tensor(np.array([coordinates.col, coordinates.row]), dtype=torch.int64)
     weights, layer = torch.from_numpy(coordinates.data), LGConv(normalize=False)
@@ -295,13 +303,15 @@ def drawing(summary: pd.DataFrame, curves: dict[str, list[dict]]) -> plt.Figure:
     figure, axes = plt.subplots(len(names), 2, figsize=(8.5, 3.2 * len(names)), squeeze=False, layout="constrained")
     for (left, right), name in zip(axes, names, strict=True):
         here = [(told, pd.DataFrame(curve)) for told, curve in curves.items() if told.startswith(f"{name}, ")]
-        for color, (told, curve) in zip(plots.CYCLE, here, strict=False):
+        for color, (told, curve) in zip(house_style.CYCLE, here, strict=False):
             left.plot(curve["epoch"], curve["score"], "o-", ms=2.5, color=color, label=told.split(", ")[1])
         left.set(xscale="log", xlabel="epochs", ylabel="Recall@20, validation", title=name)
         left.legend(frameon=False)
         part = summary[summary["data"] == name].iloc[::-1]
         errors = [part["Recall@20"] - part["Recall@20 low"], part["Recall@20 high"] - part["Recall@20"]]
-        right.barh(part["system"], part["Recall@20"], xerr=errors, color=plots.CYCLE[0], ecolor="#555555", capsize=2)
+        right.barh(
+            part["system"], part["Recall@20"], xerr=errors, color=house_style.CYCLE[0], ecolor="#555555", capsize=2
+        )
         if name in PUBLISHED:
             right.axvline(PUBLISHED[name][0], ls=":", color="#555555")
             right.set_title("dotted: published", fontsize=9)
@@ -351,7 +361,7 @@ def main() -> None:
     }
     text = json.dumps(about | {"curves": curves}, indent=1) + "\n"
     (options.out / "lightgcn.json").write_text(text, encoding="utf-8")
-    with plots.style():
+    with house_style.style():
         drawing(summary, curves).savefig(options.out / "lightgcn.png", dpi=130)
     print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
 

@@ -33,9 +33,9 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.mining.itemsets import as_matrix, min_count
 from llmarm_tutorial.mining.miners import mine
 
@@ -106,7 +106,7 @@ def measure(miner: str, dataset: str, support: float, repeats: int) -> dict:
     The mining runs in a fork of the process that has loaded the data: a fork's highest memory starts at what it
     inherits, so the peak of loading does not hide the miner's.
     """
-    matrix, _ = as_matrix(catalog.load(dataset))
+    matrix, _ = as_matrix(loading.load(dataset))
     job = MINERS[miner](matrix, support)
     fork = multiprocessing.get_context("fork")
     ours, theirs = fork.Pipe(duplex=False)
@@ -167,7 +167,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     figure, axes = plt.subplots(rows, columns, figsize=(12, 2.8 * rows), sharey=True, sharex=True, squeeze=False)
     for axis, (data, support) in zip(axes.flat, settings, strict=False):
         part = table[(table["data"] == data) & (table["min_support"] == support)].iloc[::-1]
-        colors = [plots.ACCENT if miner.startswith("llmarm") else plots.QUIET for miner in part["miner"]]
+        colors = [house_style.ACCENT if miner.startswith("llmarm") else house_style.QUIET for miner in part["miner"]]
         axis.barh(part["miner"], part["seconds"], color=colors)
         for place, row in enumerate(part.itertuples()):
             done = row.seconds == row.seconds
@@ -185,7 +185,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
 
 
 def save_figure(table: pd.DataFrame, out: Path) -> None:
-    with plots.style():
+    with house_style.style():
         draw(table).savefig(out / "mining.png", dpi=130, bbox_inches="tight")
 
 
@@ -207,7 +207,7 @@ def main() -> None:
     here = []
     for setting in options.sets:
         try:
-            catalog.load(setting.split("@")[0])
+            loading.load(setting.split("@")[0])
             here.append(setting)
         except LlmarmError as error:
             print(f"{setting}: left out. {error}")

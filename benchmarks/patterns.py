@@ -35,10 +35,10 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.mining.itemsets import min_count
 from llmarm_tutorial.mining.patterns import mine_sequences, prefixspan
 
@@ -94,7 +94,7 @@ def measure(miner: str, dataset: str, support: float, repeats: int) -> dict:
     The mining runs in a fork of the process that has loaded the data: a fork's highest memory starts at what it
     inherits, so the peak of loading does not hide the miner's.
     """
-    job = MINERS[miner](catalog.load(dataset).filter_items(5), support)
+    job = MINERS[miner](loading.load(dataset).filter_items(5), support)
     if job is None:
         return {"note": "knows no visits"}
     fork = multiprocessing.get_context("fork")
@@ -152,7 +152,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     figure, axes = plt.subplots(len(settings), 1, figsize=(8.5, 1.25 * len(settings) + 0.6), sharex=True, squeeze=False)
     for axis, (data, support) in zip(axes.flat, settings, strict=True):
         part = table[(table["data"] == data) & (table["min_support"] == support)].iloc[::-1]
-        colors = [plots.ACCENT if miner.startswith("llmarm") else plots.QUIET for miner in part["miner"]]
+        colors = [house_style.ACCENT if miner.startswith("llmarm") else house_style.QUIET for miner in part["miner"]]
         axis.barh(part["miner"], part["seconds"].fillna(0), color=colors)
         for place, row in enumerate(part.itertuples()):
             done = row.seconds == row.seconds
@@ -165,7 +165,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
 
 
 def save_figure(table: pd.DataFrame, out: Path) -> None:
-    with plots.style():
+    with house_style.style():
         draw(table).savefig(out / "patterns.png", dpi=130, bbox_inches="tight")
 
 
@@ -187,7 +187,7 @@ def main() -> None:
     here = []
     for setting in options.sets:
         try:
-            catalog.load(setting.split("@")[0])
+            loading.load(setting.split("@")[0])
             here.append(setting)
         except LlmarmError as error:
             print(f"{setting}: left out. {error}")

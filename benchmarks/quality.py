@@ -29,17 +29,19 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation.metrics import Evaluation
-from llmarm_tutorial.evaluation.ranking import Recommender, Task, evaluate, next_item_task
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import models as plots_models
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, Task, next_item_task
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import models as models_figures
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.blend import choose_weight
 
 METRICS = ("HR@10", "NDCG@10", "MRR")
@@ -101,7 +103,7 @@ class Bench:
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work = name, work / name
         self.work.mkdir(parents=True, exist_ok=True)
-        data: Transactions = catalog.load(name)
+        data: Transactions = loading.load(name)
         if name == "movielens-1m":
             data = data.filter_items(5)
         split = data.leave_one_out(unit="event")
@@ -126,21 +128,21 @@ class Bench:
 
     def counting(self) -> None:
         """Every baseline with its default settings and with those that did best on validation."""
-        for name in baselines.BASELINES:
+        for name in tuning.BASELINES:
             if name == "personal" or (self.work / f"{name}.json").exists():
                 continue  # with seen items left out it is popularity
             try:
                 begin, used = time.perf_counter(), time.process_time()
-                fitted = baselines.make(name).fit(self.sequences, self.n_items)
+                fitted = tuning.make(name).fit(self.sequences, self.n_items)
                 seconds, used = time.perf_counter() - begin, time.process_time() - used
                 found, evaluation = self.judge(fitted, name)
-                tuned = baselines.tune(name, self.sequences, self.few, budget=TRIES)
+                tuned = tuning.tune(name, self.sequences, self.few, budget=TRIES)
             except LlmarmError as error:
                 print(f"{self.name} {name}: left out. {error}")
                 continue
             common = {"data": self.name, "recipe": "", "seed": 0, "threads": 1, "parameters": 0}
             self.keep(name, common | {"system": name, "seconds": seconds, "core seconds": used} | found, evaluation)
-            if tuned.baseline != baselines.make(name):
+            if tuned.baseline != tuning.make(name):
                 found, evaluation = self.judge(tuned.fitted, f"{name}, tuned")
                 spent = float(tuned.tries["seconds"].sum())
                 row = {
@@ -187,7 +189,7 @@ class Bench:
         }
         found, evaluation = self.judge(recommender, objective)
         self.keep(stem, common | {"system": objective} | found, evaluation, done.validations.to_dict("records"))
-        rules = baselines.make("sr").fit(self.sequences, self.n_items)
+        rules = tuning.make("sr").fit(self.sequences, self.n_items)
         blend, _ = choose_weight(recommender, rules, self.few)
         found, evaluation = self.judge(blend, f"{objective} × sr")
         self.keep(f"{stem}-blend", common | {"system": f"{objective} × sr", "weight": blend.weight} | found, evaluation)
@@ -274,8 +276,8 @@ def main() -> None:
         "defaults": asdict(Settings()),
     }
     (options.out / "quality.json").write_text(json.dumps(about | {"curves": curves}, indent=1) + "\n", encoding="utf-8")
-    with plots.style():
-        plots_models.quality_and_time(curves, summary).savefig(options.out / "quality.png", dpi=130)
+    with house_style.style():
+        models_figures.quality_and_time(curves, summary).savefig(options.out / "quality.png", dpi=130)
     print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
 
 

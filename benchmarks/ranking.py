@@ -14,10 +14,12 @@ import time
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate, next_item_task
-from llmarm_tutorial.recommend.counting import BASELINES, make
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task, next_item_task
+from llmarm_tutorial.recommend.tuning import BASELINES, make
 
 
 class AtHand:
@@ -51,7 +53,7 @@ def evaluation_cost(n_users: int, n_items: int) -> pd.DataFrame:
 
 
 def baseline_cost(name: str) -> pd.DataFrame:
-    split = catalog.load(name).filter_items(5).leave_one_out("event")
+    split = loading.load(name).filter_items(5).leave_one_out("event")
     train, task = split.train.sequences(), next_item_task(split, "test")
     rows = []
     for baseline in BASELINES:

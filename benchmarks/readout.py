@@ -32,14 +32,13 @@ import pandas as pd
 import psutil
 from scipy import sparse
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Split, Transactions
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import readout as plots_readout
-from llmarm_tutorial.mining import confidence, rule_checks, rules
-from llmarm_tutorial.mining import miners as apriori
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import readout as readout_figures
+from llmarm_tutorial.mining import confidence, miners, rule_checks, rules, significance
 from llmarm_tutorial.mining.confidence import Trial, gather
 from llmarm_tutorial.models import readout
 
@@ -55,7 +54,7 @@ N_RULES = 1000
 
 def load(name: str) -> Transactions:
     """A data set without wholesale baskets and without items that occur fewer than five times."""
-    data = catalog.load(name)
+    data = loading.load(name)
     small = np.diff(data.basket_matrix().indptr) <= LARGEST
     table = data.table[data.table["basket_id"].isin(data.basket_ids[small])].reset_index(drop=True)
     return replace(data, table=table).filter_items(5)
@@ -107,7 +106,7 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
 
 
 def large_shop() -> sparse.csr_matrix:
-    shop = corner_shop.generate(customers=TRUTH_CUSTOMERS)
+    shop = simulate.generate(customers=TRUTH_CUSTOMERS)
     return Transactions.from_frame(shop.transactions, items=shop.items, name="large shop").basket_matrix()
 
 
@@ -115,7 +114,7 @@ def planted(seed: int) -> pd.DataFrame:
     """Average precision of ranking the planted pair rules, from a share of the baskets, by whom and how."""
     data = load("shop")
     rows = []
-    truth = corner_shop.planted_rules("same_basket")
+    truth = simulate.planted_rules("same_basket")
     truth = truth[truth["antecedent"].map(len) == 1]
     ids = data.items["item_id"].to_numpy()
     code = {item: place for place, item in enumerate(ids)}
@@ -138,7 +137,7 @@ def planted(seed: int) -> pd.DataFrame:
         chosen = confidence.tune(asked_known, asked_unseen, prior, doubts=confidence.DOUBTS)
         joined = chosen.estimate(known, p).astype(float)
         n, y = whole.baskets[:, None], whole.shares[None]
-        tested = rule_checks.fisher_greater(
+        tested = significance.fisher_greater(
             whole.joint.ravel(), np.repeat(whole.baskets, len(ids)), np.tile(whole.baskets, len(ids)),
             np.full(whole.joint.size, part.shape[0]),
         ).reshape(whole.joint.shape)  # fmt: skip
@@ -164,7 +163,7 @@ def planted(seed: int) -> pd.DataFrame:
 def cost(way: str, n_items: int, least: str) -> pd.DataFrame:
     """Seconds and peak memory until the 1,000 most confident rules are there; the model is trained once for all."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))  # what asks for more fails, alone
-    data = catalog.load("online-retail")
+    data = loading.load("online-retail")
     every = data.basket_matrix()
     every = every[np.flatnonzero(np.diff(every.indptr) <= LARGEST)]
     popular = np.sort(np.argsort(-np.bincount(every.indices, minlength=every.shape[1]), kind="stable")[:n_items])
@@ -199,7 +198,7 @@ def _count_rules(way: str, matrix: sparse.csr_matrix, least: int) -> pd.DataFram
     if way == "pairs, XᵀX":
         return rules.pair_rules(matrix, least).head(N_RULES)
     if way == "up to 3 items, Eclat":
-        return rules.from_itemsets(apriori.mine(matrix, least, max_length=3), 0.01).head(N_RULES)
+        return rules.from_itemsets(miners.mine(matrix, least, max_length=3), 0.01).head(N_RULES)
     from mlxtend import frequent_patterns
 
     frame = pd.DataFrame.sparse.from_spmatrix(matrix)
@@ -310,11 +309,11 @@ def draw(out: Path) -> None:
     shown = [("shop", "random", "large shop"), ("groceries", "random", "test baskets")]
     shown += [("online-retail", "random", "test baskets"), ("shop", "time", "test baskets")]
     shown = [key for key in shown if (table[keys] == list(key)).all(axis=1).any()]
-    with plots.style():
+    with house_style.style():
         figure, axes = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 3.8), squeeze=False)
         for axis, key in zip(axes[0], shown, strict=True):
             part = table[(table[keys] == list(key)).all(axis=1)]
-            plots_readout.draw_crossover(axis, part, "rmse")
+            readout_figures.draw_crossover(axis, part, "rmse")
             axis.set_title(f"{key[0]}, split {'at random' if key[1] == 'random' else 'by time'}\njudged by: {key[2]}")
         axes[0][0].legend(fontsize=8)
         figure.savefig(out / "readout.png", dpi=130, bbox_inches="tight")
@@ -337,7 +336,7 @@ def main() -> None:
         here = []
         for name in options.sets:
             try:
-                catalog.load(name)
+                loading.load(name)
                 here.append(name)
             except LlmarmError as error:
                 print(f"{name}: left out. {error}")

@@ -28,20 +28,24 @@ import pandas as pd
 import psutil
 import torch
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.evaluation import groups as slices
+from llmarm_tutorial.evaluation import groups
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.latency import measure
-from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval, user_vectors
-from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, Recommender, Task, evaluate, next_item_task
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import recommend as plots_recommend
+from llmarm_tutorial.evaluation.metrics import Evaluation, user_vectors
+from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, Task, next_item_task
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import recommend as recommend_figures
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.blend import Told, choose_weight
-from llmarm_tutorial.recommend.hybrid import Expert, choose
+from llmarm_tutorial.recommend.experts import Expert
+from llmarm_tutorial.recommend.hybrid import choose
 from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
@@ -68,7 +72,7 @@ class Bench:
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work = name, work / name
         self.work.mkdir(parents=True, exist_ok=True)
-        data = catalog.load(name)
+        data = loading.load(name)
         films = name == "movielens-1m"
         split = data.filter_items(5).leave_one_out(unit="event") if films else data.leave_one_out()
         self.n_items, self.past = len(split.train.items), split.train.sequences()
@@ -113,13 +117,13 @@ class Bench:
         path = self.work / "counting.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         fitted = {}
-        for name in baselines.BASELINES:
+        for name in tuning.BASELINES:
             if name == "personal" and self.filter_seen:
                 continue  # with seen items left out it is popularity
             if name in kept:
-                fitted[name] = baselines.make(name, **kept[name]["settings"]).fit(self.past, self.n_items)
+                fitted[name] = tuning.make(name, **kept[name]["settings"]).fit(self.past, self.n_items)
                 continue
-            found = baselines.tune(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
+            found = tuning.tune(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
             fitted[name] = found.fitted
             kept[name] = {"settings": asdict(found.baseline), "value": float(found.tries["value"].max())}
             path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
@@ -270,8 +274,8 @@ class Bench:
                     row["validation"] = self.validated(systems[row["system"]])
             shown = [judged[best], *(here[name] for name in ("model", "similarity, cosine", "model, re-ranked by rules",
                      "model × counting", "hybrid", "hybrid, diversified"))]  # fmt: skip
-            chosen["also found by the best counting"] = slices.also_found(here["model"], judged[best])
-            chosen["overlap"] = slices.overlap(shown).round(4).to_dict()
+            chosen["also found by the best counting"] = groups.also_found(here["model"], judged[best])
+            chosen["overlap"] = groups.overlap(shown).round(4).to_dict()
             if seed == seeds[0]:
                 chosen["curve"] = self.curve(systems["hybrid"])
             parts = [self.sliced(evaluation, name, seed) for name, evaluation in here.items() if name in SLICED]
@@ -295,7 +299,7 @@ class Bench:
 
     def sliced(self, evaluation: Evaluation, name: str, seed: int) -> pd.DataFrame:
         """NDCG@10 by length of the history and by popularity of the target."""
-        lengths = slices.by_history_length(evaluation).assign(by="history length")
+        lengths = groups.by_history_length(evaluation).assign(by="history length")
         lengths["segment"] = lengths["segment"].astype(str)
         popular = evaluation.by_popularity().rename(columns={"bucket": "segment", "targets": "cases", "value": "mean"})
         popular = popular[["segment", "cases", "mean"]].assign(by="popularity")
@@ -354,7 +358,9 @@ def drawn(summary: pd.DataFrame, chosen: dict[str, Any], seed: int) -> matplotli
         for name in names:
             row = rows.loc[chosen[data].get(name, name)]
             points.append((data, name, row["NDCG@10"], row["Diversity@10"]))
-    return plots_recommend.tradeoff(curves, pd.DataFrame(points, columns=["panel", "system", "accuracy", "diversity"]))
+    return recommend_figures.tradeoff(
+        curves, pd.DataFrame(points, columns=["panel", "system", "accuracy", "diversity"])
+    )
 
 
 def main() -> None:
@@ -387,7 +393,7 @@ def main() -> None:
     }
     told = json.dumps(about | {"chosen": chosen}, indent=1) + "\n"
     (options.out / "recommend.json").write_text(told, encoding="utf-8")
-    with plots.style():
+    with house_style.style():
         drawn(summary, chosen, options.seeds[0]).savefig(options.out / "recommend.png", dpi=130)
     shown = ["data", "system", *METRICS, "gain on best single", "best single low", "best single high"]
     print(summary[shown].to_string(index=False, float_format=lambda value: f"{value:.4f}"))

@@ -55,12 +55,14 @@ import torch
 from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.evaluation.ranking import Task, evaluate, next_item_task
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task, next_item_task
+from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import FIRST_ITEM, PAD, ItemModel, ItemRecommender, build_tokenizer, item_config
+from llmarm_tutorial.models.item_model import FIRST_ITEM, PAD, ItemModel, build_tokenizer, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 
 LENGTHS = {"movielens-1m": 200, "beauty": 50}  # longest input, as published for these sets
@@ -94,7 +96,7 @@ class Data(NamedTuple):
 
 
 def load(name: str) -> Data:
-    split = catalog.load(name).leave_one_out()
+    split = loading.load(name).leave_one_out()
     sequences = split.train.sequences()
     task = next_item_task(split, "validation", max_cases=5000)
     return Data(name, sequences.items, sequences.offsets, len(split.train.items), task)
@@ -393,7 +395,11 @@ def draw(table: pd.DataFrame) -> plt.Figure:
     for axis, name in zip(axes[0], sets, strict=True):
         part = table[table["data"] == name].iloc[::-1]
         rates = part["items_per_second"].fillna(0)
-        axis.barh(part["system"], rates, color=[plots.ACCENT if s == OURS else plots.QUIET for s in part["system"]])
+        axis.barh(
+            part["system"],
+            rates,
+            color=[house_style.ACCENT if s == OURS else house_style.QUIET for s in part["system"]],
+        )
         for place, row in enumerate(part.itertuples()):
             done = row.items_per_second == row.items_per_second
             label = f" {row.items_per_second:,.0f} · {row.peak_mb:,.0f} MB" if done else " did not finish"
@@ -447,7 +453,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     table.to_csv(options.out / f"{stem}.csv", index=False, float_format="%.4g")
     if not options.until:
-        with plots.style():
+        with house_style.style():
             draw(table).savefig(options.out / "training.png", dpi=130, bbox_inches="tight")
     gpu = [torch.cuda.get_device_name(0)] if options.device == "cuda" else []
     about = {

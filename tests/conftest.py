@@ -31,6 +31,6 @@ def real_data(monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def shop():
     """The corner shop as shipped."""
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import loading
 
-    return catalog.load("shop")
+    return loading.load("shop")

@@ -21,8 +21,8 @@ import pooch
 import psutil
 import requests
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.loading import Entry
+from llmarm_tutorial.data import catalogue, loading
+from llmarm_tutorial.data.catalogue import Entry
 from llmarm_tutorial.errors import DataError, FetchError
 
 MEGABYTE = 1_000_000
@@ -45,12 +45,12 @@ def fetch(name: str | Entry, home: Path | None = None, *, progress: bool = True)
         UnknownName: If there is no such data set.
         FetchError: If no address serves it, the connection breaks, the content is wrong or the disk is full.
     """
-    entry = name if isinstance(name, Entry) else catalog.entry(name)
+    entry = name if isinstance(name, Entry) else catalogue.entry(name)
     if not entry.urls:
         raise FetchError(
             f"{entry.name} is not downloaded but generated: it ships with the kit, or run llmarm data make."
         )
-    home = home or catalog.data_home()
+    home = home or catalogue.data_home()
     try:
         return _fetch(entry, home, progress)
     except OSError as error:
@@ -62,7 +62,7 @@ def fetch(name: str | Entry, home: Path | None = None, *, progress: bool = True)
 
 def _fetch(entry: Entry, home: Path, progress: bool) -> Path:
     place = home / entry.name
-    present = catalog.find(entry, [place])
+    present = catalogue.find(entry, [place])
     if present and not _complaint(entry, present):
         return present
     home.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def _fetch(entry: Entry, home: Path, progress: bool) -> Path:
             except (zipfile.BadZipFile, zlib.error):
                 problems.append(f"{url} is a damaged archive")
                 continue
-            main = catalog.find(entry, [new])
+            main = catalogue.find(entry, [new])
             if progress:
                 patience = " (a workbook takes minutes)" if main and main.suffix == ".xlsx" else ""
                 print(f"{entry.name}: checking the content{patience}", file=sys.stderr)
@@ -109,16 +109,16 @@ def _download(entry: Entry, url: str, work: Path, progress: bool) -> Path:
     new = work / "new"
     new.mkdir()
     name = PurePosixPath(unquote_plus(urlparse(url).path)).name
-    known = catalog.plain(name) in map(catalog.plain, entry.files)
+    known = catalogue.plain(name) in map(catalogue.plain, entry.files)
     file = new / (name if known or name.endswith(".zip") else entry.files[0])
     download = pooch.HTTPDownloader(progressbar=progress, timeout=CONNECT_AND_READ_SECONDS)
     download(url, file, None)
     if file.suffix == ".zip" and zipfile.is_zipfile(file):
-        wanted = {catalog.plain(part) for part in (*entry.files, *entry.parts)}
+        wanted = {catalogue.plain(part) for part in (*entry.files, *entry.parts)}
         with zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
                 base = PurePosixPath(member.filename).name  # flat, so no member can be written elsewhere
-                if catalog.plain(base) in wanted:
+                if catalogue.plain(base) in wanted:
                     with archive.open(member) as source, (new / base).open("wb") as target:
                         shutil.copyfileobj(source, target)
         file.unlink()
@@ -134,7 +134,7 @@ def _download(entry: Entry, url: str, work: Path, progress: bool) -> Path:
 def _complaint(entry: Entry, main: Path) -> str:
     """What is wrong with the content, or nothing."""
     try:
-        report = catalog.examine(entry, main)
+        report = loading.examine(entry, main)
     except DataError as error:
         return f"has the wrong content: {str(error).rstrip('.')}"
     wrong = [f"{row.what} {row.found}, not {row.expected}" for row in report.rows if not row.ok]

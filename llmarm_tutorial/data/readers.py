@@ -238,7 +238,7 @@ def _online_retail_raw(path: Path) -> pd.DataFrame:
 
 def _workbook(path: Path) -> pd.DataFrame:
     """The workbook, parsed once (it takes a minute) and kept as Parquet in the cache."""
-    from llmarm_tutorial.data.loading import data_home  # which imports this module
+    from llmarm_tutorial.data.catalogue import data_home  # which imports this module
 
     status = path.stat()
     kept = data_home() / "parsed" / f"{path.stem}-{status.st_size}-{status.st_mtime_ns}.parquet"

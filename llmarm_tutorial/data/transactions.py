@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from llmarm_tutorial.data.catalogue import ASPECTS
+from llmarm_tutorial.data.histories import Sequences
 from llmarm_tutorial.data.table import canonical_ids, canonical_items, canonical_table, hash_values
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing
 
@@ -24,12 +26,6 @@ if TYPE_CHECKING:
     import datasets
 
 COLUMNS = ("user_id", "basket_id", "time", "position", "item_id", "quantity", "price")
-ASPECTS = {
-    "baskets": "baskets (which items were bought together)",
-    "users": "users (who bought)",
-    "order": "an order of events (a time or a position per row)",
-    "clock": "clock times (when it happened)",
-}
 
 
 class Split(NamedTuple):
@@ -38,26 +34,6 @@ class Split(NamedTuple):
     train: Transactions
     validation: Transactions
     test: Transactions
-
-
-class Sequences(NamedTuple):
-    """Item sequences of all users, end to end.
-
-    Attributes:
-        user_ids: The users, shape (n_users,), in ascending order.
-        items: Item codes (rows of the item table) of all events, user by user in time order, shape (n_events,), int32.
-        offsets: Where each user's events begin, shape (n_users + 1,), int64; the last one is n_events.
-        visits: Number of the event's basket within its user, from 0; without baskets the number of the event itself.
-    """
-
-    user_ids: np.ndarray
-    items: np.ndarray
-    offsets: np.ndarray
-    visits: np.ndarray
-
-    def of(self, row: int) -> np.ndarray:
-        """Item codes of the user in the given row, in time order."""
-        return self.items[self.offsets[row] : self.offsets[row + 1]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,9 +135,9 @@ class Transactions:
         """Raise `Lacks`, naming catalogue sets that serve, unless the data set has every aspect in `ASPECTS` named."""
         missing = [a for a in aspects if a not in self.aspects]
         if missing:
-            from llmarm_tutorial.data import loading as catalog  # same floor; only the message needs it
+            from llmarm_tutorial.data import catalogue  # same floor; only the message needs it
 
-            serving = ", ".join(catalog.names_with(*aspects)) or "none of the catalogue"
+            serving = ", ".join(catalogue.names_with(*aspects)) or "none of the catalogue"
             what = " and ".join(ASPECTS[a] for a in missing)
             raise Lacks(
                 f"The data set {self.name!r} has no {what}, which {purpose} needs. Data sets that serve: {serving}."

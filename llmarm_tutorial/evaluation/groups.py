@@ -10,7 +10,8 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.metrics import Evaluation, bootstrap_interval
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation.metrics import Evaluation
 
 LENGTHS = (10, 20, 50, 100)  # events of a history from which a new group begins
 

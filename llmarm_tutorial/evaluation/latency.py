@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories, Recommender
+from llmarm_tutorial.evaluation.tasks import Recommender
 
 
 class Latency(NamedTuple):

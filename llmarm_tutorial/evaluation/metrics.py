@@ -5,23 +5,23 @@ Every accuracy metric is the exact expectation over random orders of equal score
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.special import gammaln
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval, log_binomial
 
 if TYPE_CHECKING:
-    from llmarm_tutorial.evaluation.ranking import Histories, Task
+    from llmarm_tutorial.data.histories import Histories
+    from llmarm_tutorial.evaluation.tasks import Task
 
 ACCURACY = ("HR", "NDCG", "Recall", "Precision")
 LISTS = ("Novelty", "Diversity")
-EXACT_FLIPS = 14  # with so few cases that differ, the permutation test goes through all 2^n flips of signs
 
 
 class Places(NamedTuple):
@@ -215,7 +215,7 @@ class Evaluation:
         above, tied, held = self.places.first()
         slots = np.clip(k - above, 0, tied)  # places that the list has for the first group with a target
         # no target gets one of them: C(tied - held, slots) of C(tied, slots) ways
-        none = np.exp(_log_choose(tied - held, slots) - _log_choose(tied, slots))
+        none = np.exp(log_binomial(tied - held, slots) - log_binomial(tied, slots))
         return np.where(held == 1, slots / tied, 1 - none)
 
     def _reciprocal_rank(self) -> np.ndarray:
@@ -228,7 +228,7 @@ class Evaluation:
         means = np.empty(groups.shape[1])
         for number, (start, size, count) in enumerate(groups.T):
             first = np.arange(1, size - count + 2)  # the best of `count` targets among `size` places
-            chance = np.exp(_log_choose(size - first, count - 1) - _log_choose(size, count))
+            chance = np.exp(log_binomial(size - first, count - 1) - log_binomial(size, count))
             means[number] = (chance / (start + first)).sum()
         ranks[several] = means[inverse]
         return ranks
@@ -256,129 +256,6 @@ class Evaluation:
             similar[start : start + 2048] = _squares(total) - picks @ _squares(unit)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(lengths > 1, 1 - similar / (lengths * (lengths - 1)), np.nan)
-
-
-class Comparison(NamedTuple):
-    """Two systems, case by case.
-
-    Attributes:
-        metric: What was compared.
-        first: Name of the first system.
-        second: Name of the second.
-        difference: Mean of the first minus mean of the second.
-        low: Lower end of the bootstrap interval of the difference.
-        high: Upper end.
-        p_value: Two-sided, of the paired sign-flip permutation test of no difference.
-        cases: Number of cases.
-    """
-
-    metric: str
-    first: str
-    second: str
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    cases: int
-
-
-def compare(
-    a: Evaluation,
-    b: Evaluation,
-    metric: str = "NDCG@10",
-    *,
-    level: float = 0.95,
-    resamples: int = 1000,
-    permutations: int = 9999,
-    seed: int = 0,
-) -> Comparison:
-    """Is the difference of two systems more than the luck of these cases?
-
-    The interval is a paired bootstrap over cases (percentiles). The p-value is of the permutation test that flips the
-    signs of the cases' differences, as if the two systems had swapped names there: exact over all flips for at most 14
-    cases that differ, else from random flips, with the observed one counted in (Phipson & Smyth 2010).
-
-    Args:
-        a: Evaluation of the first system.
-        b: Evaluation of the second, of the same task under the same protocol.
-        metric: A metric of single cases.
-        level: Coverage of the interval, in (0, 1).
-        resamples: Bootstrap samples.
-        permutations: Random flips.
-        seed: Seed of both.
-
-    Raises:
-        BadParameter: If the evaluations are of different tasks or protocols.
-    """
-    if a.task is not b.task and a.task.fingerprint != b.task.fingerprint:
-        raise BadParameter(f"{a.system} and {b.system} were asked different tasks: evaluate both on the same one.")
-    if a.protocol != b.protocol:
-        raise BadParameter(f"{a.system} ranked {a.protocol}, {b.system} {b.protocol}: evaluate both in the same way.")
-    differences = a.values(metric) - b.values(metric)
-    differences = differences[~np.isnan(differences)]
-    low, high = bootstrap_interval(differences[:, None], level=level, resamples=resamples, seed=seed)
-    p = sign_flip_test(differences, permutations=permutations, seed=seed)
-    mean = float(differences.mean())
-    return Comparison(metric, a.system, b.system, mean, float(low[0]), float(high[0]), p, len(differences))
-
-
-def comparison_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
-    """Comparisons as a table, one row each."""
-    return pd.DataFrame(list(comparisons), columns=Comparison._fields)
-
-
-def bootstrap_interval(
-    values: np.ndarray, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of column means when the rows are drawn anew (Efron 1979).
-
-    Args:
-        values: Shape (n, m), NaN where a row has no value; all columns are resampled together.
-        level: Coverage, in (0, 1).
-        resamples: Number of resamples.
-        seed: Seed of the draws.
-
-    Returns:
-        Lower and upper ends, each of shape (m,).
-
-    Raises:
-        BadParameter: If the level is out of range or there are no resamples.
-    """
-    if not 0 < level < 1 or resamples < 1:
-        raise BadParameter(f"An interval needs a level in (0, 1) and resamples from 1, not {level} and {resamples}.")
-    rng, known = np.random.default_rng(seed), ~np.isnan(values)
-    filled, n = np.where(known, values, 0.0), len(values)
-    means = np.empty((resamples, values.shape[1]))
-    for number in range(resamples):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        with np.errstate(invalid="ignore"):
-            means[number] = (times @ filled) / (times @ known)
-    return tuple(np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0))
-
-
-def sign_flip_test(differences: np.ndarray, *, permutations: int = 9999, seed: int = 0) -> float:
-    """Two-sided p-value of paired differences under random signs, see `compare`.
-
-    Args:
-        differences: Shape (n,).
-        permutations: Random flips where there are too many to go through all.
-        seed: Seed of the flips.
-    """
-    sizes = np.abs(differences[differences != 0])  # what is zero stays zero under every flip
-    n = len(sizes)
-    if n == 0:
-        return 1.0
-    observed = abs(differences.sum()) - 1e-9 * sizes.sum()  # sums of the same numbers in another order are equal
-    if n <= EXACT_FLIPS:
-        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
-        return float(np.mean(np.abs((2.0 * bits - 1) @ sizes) >= observed))
-    rng, extreme, step = np.random.default_rng(seed), 0, max(1, 2**21 // n)
-    for start in range(0, permutations, step):
-        count = min(step, permutations - start)
-        bits = np.unpackbits(rng.integers(256, size=(count, -(-n // 8)), dtype=np.uint8), axis=1, count=n)
-        sums = 2 * (bits @ sizes) - sizes.sum()
-        extreme += int((np.abs(sums) >= observed).sum())
-    return (extreme + 1) / (permutations + 1)
 
 
 def user_vectors(histories: Histories, n_items: int) -> sparse.csr_matrix:
@@ -412,10 +289,3 @@ def _discounts(k: int) -> np.ndarray:
 def _harmonics(n: int) -> np.ndarray:
     """Sums of 1 / rank over ranks 1…r, shape (n + 1,)."""
     return np.concatenate([[0], np.cumsum(1 / np.arange(1, n + 1))])
-
-
-def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """Logarithm of the binomial coefficient, -inf where k > n."""
-    inside = k <= n
-    rest = np.where(inside, n - k, 0)
-    return np.where(inside, gammaln(n + 1) - gammaln(k + 1) - gammaln(rest + 1), -np.inf)

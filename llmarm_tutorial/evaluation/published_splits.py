@@ -15,40 +15,17 @@ in training is no candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from scipy import sparse
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data import readers
+from llmarm_tutorial.data import catalogue, loading, readers
+from llmarm_tutorial.data.histories import UserHistories, user_histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories, Task
-
-
-@dataclass(frozen=True, eq=False)
-class UserHistories(Histories):
-    """Histories of users who have a row in a matrix: a system may know more of them than their items.
-
-    Attributes:
-        users: Row of each case's user, shape (n_cases,).
-    """
-
-    users: np.ndarray
-
-    def block(self, start: int, stop: int) -> Self:
-        """The cases from `start` to before `stop`."""
-        return self._with(super().block(start, stop), self.users[start:stop])
-
-    def take(self, rows: np.ndarray) -> Self:
-        """The cases in the given rows, in that order."""
-        return self._with(super().take(rows), self.users[rows])
-
-    def _with(self, known: Histories, users: np.ndarray) -> Self:
-        return replace(self, items=known.items, offsets=known.offsets, visits=known.visits, users=users)
+from llmarm_tutorial.evaluation.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,23 +109,14 @@ def split(name: str) -> Released:
         UnknownName: If the catalogue has no such split.
         DataError: If it is not on this machine or not in its format.
     """
-    fixed = [entry.name for entry in catalog.entries() if entry.reader in readers.RELEASED]
+    fixed = [entry.name for entry in catalogue.entries() if entry.reader in readers.RELEASED]
     if name not in fixed:
         raise UnknownName("released split", name, fixed)
-    entry = catalog.entry(name)
-    data = catalog.load(name)
-    path = catalog.locate(entry)
+    entry = catalogue.entry(name)
+    data = loading.load(name)
+    path = catalogue.locate(entry)
     users = np.unique(data.table["user_id"].to_numpy())
     return Released(name, *_parts(entry, path, data, users), users, data.items["item_id"].to_numpy())
-
-
-def user_histories(held: sparse.csr_matrix, users: np.ndarray) -> UserHistories:
-    """The items of some rows of a matrix as histories that know their users; every item is a visit of its own."""
-    rows = held[users]
-    rows.sort_indices()
-    number = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr))
-    offsets = rows.indptr.astype(np.int64)
-    return UserHistories(rows.indices.astype(np.int32), offsets, number.astype(np.int32), np.asarray(users))
 
 
 def cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
@@ -159,7 +127,7 @@ def cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> spar
     return matrix
 
 
-def _parts(entry: catalog.Entry, path: Path, data: Transactions, users: np.ndarray) -> list[sparse.csr_matrix]:
+def _parts(entry: catalogue.Entry, path: Path, data: Transactions, users: np.ndarray) -> list[sparse.csr_matrix]:
     found = []
     for frame in readers.RELEASED[entry.reader](path):
         rows = np.searchsorted(users, frame["user_id"])

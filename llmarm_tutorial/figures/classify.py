@@ -9,7 +9,7 @@ from matplotlib import patheffects as path_effects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.mining import CYCLE, QUIET, SECOND, _finished
+from llmarm_tutorial.figures.house_style import CYCLE, QUIET, SECOND, finished
 from llmarm_tutorial.labels.scores import LOWER_IS_BETTER, ClassScores
 
 LINES = (*CYCLE, "#000000", "#7F3C8D", QUIET)  # enough for the one-vs-rest curves of nine classes
@@ -49,7 +49,7 @@ def reports(scores: ClassScores, threshold: float | None = None) -> Figure:
         roc.legend(loc="lower right", fontsize=8)
     _draw_reliability(axes[1, 1], scores)
     figure.suptitle(f"{scores.system}: {len(scores.labelled):,} examples", x=0.01, ha="left", fontsize=11)
-    return _finished(figure)
+    return finished(figure)
 
 
 def _draw_confusion(axis: Axes, scores: ClassScores) -> None:
@@ -124,7 +124,7 @@ def pareto(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None 
     axis.set(xlabel="trained parameters (logarithmic)", ylabel=_named(metric))
     axis.set_title("Quality and size (blue: nothing smaller is as good)")
     _name_points(axis, rows)
-    return _finished(figure)
+    return finished(figure)
 
 
 def _front(rows: pd.DataFrame, metric: str) -> np.ndarray:
@@ -198,7 +198,7 @@ def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | N
     several = table.groupby(["system", "labels"]).size().max() > 1
     axis.set_title(f"What labels are worth ({'line: mean of seeds, band: all of them' if several else 'one seed'})")
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def advice(tables: dict[str, pd.DataFrame], metric: str) -> Figure:
@@ -219,7 +219,7 @@ def advice(tables: dict[str, pd.DataFrame], metric: str) -> Figure:
         axis.set_title(name)
         if place % columns == 0:
             axis.set_ylabel(_named(metric))
-    return _finished(figure)
+    return finished(figure)
 
 
 def _draw_setting(axis: Axes, table: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from llmarm_tutorial.figures.mining import ACCENT, CYCLE, QUIET, SECOND, _finished, _plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, plain_log_ticks
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -78,14 +78,14 @@ def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.9
         named = front(cost, quality) if "name" not in table else np.flatnonzero(table["name"] != "")
         text = table["system" if "name" not in table else "name"].to_numpy()
         _write_names(axis, cost, quality, {int(place): str(text[place]) for place in named})
-    return _finished(figure)
+    return finished(figure)
 
 
 def _wide_enough(axis: Axes, cost: np.ndarray) -> None:
     low, high = cost.min(), cost.max()
     room = max((high / low) ** 0.12, 1.1)
     axis.set_xlim(low / room, high * room)
-    _plain_log_ticks(axis.xaxis)
+    plain_log_ticks(axis.xaxis)
     axis.tick_params(axis="x", labelsize=8)
     axis.xaxis.set_major_formatter("{x:,g}")
 
@@ -149,7 +149,7 @@ def sweep(table: pd.DataFrame, alone: float | None = None, metric: str = "NDCG@1
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def methods(table: pd.DataFrame, lines: Mapping[str, float] | None = None, metric: str = "NDCG@10") -> Figure:
@@ -172,7 +172,7 @@ def methods(table: pd.DataFrame, lines: Mapping[str, float] | None = None, metri
     axis.set(xlabel=metric, ylim=(-0.6, len(found) - 0.4))
     axis.grid(axis="y", visible=False)
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def soft_labels(
@@ -216,4 +216,4 @@ def soft_labels(
     axes[0, 0].invert_yaxis()
     handles = [mpl.patches.Patch(color=ACCENT), mpl.patches.Patch(color=QUIET)]
     figure.legend(handles, ["bought next", "not bought"], loc="outside lower center", ncols=2, fontsize=9)
-    return _finished(figure)
+    return finished(figure)

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import rankdata
 
-from llmarm_tutorial.figures.mining import ACCENT, CYCLE, QUIET, SECOND, _finished, _plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, plain_log_ticks
 from llmarm_tutorial.graphs.item_graph import NO_COMMUNITY, ItemGraph
 
 INK, LINE = "#333333", "#A9B2BC"
@@ -72,7 +72,7 @@ def product_graph(
     axis.set_title(f"{title}{'; ' if title else ''}a wider line: more {graph.meaning}, larger: more sales")
     order = np.argsort(-sold, kind="stable")[:named]
     _write(figure, axis, at[order], [names[nodes[n]] for n in order], size[order], (at, size))
-    return _finished(figure)
+    return finished(figure)
 
 
 def _spread(linked: nx.Graph) -> dict[int, np.ndarray]:
@@ -208,7 +208,7 @@ def rings(table: pd.DataFrame, names: Sequence[str], item: int, *, per_ring: int
     axis.set(xlim=(-last - 0.75, last + 0.75), ylim=(-last - 0.6, last + 0.6), aspect="equal")
     axis.set_axis_off()
     axis.set_title(title or f"From “{names[item]}”; a wider line: a stronger path")
-    return _finished(figure)
+    return finished(figure)
 
 
 def _angles(shown: pd.DataFrame) -> dict[int, float]:
@@ -281,7 +281,7 @@ def groups_against_groups(labels: Sequence[int], others: Sequence[object], title
     axis.set(xlabel="community, the largest first", title=title or "Items that a community and a department share")
     axis.grid(False)
     axis.spines[:].set_visible(False)
-    return _finished(figure)
+    return finished(figure)
 
 
 def centrality_against_sales(
@@ -314,7 +314,7 @@ def centrality_against_sales(
         label = [names[n] for n in np.flatnonzero(shown)[best]]
         _write(figure, axis, np.column_stack([x, y])[best], label, np.full(len(best), 22.0),
                (np.column_stack([x, y]), np.full(len(x), 1.0)), fontsize=7.5)  # fmt: skip
-    return _finished(figure)
+    return finished(figure)
 
 
 def link_prediction(
@@ -343,12 +343,12 @@ def link_prediction(
     axis.set_yticks(range(len(table)), table["method"])
     axis.set(xscale="log", xlabel="average precision over all pairs that are no link yet (logarithmic)", title=title)
     axis.set_xlim(min(chance, table["low"].clip(lower=chance / 10).min()) / 1.3, table["high"].max() * 1.3)
-    _plain_log_ticks(axis.xaxis)
+    plain_log_ticks(axis.xaxis)
     axis.grid(axis="y", visible=False)
     if any(known):
         handles = [Line2D([], [], marker="o", color=colors[kind], label=kind) for kind in known if kind]
         figure.legend(handles=handles, loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def gain_by_support(
@@ -381,4 +381,4 @@ def gain_by_support(
     axis.set_xlim(-0.5, len(buckets) - 0.5)
     axis.grid(axis="x", visible=False)
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)

@@ -7,9 +7,7 @@ network need a larger palette, and there every node is named as well.
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -20,67 +18,8 @@ from matplotlib import patheffects as path_effects
 from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, SHADES, finished, plain_log_ticks
 from llmarm_tutorial.mining.rules import in_words
-
-ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
-CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
-SHADES = "viridis_r"
-
-# Item names may be Chinese; the first of these that are installed are used, whatever DejaVu lacks.
-_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei")
-
-_STYLE = {
-    "figure.figsize": (8.5, 3.8),
-    "figure.dpi": 110,
-    "figure.constrained_layout.use": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.prop_cycle": mpl.cycler(color=CYCLE),
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.titlepad": 8,
-    "axes.labelcolor": "#333333",
-    "grid.color": "#E6E9EC",
-    "grid.linewidth": 0.8,
-    "font.size": 10,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "savefig.bbox": "tight",
-}
-
-
-def _fonts() -> list[str]:
-    installed = {font.name for font in mpl.font_manager.fontManager.ttflist}
-    return ["DejaVu Sans", *(name for name in _FONTS if name in installed)]
-
-
-def use_style() -> None:
-    """Set the kit's style for all figures that follow."""
-    plt.rcParams.update(_STYLE | {"font.family": _fonts()})
-    # an emoji that no font has is drawn as a box; the notebook need not say so for every figure
-    warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
-
-
-@contextmanager
-def style() -> Iterator[None]:
-    """The kit's style within a `with` block."""
-    with plt.rc_context(_STYLE | {"font.family": _fonts()}):
-        yield
-
-
-def _plain_log_ticks(axis: mpl.axis.Axis) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, written out: 0.2 instead of 2 × 10⁻¹."""
-    axis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1, 2, 5)))
-    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-    axis.set_minor_formatter(mpl.ticker.NullFormatter())
-
-
-def _finished(figure: Figure) -> Figure:
-    """Close a figure for pyplot, so that a notebook shows it once, as the value of its cell."""
-    plt.close(figure)
-    return figure
 
 
 def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> Figure:
@@ -119,7 +58,7 @@ def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> F
     right.text(sizes.mean(), right.get_ylim()[1] * 0.95, f"  mean {sizes.mean():.1f}", color=SECOND, va="top")
     right.set(xlabel=f"items in a basket (last bar: {top} and more)", ylabel="baskets", title="Basket sizes")
     right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    return _finished(figure)
+    return finished(figure)
 
 
 def rhythm(start: pd.Series) -> Figure:
@@ -137,7 +76,7 @@ def rhythm(start: pd.Series) -> Figure:
     days = start.dt.dayofweek.value_counts(normalize=True).reindex(range(7), fill_value=0)
     right.bar(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], days * 100, color=QUIET)
     right.set(ylabel="% of baskets", title="Days of the week")
-    return _finished(figure)
+    return finished(figure)
 
 
 def mining_cost(costs: pd.DataFrame) -> Figure:
@@ -163,11 +102,11 @@ def mining_cost(costs: pd.DataFrame) -> Figure:
     for axis in (left, right):
         axis.set(xscale="log", yscale="log", xlabel="minimum support, % of baskets")
         axis.invert_xaxis()
-        _plain_log_ticks(axis.xaxis)
+        plain_log_ticks(axis.xaxis)
     left.set_xlim(left.get_xlim()[0], left.get_xlim()[1] / 2.2)  # room for the names
     left.set(ylabel="seconds", title="Time")
     right.set(ylabel="frequent itemsets", title="Itemsets found")
-    return _finished(figure)
+    return finished(figure)
 
 
 def rule_scatter(rules: pd.DataFrame) -> Figure:
@@ -190,11 +129,11 @@ def rule_scatter(rules: pd.DataFrame) -> Figure:
         lw=0,
     )
     bar = figure.colorbar(points, ax=axis, label="lift (logarithmic shades)")
-    _plain_log_ticks(bar.ax.yaxis)
+    plain_log_ticks(bar.ax.yaxis)
     axis.set(xscale="log", xlabel="support, % of baskets (logarithmic)", ylabel="confidence, %")
-    _plain_log_ticks(axis.xaxis)
+    plain_log_ticks(axis.xaxis)
     axis.set_title(f"{len(rules):,} rules")
-    return _finished(figure)
+    return finished(figure)
 
 
 def rule_network(rules: pd.DataFrame, groups: dict[str, str] | None = None) -> Figure:
@@ -242,7 +181,7 @@ def rule_network(rules: pd.DataFrame, groups: dict[str, str] | None = None) -> F
     axis.set_axis_off()
     axis.margins(0.06)
     axis.set_title(f"The {len(rules)} pair rules with the highest lift; wider arrow: higher lift")
-    return _finished(figure)
+    return finished(figure)
 
 
 def _packed_layout(graph: nx.DiGraph) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -325,7 +264,7 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int =
     axis.set_title(
         f"{len(top)} of {len(strongest)} consequents, those with the strongest rules; larger circle: more support"
     )
-    return _finished(figure)
+    return finished(figure)
 
 
 def found_down_the_ranking(curves: dict[str, pd.DataFrame], n_true: int, longest: int = 200) -> Figure:
@@ -355,7 +294,7 @@ def found_down_the_ranking(curves: dict[str, pd.DataFrame], n_true: int, longest
         xlabel="rules looked at, best first", ylabel="real rules among them", xlim=(0, longest), ylim=(0, n_true * 1.08)
     )
     axis.legend(loc="lower right")
-    return _finished(figure)
+    return finished(figure)
 
 
 def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -> Figure:
@@ -393,7 +332,7 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     figure.colorbar(points, ax=axis, label="baskets behind the rule when mined").ax.yaxis.set_major_formatter("{x:g}")
     axis.set(xlabel="confidence where it was mined, %", ylabel="confidence in unseen baskets, %", aspect="equal")
     axis.set(xlim=(0, 102), ylim=(0, 102), title=f"{len(train):,} rules; on the diagonal they kept their promise")
-    return _finished(figure)
+    return finished(figure)
 
 
 def found_by_evidence(shares: pd.DataFrame, strata: dict[str, int]) -> Figure:
@@ -421,4 +360,4 @@ def found_by_evidence(shares: pd.DataFrame, strata: dict[str, int]) -> Figure:
     axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     axis.legend(title="made to be", loc="upper left", bbox_to_anchor=(1, 1))
     axis.set_title("Mean and standard deviation over draws")
-    return _finished(figure)
+    return finished(figure)

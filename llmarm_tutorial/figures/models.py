@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.mining import ACCENT, CYCLE, QUIET, SECOND, _finished
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished
 
 
 def what_is_asked(rows: dict[str, list[tuple[str, str]]]) -> Figure:
@@ -31,7 +31,7 @@ def what_is_asked(rows: dict[str, list[tuple[str, str]]]) -> Figure:
                 axis.annotate(f"→ {asked}", (place, height - 0.26), ha="center", va="center", fontsize=8, color=ACCENT)
     axis.set(xlim=(-0.7, width - 0.4), ylim=(0.4, len(rows) + 0.5))
     axis.axis("off")
-    return _finished(figure)
+    return finished(figure)
 
 
 def learning(losses: pd.DataFrame, validations: pd.DataFrame, floors: dict[str, float]) -> Figure:
@@ -53,7 +53,7 @@ def learning(losses: pd.DataFrame, validations: pd.DataFrame, floors: dict[str, 
     room = 0.6 * (max(told) - min(told))
     axis.set(xlabel="epochs", ylabel="nats per hidden item", ylim=(min(told) - room, max(told) + room), xlim=(0, None))
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    return _finished(figure)
+    return finished(figure)
 
 
 def item_map(
@@ -82,7 +82,7 @@ def item_map(
     legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
     for handle in legend.legend_handles:
         handle.set_sizes([30])
-    return _finished(figure)
+    return finished(figure)
 
 
 def growth(rows: pd.DataFrame, x: str, floors: dict[str, float], xlabel: str) -> Figure:
@@ -105,7 +105,7 @@ def growth(rows: pd.DataFrame, x: str, floors: dict[str, float], xlabel: str) ->
     axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     axis.set(xlabel=xlabel, ylabel="nats per hidden item")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    return _finished(figure)
+    return finished(figure)
 
 
 def quality_and_time(curves: dict[str, list[dict]], summary: pd.DataFrame) -> Figure:
@@ -128,4 +128,4 @@ def quality_and_time(curves: dict[str, list[dict]], summary: pd.DataFrame) -> Fi
             axis.axhline(value, ls=":", color=SECOND, label=f"sequential rules, {seconds:.1f} seconds")
         axis.set(title=data, xlabel="minutes of training", ylabel="validation NDCG@10", xlim=(0, None), ylim=(0, None))
         axis.legend(loc="lower right", frameon=False)
-    return _finished(figure)
+    return finished(figure)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.mining import ACCENT, CYCLE, FOURTH, QUIET, SECOND, THIRD, _finished, _plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, FOURTH, QUIET, SECOND, THIRD, finished, plain_log_ticks
 
 LOOKS = {
     "counts": (QUIET, "--", "counts"),
@@ -58,7 +58,7 @@ def draw_crossover(axis: Axes, table: pd.DataFrame, measure: str = "rmse") -> No
         )
     axis.set_xticks(range(len(bands)), _short(bands), fontsize=8)
     axis.set(xlabel="training baskets behind the antecedent", ylabel=MEASURES[measure], yscale="log")
-    _plain_log_ticks(axis.yaxis)
+    plain_log_ticks(axis.yaxis)
 
 
 def _short(bands: Iterable[str]) -> list[str]:
@@ -80,7 +80,7 @@ def crossover(tables: dict[str, pd.DataFrame], measure: str = "rmse") -> Figure:
         axis.set_ylabel("")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
@@ -103,7 +103,7 @@ def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
     axis.set(xlabel="training baskets behind the antecedent", ylabel="bits gained per unseen basket")
     axis.set_title(f"Gain over “{LOOKS[against][2]}” (above zero is better)")
     axis.legend(fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def agreement(counted: np.ndarray, told: dict[str, np.ndarray], about: str) -> Figure:
@@ -121,7 +121,7 @@ def agreement(counted: np.ndarray, told: dict[str, np.ndarray], about: str) -> F
         axis.scatter(counted, values, s=6, alpha=0.35, lw=0, color=ACCENT, rasterized=True)
         axis.set(title=title, xlabel=f"counted {about}", xlim=(0, top), ylim=(0, top))
     axes[0][0].set_ylabel("told")
-    return _finished(figure)
+    return finished(figure)
 
 
 def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
@@ -139,10 +139,10 @@ def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
         axis.plot(table["predicted"], table["observed"].replace(0, np.nan), ls=dashes, marker="o", ms=4, color=color,
                   label=label)  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel="confidence told", ylabel="share that came true", title=title)
-    _plain_log_ticks(axis.xaxis)
-    _plain_log_ticks(axis.yaxis)
+    plain_log_ticks(axis.xaxis)
+    plain_log_ticks(axis.yaxis)
     axis.legend(fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def read_cost(table: pd.DataFrame, training_seconds: float) -> Figure:
@@ -162,10 +162,10 @@ def read_cost(table: pd.DataFrame, training_seconds: float) -> Figure:
     axis.set(xscale="log", yscale="log", xlabel="least number of joint baskets", ylabel="seconds")
     axis.invert_xaxis()
     for side in (axis.xaxis, axis.yaxis):
-        _plain_log_ticks(side)
+        plain_log_ticks(side)
     axis.set_title("Time to the best 1,000 rules of up to three items")
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def carried_by(names: list[str], told: dict[str, np.ndarray], title: str) -> Figure:
@@ -187,4 +187,4 @@ def carried_by(names: list[str], told: dict[str, np.ndarray], title: str) -> Fig
     axis.invert_yaxis()
     axis.set(xlabel="log odds that the item adds to those of the others", title=title)
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)

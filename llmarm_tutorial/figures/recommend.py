@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.mining import ACCENT, CYCLE, QUIET, SECOND, _finished, _plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, plain_log_ticks
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
@@ -41,7 +41,7 @@ def tradeoff(
         axis.set(title=title, xlabel="diversity of the first 10")
     axes[0][0].set_ylabel("NDCG@10")
     figure.legend(drawn.values(), drawn.keys(), loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def overlaps(table: pd.DataFrame, title: str = "Share of the first 10 in common") -> Figure:
@@ -64,7 +64,7 @@ def overlaps(table: pd.DataFrame, title: str = "Share of the first 10 in common"
     axis.grid(False)
     axis.spines[:].set_visible(False)
     figure.colorbar(image, ax=axis, shrink=0.8)
-    return _finished(figure)
+    return finished(figure)
 
 
 def groups(table: pd.DataFrame, xlabel: str, ylabel: str = "NDCG@10") -> Figure:
@@ -92,7 +92,7 @@ def groups(table: pd.DataFrame, xlabel: str, ylabel: str = "NDCG@10") -> Figure:
     axis.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
     axis.grid(axis="x", visible=False)
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def waiting(table: pd.DataFrame) -> Figure:
@@ -113,9 +113,9 @@ def waiting(table: pd.DataFrame) -> Figure:
     figure.legend(loc="outside upper right", ncols=2, fontsize=9)
     right.plot(table["per_second"], at, "o", color=ACCENT)  # no bars: a log axis has no zero for them to start at
     right.set(xscale="log", xlabel="lists per second, in batches")
-    _plain_log_ticks(left.xaxis)
+    plain_log_ticks(left.xaxis)
     left.tick_params(axis="x", labelsize=8)
     right.xaxis.set_major_formatter("{x:,.0f}")
     for axis in (left, right):
         axis.grid(axis="y", visible=False)
-    return _finished(figure)
+    return finished(figure)

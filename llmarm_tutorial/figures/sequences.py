@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.mining import ACCENT, QUIET, SECOND, _finished
+from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, finished
 
 
 def timelines(visits: Sequence[tuple[np.ndarray, np.ndarray]], names: tuple[str, str], within: int) -> Figure:
@@ -38,7 +38,7 @@ def timelines(visits: Sequence[tuple[np.ndarray, np.ndarray]], names: tuple[str,
     axis.set(xlabel="visit", ylabel="customers", yticks=[], ylim=(len(visits) - 0.4, -0.6))
     axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
     axis.grid(axis="y", visible=False)
-    return _finished(figure)
+    return finished(figure)
 
 
 def by_window(widths: pd.DataFrame, name: str) -> Figure:
@@ -68,7 +68,7 @@ def by_window(widths: pd.DataFrame, name: str) -> Figure:
     for axis in (left, right):
         axis.set_xlabel("width of the window, visits")
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
-    return _finished(figure)
+    return finished(figure)
 
 
 def before_and_after(profiles: pd.DataFrame, columns: int = 3) -> Figure:
@@ -95,7 +95,7 @@ def before_and_after(profiles: pd.DataFrame, columns: int = 3) -> Figure:
         axis.set_xlabel("visits after the first item")
     for axis in axes[:, 0]:
         axis.set_ylabel("times chance")
-    return _finished(figure)
+    return finished(figure)
 
 
 def scores(means: Mapping[str, pd.DataFrame], metric: str) -> Figure:
@@ -122,4 +122,4 @@ def scores(means: Mapping[str, pd.DataFrame], metric: str) -> Figure:
         axis.grid(axis="y", visible=False)
     axes[0, 0].set_yticks(range(len(names)), names)
     axes[0, 0].invert_yaxis()
-    return _finished(figure)
+    return finished(figure)

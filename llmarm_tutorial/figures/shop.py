@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import sparse
 
-from llmarm_tutorial.figures.mining import ACCENT, QUIET, SECOND, THIRD, _finished
+from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, THIRD, finished
 
 
 def pages(table: pd.DataFrame, at_random: float | None = None) -> Figure:
@@ -34,7 +34,7 @@ def pages(table: pd.DataFrame, at_random: float | None = None) -> Figure:
     axis.set_ylim(len(table) - 0.5, -0.5)
     axis.set(xlabel="% of later baskets that hold one of the products shown", xlim=(0, None))
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def shelves(orders: dict[str, np.ndarray], weights: sparse.csr_matrix, distances: dict[str, float]) -> Figure:
@@ -56,7 +56,7 @@ def shelves(orders: dict[str, np.ndarray], weights: sparse.csr_matrix, distances
         axis.set(xlim=(-1, len(order)), ylim=(len(order), -1), aspect="equal", xlabel="place on the shelf")
         axis.set_title(f"{title}\nmean distance {distances[title]:.0f} places", fontsize=10)
     axes[0][0].set_ylabel("place on the shelf")
-    return _finished(figure)
+    return finished(figure)
 
 
 def promotion(
@@ -83,7 +83,7 @@ def promotion(
     axis.invert_yaxis()
     axis.set(xlabel=f"extra baskets with the second product for {buyers:,.0f} more buyers of the first")
     figure.legend(loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def together_over_time(series: dict[str, tuple[np.ndarray, np.ndarray]], names: tuple[str, str]) -> Figure:
@@ -100,7 +100,7 @@ def together_over_time(series: dict[str, tuple[np.ndarray, np.ndarray]], names: 
         axis.set_title(title)
     axes[-1, 0].set(xlabel="week", xlim=(0, len(pair[0]) - 1))
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
-    return _finished(figure)
+    return finished(figure)
 
 
 def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = ()) -> Figure:
@@ -130,4 +130,4 @@ def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = 
     if len(named):
         (others, *handles), (label, *labels) = axes[0].get_legend_handles_labels()
         figure.legend([*handles, others], [*labels, label], loc="outside right upper", fontsize=9, handletextpad=0.2)
-    return _finished(figure)
+    return finished(figure)

@@ -17,13 +17,15 @@ import torch
 from scipy import sparse
 from scipy.special import softmax
 
-from llmarm_tutorial.data.transactions import Sequences
+from llmarm_tutorial.data.histories import Histories, Sequences
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop, strongest
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
 from llmarm_tutorial.recommend.counting import ItemWeights, Profile, held_items, pair_counts
-from llmarm_tutorial.recommend.hybrid import Chosen, Expert, choose
+from llmarm_tutorial.recommend.experts import Expert
+from llmarm_tutorial.recommend.hybrid import Chosen, choose
 
 RECENCY = ((None, 0.0), (None, 1.0), (1, 0.0), (3, 1.0), (10, 1.0))  # `last` and `position_power`, see `by_links`
 

@@ -21,7 +21,7 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, nor
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining.itemsets import Baskets, as_matrix
-from llmarm_tutorial.mining.rule_checks import benjamini_hochberg, fisher_greater, pair_tests
+from llmarm_tutorial.mining.significance import benjamini_hochberg, fisher_greater, pair_tests
 from llmarm_tutorial.recommend.counting import transitions
 
 MEANINGS = {

@@ -24,8 +24,8 @@ from scipy import sparse
 from torch import Tensor, nn
 from torch.nn import functional
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.graphs.sparse_tensors import csr_tensor
 from llmarm_tutorial.models.training import Batch, Settings
 

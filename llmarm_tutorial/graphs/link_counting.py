@@ -19,8 +19,8 @@ from scipy.stats import rankdata
 from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.linear_model import LogisticRegression
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop
 from llmarm_tutorial.graphs.link_tasks import LinkTask, judge
 from llmarm_tutorial.recommend.counting import Ease

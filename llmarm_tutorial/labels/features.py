@@ -7,12 +7,12 @@ from scipy import sparse
 from scipy.stats import gamma
 from sklearn.preprocessing import normalize
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.mining.itemsets import as_matrix, count_itemsets
 from llmarm_tutorial.mining.miners import mine
-from llmarm_tutorial.mining.rule_checks import fisher_greater
+from llmarm_tutorial.mining.significance import fisher_greater
 
 DOUBT = 5.0  # expected joint baskets that shrink a lift towards 1 by half
 VISITS = (

@@ -13,14 +13,14 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import bdtrc, gammainc
 
-from llmarm_tutorial.data.transactions import Sequences, Transactions, item_labels
+from llmarm_tutorial.data.histories import Sequences
+from llmarm_tutorial.data.transactions import Transactions, item_labels
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
 from llmarm_tutorial.mining.miners import codes_of
 from llmarm_tutorial.mining.patterns import Patterns, mine_sequences
-from llmarm_tutorial.mining.rule_checks import benjamini_hochberg
 from llmarm_tutorial.mining.rules import COLUMNS, measures
-from llmarm_tutorial.recommend.counting import ItemWeights, Profile
+from llmarm_tutorial.mining.significance import benjamini_hochberg
 
 TESTS = ("expected", "lift_within", "p_value", "q_value", "reverse_count", "direction_p")
 CELLS = 2**24  # multiplications, or cells of a table, per step
@@ -220,32 +220,6 @@ def lift_by_gap(data: Transactions, pairs: Iterable[tuple[Hashable, Hashable]], 
             rows.append((a, b, gap, count, expected, count / expected if expected else np.nan))
     table = pd.DataFrame(rows, columns=["antecedent", "consequent", "gap", "count", "expected", "lift"])
     return table.sort_values(["antecedent", "consequent", "gap"], kind="stable", ignore_index=True)
-
-
-def recommender(
-    rules: pd.DataFrame, items: pd.DataFrame, *, by: str = "confidence", last: int = 3, label: str = "item_id"
-) -> ItemWeights:
-    """A recommender that adds up a measure over the rules which the last visits set off.
-
-    Args:
-        rules: Rules with one item on each side.
-        items: Item table that labels the items of the rules.
-        by: The measure that is added up, a numeric column.
-        last: Rules are set off by the items of the last so many visits.
-        label: Column of the item table that names the items in the rules.
-
-    Raises:
-        BadParameter: If a rule has several items on a side, or there is no such column.
-    """
-    if by not in rules or by in ("antecedent", "consequent"):
-        raise BadParameter(f"The rules have no measure {by!r}; choose one of: {', '.join(rules.columns[2:])}.")
-    if any(len(side) != 1 for name in ("antecedent", "consequent") for side in rules[name]):
-        raise BadParameter("A recommender is made of rules with one item on each side; select those first.")
-    code = {name: number for number, name in enumerate(item_labels(items, label))}
-    sides = [np.array([code[next(iter(side))] for side in rules[name]], dtype=int) for name in rules.columns[:2]]
-    values = rules[by].to_numpy(dtype=np.float32)
-    weights = sparse.csr_matrix((values, tuple(sides)), shape=(len(items), len(items)))
-    return ItemWeights(f"rules by {by}", len(items), Profile(last, 0.0, once=True), weights)
 
 
 def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confidence", "lift", "count")) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.models.serve import FIRST_ITEM, MASK, PAD, mark_visits
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, mark_visits
 
 Batch = dict[str, Any]
 

@@ -24,11 +24,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import DataError, Missing, RunError
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
-from llmarm_tutorial.models.serve import Reading, answered
 from llmarm_tutorial.models.tables import FactorisedTable
+from llmarm_tutorial.models.tokens import Reading, answered
 
 if TYPE_CHECKING:  # an optional package
     import onnx

@@ -7,6 +7,7 @@ the loss over the whole catalogue. `AutoModel.from_pretrained` opens a saved mod
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,17 +22,14 @@ from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedT
 from transformers.utils import logging
 
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.models.loss import cross_entropy
-from llmarm_tutorial.models.serve import FIRST_ITEM, MASK, PAD, Reading, answered
+from llmarm_tutorial.models.tables import CodedTable, FactorisedTable, check_table
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, SPECIAL_TOKENS, UNKNOWN, Reading
 
 # also handed on, so that whoever builds a model needs one module
-from llmarm_tutorial.models.serve import VISIT as VISIT
-from llmarm_tutorial.models.serve import mark_visits as mark_visits
-from llmarm_tutorial.models.tables import CodedTable, FactorisedTable, check_table
+from llmarm_tutorial.models.tokens import VISIT as VISIT
+from llmarm_tutorial.models.tokens import mark_visits as mark_visits
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[MASK]", "[VISIT]")
-UNKNOWN = SPECIAL_TOKENS.index("[UNK]")
 OBJECTIVES = ("masked", "causal")
 
 
@@ -300,34 +298,26 @@ def quiet_loading() -> None:
     logging.disable_progress_bar()
 
 
-class ItemRecommender:
-    """An item model as a recommender: next-item scores for histories, as the counting baselines give them.
+def with_new_items(model: ItemModel, new: np.ndarray, table: np.ndarray, bias: np.ndarray) -> ItemModel:
+    """A copy of an item model in which the rows of some items are replaced, such as by what their texts foretell.
 
     Args:
-        model: The model; it is used in evaluation mode.
-        block: Histories in one forward pass.
+        model: A trained item model; with a tied table its input embeddings change as well.
+        new: Which items to replace, shape (n_items,), bool.
+        table: Item vectors, shape (n_items, hidden); only the rows of new items are read.
+        bias: One number per item, shape (n_items,); likewise.
+
+    Raises:
+        BadParameter: If a shape does not fit the model.
     """
+    import torch
 
-    def __init__(self, model: ItemModel, *, block: int = 512) -> None:
-        self.model, self.block = model, block
-        self.n_items = model.n_items
-
-    @torch.inference_mode()
-    def scores(self, histories: Histories) -> np.ndarray:
-        """Scores (logits) of all items as the next one, shape (n_cases, n_items), float32.
-
-        The model reads the end of a history, as much as fits; behind it stands a [VISIT] if the model knows visits, and
-        a [MASK] if it is a masked one (`served.tokens`).
-        """
-        was_training = self.model.training
-        self.model.eval()
-        device = self.model.device
-
-        def answer(input_ids: np.ndarray, lasts: np.ndarray) -> np.ndarray:
-            read, last = torch.from_numpy(input_ids).to(device), torch.from_numpy(lasts).to(device)
-            states = self.model.hidden(read, (read != PAD).long())
-            return self.model.logits(states[torch.arange(len(last), device=device), last]).float().cpu().numpy()
-
-        out = answered(histories, self.model.reading, self.block, answer)
-        self.model.train(was_training)
-        return out
+    shape = tuple(model.output_table.shape)
+    if table.shape != shape or bias.shape != shape[:1] or new.shape != shape[:1]:
+        raise BadParameter(f"The model has item vectors of shape {shape}, the table given is of shape {table.shape}.")
+    changed = copy.deepcopy(model)
+    rows = torch.from_numpy(np.flatnonzero(new)).to(model.device)
+    with torch.no_grad():
+        for weights, values in ((changed.output_table, table), (changed.item_bias, bias)):
+            weights[rows] = torch.as_tensor(values[new], dtype=weights.dtype, device=weights.device)
+    return changed

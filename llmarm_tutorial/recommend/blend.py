@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, Histories, Recommender, Task, evaluate
+from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, Task
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 FLOOR = 1e-4  # share that counting gives to what it never saw, so that it never forbids an item

@@ -13,18 +13,17 @@ back from the end of the history in the same unit.
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from llmarm_tutorial.data.transactions import Sequences, Transactions
-from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories, Recommender, Task, evaluate
+from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.tasks import Recommender
 
 DENSE_BYTES = 2**29  # item-to-item weights that are rather full are kept dense up to this size
 
@@ -146,7 +145,7 @@ class PersonalPopularity:
 
     def __post_init__(self) -> None:
         _check_last(self.last)
-        _check_from(0, position_power=self.position_power, popularity=self.popularity)
+        check_from(0, position_power=self.position_power, popularity=self.popularity)
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count the events of each item; a history speaks for nothing but itself."""
@@ -181,7 +180,7 @@ class AssociationRules:
         if self.unit not in ("user", "basket"):
             raise BadParameter(f"Items are together within a 'user' or a 'basket', not {self.unit!r}.")
         _check_last(self.last)
-        _check_from(1, min_count=self.min_count)
+        check_from(1, min_count=self.min_count)
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count all pairs of items of a unit."""
@@ -223,8 +222,8 @@ class SequentialRules:
 
     def __post_init__(self) -> None:
         _check_last(self.last)
-        _check_from(1, steps=self.steps)
-        _check_from(0, popularity=self.popularity)
+        check_from(1, steps=self.steps)
+        check_from(0, popularity=self.popularity)
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count all transitions over up to `steps` visits."""
@@ -250,7 +249,7 @@ class MarkovChain:
     popularity: float = 1e-3
 
     def __post_init__(self) -> None:
-        _check_from(0, popularity=self.popularity)
+        check_from(0, popularity=self.popularity)
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count transitions to the next visit."""
@@ -279,8 +278,8 @@ class ItemNeighbours:
 
     def __post_init__(self) -> None:
         _check_last(self.last)
-        _check_from(1, neighbours=self.neighbours)
-        _check_from(0, shrinkage=self.shrinkage)
+        check_from(1, neighbours=self.neighbours)
+        check_from(0, shrinkage=self.shrinkage)
 
     def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
         """Count pairs within users and keep the nearest."""
@@ -388,126 +387,6 @@ def recent(train: Transactions, *, share: float | None = None, days: float | Non
     return train.rows((times >= start).to_numpy())
 
 
-# --- tuning ----------------------------------------------------------------------------------------------------------
-
-
-class Choice(NamedTuple):
-    """A baseline and the settings worth trying.
-
-    Attributes:
-        kind: Its class.
-        grid: Values to try per setting.
-    """
-
-    kind: type
-    grid: Mapping[str, tuple[Any, ...]]
-
-
-_RECENCY = {"last": (None, 1, 3, 10, 30), "position_power": (0.0, 0.5, 1.0, 2.0)}
-BASELINES: Mapping[str, Choice] = {
-    "popularity": Choice(Popularity, {"last": (None, 1, 3, 10, 30)}),
-    "personal": Choice(PersonalPopularity, {"popularity": (0.1, 1.0, 10.0), **_RECENCY}),
-    "ar": Choice(AssociationRules, {"measure": ("confidence", "lift"), "min_count": (1, 2, 5, 10, 20, 50), **_RECENCY}),
-    "markov": Choice(MarkovChain, {"popularity": (0.0, 1e-4, 1e-3, 1e-2, 1e-1)}),
-    "sr": Choice(
-        SequentialRules,
-        {
-            "steps": (1, 2, 3, 5, 10, 20),
-            "last": (1, 3, 5, 10, 20),
-            "gap_power": (0.0, 0.5, 1.0, 2.0),
-            "position_power": (0.0, 0.5, 1.0, 2.0),
-            "row_power": (0.0, 0.5, 0.75, 1.0),
-            "popularity": (0.0, 1e-4, 1e-2),
-        },
-    ),
-    "itemknn": Choice(
-        ItemNeighbours, {"neighbours": (10, 20, 50, 100, 200, 500), "shrinkage": (0.0, 10.0, 50.0, 200.0), **_RECENCY}
-    ),
-    "ease": Choice(Ease, {"ridge": (10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0), **_RECENCY}),
-}
-
-
-class Tuned(NamedTuple):
-    """What tuning chose.
-
-    Attributes:
-        baseline: The settings that did best on validation.
-        fitted: The same, fitted on the training sequences.
-        tries: One row per try, in order: settings, `value` of the metric, `seconds`.
-    """
-
-    baseline: Baseline
-    fitted: Recommender
-    tries: pd.DataFrame
-
-
-def make(name: str, **settings: Any) -> Baseline:
-    """The baseline of that name with the given settings, the others at their defaults.
-
-    Raises:
-        UnknownName: If there is no such baseline or setting.
-    """
-    if name not in BASELINES:
-        raise UnknownName("baseline", name, BASELINES)
-    kind = BASELINES[name].kind
-    valid = [field.name for field in fields(kind)]
-    for setting in settings:
-        if setting not in valid:
-            raise UnknownName(f"setting of {name}", setting, valid)
-    return kind(**settings)
-
-
-def tune(
-    name: str,
-    sequences: Sequences | Histories,
-    task: Task,
-    *,
-    budget: int = 20,
-    seed: int = 0,
-    metric: str = "NDCG@10",
-    filter_seen: bool = True,
-    grid: Mapping[str, tuple[Any, ...]] | None = None,
-) -> Tuned:
-    """Choose the settings of a baseline on a validation task.
-
-    The defaults are tried first, then a random sample of the grid without repetition, or all of it where it is no
-    larger than the budget. Of equal values the earlier try wins.
-
-    Args:
-        name: Name in `BASELINES`.
-        sequences: Training sequences.
-        task: The validation task; never the test.
-        budget: Number of tries, from 1; give every competitor the same.
-        seed: Seed of the sample.
-        metric: What to make large, a metric of `ranking_stats.Evaluation`.
-        filter_seen: As for `ranking.evaluate`.
-        grid: Values per setting, instead of those in `BASELINES`.
-
-    Raises:
-        UnknownName: If there is no such baseline or setting.
-        BadParameter: If the budget is below 1.
-    """
-    _check_from(1, budget=budget)
-    first = make(name)
-    grid = BASELINES[name].grid if grid is None else grid
-    combinations = [make(name, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
-    others = [setting for setting in combinations if setting != first]
-    if len(others) > budget - 1:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(others), budget - 1, replace=False))
-        others = [others[number] for number in chosen]
-    cutoff = int(metric.partition("@")[2] or 1)
-    rows, best, best_fitted = [], None, None
-    for baseline in [first, *others]:
-        begin = time.perf_counter()
-        fitted = baseline.fit(sequences, task.n_items)
-        value = evaluate(fitted, task, ks=(cutoff,), filter_seen=filter_seen).mean(metric)
-        settings = {setting: getattr(baseline, setting) for setting in grid}
-        rows.append({**settings, "value": value, "seconds": time.perf_counter() - begin})
-        if best is None or value > max(row["value"] for row in rows[:-1]):
-            best, best_fitted = baseline, fitted
-    return Tuned(best, best_fitted, pd.DataFrame(rows))
-
-
 # --- counting --------------------------------------------------------------------------------------------------------
 
 
@@ -516,7 +395,8 @@ def _check_last(last: int | None) -> None:
         raise BadParameter(f"last is a number of visits from 1, or None for the whole history, not {last}.")
 
 
-def _check_from(lowest: float, **given: float) -> None:
+def check_from(lowest: float, **given: float) -> None:
+    """Raise `BadParameter` for the first of the settings that lies below `lowest`."""
     for setting, value in given.items():
         if not value >= lowest:
             raise BadParameter(f"{setting} is at least {lowest}, not {value}.")

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories, Recommender
-from llmarm_tutorial.recommend.hybrid import candidate_scores
+from llmarm_tutorial.evaluation.tasks import Recommender
+from llmarm_tutorial.recommend.experts import candidate_scores
 
 MAX_ITEMS = 20_000  # more items have no table of all similarities
 DENSE_BYTES = 2**30

@@ -102,15 +102,16 @@ def run(
     timeout: Timeout = None,
 ) -> None:
     """Execute lessons and write their notebooks, results and a report."""
+    from llmarm_tutorial import files
     from llmarm_tutorial.running import lessons, pool, run_folder
-    from llmarm_tutorial.running import plan as batch
+    from llmarm_tutorial.running import plan as batch_module
 
     available = lessons.discover()
     chosen = lessons.choose(names or [], available)
     columns = dict(zip(lessons.DATA_COLUMNS, (basket_col, item_col, user_col, time_col), strict=True))
     wanted: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
     if dataset is not None:
-        wanted["DATASET"] = batch.check_dataset(dataset)
+        wanted["DATASET"] = batch_module.check_dataset(dataset)
     if seed is not None:
         wanted["SEED"] = seed
     for text in parameter or []:
@@ -120,7 +121,7 @@ def run(
         if name in wanted:
             raise BadParameter(f"The parameter {name} is given twice; leave one out.")
         wanted[name] = value
-    batch.check_declared(chosen, wanted)
+    batch_module.check_declared(chosen, wanted)
     settings = lessons.profile(profile, available)
     runs = []
     for lesson in chosen:
@@ -128,7 +129,7 @@ def run(
         values = settings.get(lesson.number, {}) | lessons.check_values(lesson, mine)
         runs.append(run_folder.Run(lesson.name, lesson, profile, values))
     out = out or _new_folder()
-    with run_folder.lock(out, wait=False, complaint=batch.BUSY.format(out)), _display(len(runs)) as display:
+    with files.lock(out, wait=False, complaint=batch_module.BUSY.format(out)), _display(len(runs)) as display:
         results = pool.execute(runs, out, jobs=jobs, timeout=timeout, again=True, listen=display.listen)
     _finish(display.console, results, out)
 
@@ -212,7 +213,8 @@ def new_lesson(
     name: Annotated[str, typer.Argument(help="Verb and topic, such as rank_next_items.")],
 ) -> None:
     """Start a lesson from the template."""
-    from llmarm_tutorial.running import lessons, run_folder
+    from llmarm_tutorial import files
+    from llmarm_tutorial.running import lessons
 
     if not re.fullmatch(r"\d{1,2}", number):
         raise BadParameter(f"The number of a lesson has one or two digits, unlike {number!r}.")
@@ -231,7 +233,7 @@ def new_lesson(
     text = template.read_text(encoding="utf-8").replace("{number}", number)
     title = name.replace("_", " ").capitalize()
     target = place / "source" / f"{number}_{name}.py"
-    run_folder.write_atomically(target, text.replace("{title}", title).replace("{name}", name))
+    files.write_atomically(target, text.replace("{title}", title).replace("{name}", name))
     typer.echo(f"written: {target}")
 
 

@@ -20,13 +20,13 @@ def list_sets() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import catalogue
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in ("name", "here", "has", "what it is"):
         table.add_column(column, no_wrap=column != "what it is")
-    for entry in catalog.entries():
-        here = "yes" if catalog.locate(entry) else "fetch" if entry.urls else "made"
+    for entry in catalogue.entries():
+        here = "yes" if catalogue.locate(entry) else "fetch" if entry.urls else "made"
         table.add_row(entry.name, here, ", ".join(sorted(entry.aspects)), entry.title)
     console = Console()
     console.print(table) if console.is_terminal else Console(width=140).print(table)
@@ -35,9 +35,9 @@ def list_sets() -> None:
 @app.command()
 def info(name: Name) -> None:
     """Describe a data set: source, licence, citation, expected counts."""
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import catalogue
 
-    entry = catalog.entry(name)
+    entry = catalogue.entry(name)
     facts = {
         "title": entry.title,
         "has": ", ".join(sorted(entry.aspects)),
@@ -46,7 +46,7 @@ def info(name: Name) -> None:
         "citation": entry.citation,
         "counts": ", ".join(f"{count:,} {what}" for what, count in {**entry.published, **entry.counts}.items()),
         "left out": entry.drops,
-        "on this machine": str(catalog.locate(entry) or "no"),
+        "on this machine": str(catalogue.locate(entry) or "no"),
     }
     typer.echo(entry.name)
     for what, text in facts.items():
@@ -57,17 +57,17 @@ def info(name: Name) -> None:
 @app.command()
 def fetch(name: Name) -> None:
     """Download a data set from its official source into the cache and check its content."""
-    from llmarm_tutorial.data import download as fetching
+    from llmarm_tutorial.data import download
 
-    typer.echo(f"{name}: {fetching.fetch(name)}")
+    typer.echo(f"{name}: {download.fetch(name)}")
 
 
 @app.command()
 def check(name: Name) -> None:
     """Compare a data set's content on this machine with the catalogue."""
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import loading
 
-    report = catalog.check(name)
+    report = loading.check(name)
     for row in report.rows:
         found = f"{row.found:,}" if isinstance(row.found, int) else row.found
         expected = f"{row.expected:,}" if isinstance(row.expected, int) else row.expected
@@ -90,10 +90,10 @@ def make(
     ] = None,
 ) -> None:
     """Generate a corner shop of any size as Parquet, in bounded memory."""
-    from llmarm_tutorial.data.shop import simulate as corner_shop
+    from llmarm_tutorial.data.shop import simulate
 
     if out.exists() and not out.is_dir():
         raise BadParameter(f"{out} is a file; give a folder.")
     chosen = {} if seed is None else {"seed": seed}
-    corner_shop.write(out, customers=customers, progress=True, **chosen)
+    simulate.write(out, customers=customers, progress=True, **chosen)
     typer.echo(f"written: {out}")

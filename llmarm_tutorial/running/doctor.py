@@ -225,9 +225,9 @@ def _kernel() -> Iterator[Finding]:
 
 
 def _cache() -> Iterator[Finding]:
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import catalogue
 
-    place = Path(catalog.data_home())
+    place = Path(catalogue.data_home())
     try:
         place.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=place) as file:
@@ -241,11 +241,11 @@ def _cache() -> Iterator[Finding]:
 
 
 def _shop() -> Iterator[Finding]:
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import loading
 
     remedy = "restore the folder data/shop (git checkout data/shop)"
     try:
-        report = catalog.check("shop")
+        report = loading.check("shop")
     except (LlmarmError, OSError) as error:
         yield Finding("problem", f"the corner shop cannot be read: {error}", remedy)
         return
@@ -258,12 +258,12 @@ def _shop() -> Iterator[Finding]:
 
 
 def _datasets() -> Iterator[Finding]:
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import catalogue
 
-    if wrong := catalog.misdirection():
+    if wrong := catalogue.misdirection():
         yield Finding("problem", wrong.strip(), "set LLMARM_DATA to the folder of your data sets")
-    here = [entry.name for entry in catalog.entries() if catalog.locate(entry)]
-    away = [entry.name for entry in catalog.entries() if entry.name not in here]
+    here = [entry.name for entry in catalogue.entries() if catalogue.locate(entry)]
+    away = [entry.name for entry in catalogue.entries() if entry.name not in here]
     yield Finding("ok", f"data sets at hand: {', '.join(here) or 'none'}")
     if away:
         yield Finding("note", f"not at hand: {', '.join(away)}", f"llmarm data fetch {away[0]}")

@@ -14,18 +14,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.files import FULL, writing
 from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.running import doctor
-from llmarm_tutorial.running.run_folder import (
-    ANSI,
-    FULL,
-    JOURNAL,
-    Run,
-    describe_run,
-    error_summary,
-    write_outcome,
-    writing,
-)
+from llmarm_tutorial.running.run_folder import ANSI, JOURNAL, Run, describe_run, error_summary, write_outcome
 
 THREAD_CAPS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
 

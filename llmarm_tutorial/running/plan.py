@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.running import doctor, lessons, pool, run_folder
 from llmarm_tutorial.running.lessons import Lesson
@@ -57,7 +58,7 @@ def read_plan(path: Path, available: list[Lesson] | None = None) -> Plan:
         UnknownName: If a key, lesson, data set, profile or parameter does not exist.
         BadParameter: If the file is no plan or a value does not fit.
     """
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import catalogue
 
     content = lessons.read_yaml(path)
     if not content:
@@ -90,7 +91,7 @@ def read_plan(path: Path, available: list[Lesson] | None = None) -> Plan:
             changed = lessons.check_values(lesson, dict(zip(mine, point, strict=True)))
             parameters = settings.get(lesson.number, {}) | changed
             effective = Run("", lesson, profile, parameters).effective
-            if effective.get("DATASET") in catalog.names():  # whose columns are known
+            if effective.get("DATASET") in catalogue.names():  # whose columns are known
                 parameters = {n: v for n, v in parameters.items() if n not in lessons.DATA_COLUMNS}
             run = make_run(lesson, profile, parameters, [name for name in mine if name in parameters])
             runs[run.id] = run
@@ -118,21 +119,21 @@ def check_dataset(name: str, relative_to: Path | None = None) -> str:
         UnknownName: If it is neither.
         RunError: If the catalogue's set is not on this machine.
     """
-    from llmarm_tutorial.data import loading as catalog
+    from llmarm_tutorial.data import catalogue
 
-    if name in catalog.names():
-        entry = catalog.entry(name)
-        if entry.urls and catalog.locate(entry) is None:
+    if name in catalogue.names():
+        entry = catalogue.entry(name)
+        if entry.urls and catalogue.locate(entry) is None:
             raise RunError(
                 f"The data set {name} is not on this machine: run  llmarm data fetch {name}  first."
-                f"{catalog.misdirection()}"
+                f"{catalogue.misdirection()}"
             )
         return name
     path = (relative_to or Path.cwd()) / Path(name).expanduser()
     if path.is_file():
         return str(path.resolve())
     hint = "Or give the path of a CSV, Parquet or JSON-lines file that exists."
-    raise UnknownName("data set", name, catalog.names(), hint)
+    raise UnknownName("data set", name, catalogue.names(), hint)
 
 
 def check_declared(chosen: Iterable[Lesson], names: Iterable[str]) -> None:
@@ -178,7 +179,7 @@ def run_batch(
     Raises:
         RunError: If another process works in the folder, or results cannot be written.
     """
-    with run_folder.lock(out, wait=False, complaint=BUSY.format(out)):
+    with files.lock(out, wait=False, complaint=BUSY.format(out)):
         todo, _ = pending(plan, out)
         pool.execute(todo, out, jobs=jobs, timeout=timeout, listen=listen)
         results = [run_folder.read_results(out / run.id) for run in plan.runs]
@@ -197,11 +198,11 @@ def gather(results: list[dict[str, Any]], varied: Iterable[str], out: Path) -> N
         out: Folder to write to.
     """
     table = tidy(results, varied)
-    run_folder.write_atomically(out / "results.csv", table.to_csv(index=False))
+    files.write_atomically(out / "results.csv", table.to_csv(index=False))
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
-    run_folder.write_atomically(out / "results.parquet", buffer.getvalue())
-    run_folder.write_atomically(out / "summary.csv", summarise(table, varied).to_csv(index=False))
+    files.write_atomically(out / "results.parquet", buffer.getvalue())
+    files.write_atomically(out / "summary.csv", summarise(table, varied).to_csv(index=False))
 
 
 def tidy(results: list[dict[str, Any]], varied: Iterable[str] = ()) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from llmarm_tutorial import files
 from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.running import doctor, execution, run_folder
 from llmarm_tutorial.running.execution import Beat
@@ -97,7 +98,7 @@ def _work(run: Run, out: Path, timeout: int | None, threads: int, again: bool, l
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = out / run.id
     try:
-        with run_folder.lock(folder, wait=True):
+        with files.lock(folder, wait=True):
             results = None if again else run_folder.read_results(folder)
             if results is None or results["status"] != "ok":  # else a leftover of a killed batch has just finished it
                 _divert_output(folder / run_folder.JOURNAL)

@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from llmarm_tutorial import files
 from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.lesson.ledger import Result, read_notebook, show
-from llmarm_tutorial.running import plan as batch
-from llmarm_tutorial.running import run_folder
+from llmarm_tutorial.running import plan, run_folder
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 _HEADING = re.compile(r"^#+\s+(.+?)\s*#*$", re.MULTILINE)
@@ -65,7 +65,7 @@ def build(folder: Path) -> Path:
         RunError: If the folder holds no finished run, or the page cannot be written.
     """
     runs = load(folder)
-    run_folder.write_atomically(folder / "report.html", _render(folder, runs))
+    files.write_atomically(folder / "report.html", _render(folder, runs))
     return folder / "report.html"
 
 
@@ -125,7 +125,7 @@ def render_notebook(notebook: Path, title: str) -> Path | None:
     except Exception as error:  # its templates and filters raise whatever they like; none is worth a traceback
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RunError(f"{notebook.name} could not be rendered as HTML ({reason}); open it in Jupyter.") from error
-    run_folder.write_atomically(page, text)
+    files.write_atomically(page, text)
     return page
 
 
@@ -193,17 +193,17 @@ def _summary(folder: Path, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         table = pd.read_parquet(path)
     except (OSError, ValueError):  # pyarrow's errors are ValueErrors
         table = pd.DataFrame()
-    if not set(batch.COLUMNS) <= set(table):
+    if not set(plan.COLUMNS) <= set(table):
         raise RunError(f"{path} is damaged; start the batch again, which writes it anew.")
     notes = {(run["run"], result.name): result.note for run in runs for result in run["results"]}
     table["note"] = [notes.get(key, "") for key in zip(table["run"], table["name"], strict=True)]
-    varied = [column for column in batch.varied_columns(table) if column != "note"]
-    means = batch.summarise(table, varied)
-    groups = batch.by_setting(table, varied)
+    varied = [column for column in plan.varied_columns(table) if column != "note"]
+    means = plan.summarise(table, varied)
+    groups = plan.by_setting(table, varied)
     means["singles"] = groups["value"].agg(list).to_list()
     means["same"] = [len(values) > 1 and len(set(values)) == 1 for values in means["singles"]]
     means["note"] = groups["note"].agg(_one_note).to_list()
-    settings = [*batch.SETTING, *varied]
+    settings = [*plan.SETTING, *varied]
     telling = [c for c in settings if means[c].nunique(dropna=False) > 1]
     means["setting"] = [" · ".join(_label(c, row[c]) for c in telling) for row in means.to_dict("records")]
     means = means.astype(object).where(means.notna(), None)
@@ -225,7 +225,7 @@ def _one_note(notes: Iterable[str]) -> str:
 
 def _label(column: str, value: Any) -> str:
     """One part of a setting's name: a lesson by its number, a data set by its file, a parameter by name and value."""
-    if column in batch.SETTING:
+    if column in plan.SETTING:
         return value[:2] if column == "lesson" else Path(str(value)).name
     return f"{column} {value}"
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError
 from llmarm_tutorial.lesson.ledger import Value
-from llmarm_tutorial.running import lessons, report, run_folder
+from llmarm_tutorial.running import lessons, report
 
 REPRODUCED, DRIFTED, MISSING, NEW, SKIPPED = "reproduced", "drifted", "missing", "new", "not compared"
 
@@ -100,7 +101,7 @@ def record(folder: Path, profile: str | None = None) -> Path:
             "values": {v["name"]: {key: v[key] for key in v if key != "name"} for v in run["values"]},
         }
     content["lessons"] = dict(sorted(content["lessons"].items()))
-    run_folder.write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    files.write_atomically(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return path
 
 

@@ -14,8 +14,8 @@
 # %%
 import pandas as pd
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data import catalogue, loading
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.running import doctor
 
@@ -62,15 +62,15 @@ doctor.show()
 # on real, public data.
 
 # %% tags=["nbval-check-output"]
-shop = catalog.load("shop")
+shop = loading.load("shop")
 pd.Series(shop.describe(), name="the shop").map(lambda v: f"{v:.3g}" if isinstance(v, float) else f"{v}").to_frame()
 
 # %% tags=["nbval-check-output"]
 shop.items[["item_id", "name", "name_zh", "category", "price"]].groupby("category").head(1).set_index("item_id")
 
 # %% tags=["nbval-check-output"]
-planted = corner_shop.planted_rules(None).groupby("kind", sort=False).size()
-pd.DataFrame({"planted": planted, "what it means": pd.Series(corner_shop.truth()["kinds"])[planted.index]})
+planted = simulate.planted_rules(None).groupby("kind", sort=False).size()
+pd.DataFrame({"planted": planted, "what it means": pd.Series(simulate.truth()["kinds"])[planted.index]})
 
 # %% [markdown]
 # The public data sets that the kit knows. *Baskets* tell what was bought together, *users* who bought, *order* what came
@@ -78,7 +78,7 @@ pd.DataFrame({"planted": planted, "what it means": pd.Series(corner_shop.truth()
 
 # %% tags=["nbval-check-output"]
 known = pd.DataFrame(
-    [{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalog.entries()]
+    [{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalogue.entries()]
 )
 known.set_index("name")
 

@@ -21,17 +21,17 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import miners as apriori
-from llmarm_tutorial.mining import rule_checks, rules
+from llmarm_tutorial.mining import miners, rule_checks, rules, significance
 from llmarm_tutorial.mining.itemsets import pack_columns
 
-plots.use_style()
+house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
@@ -52,7 +52,7 @@ PATIENCE: float = 1.0  # seconds: a miner that took longer once does not go on t
 # anything.
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("baskets", purpose="counting what is bought together")
 if data.describe()["baskets"] < 100:
     raise DataError(f"{data.name} has fewer than 100 baskets, too few to split and test: take a larger file.")
@@ -74,7 +74,7 @@ print(f"{n_items:,} items make {math.comb(n_items, 2):,} pairs and {math.comb(n_
 
 # %%
 item_counts = np.bincount(X.indices, minlength=n_items)
-plots.popularity(item_counts, data.items["name"].to_list(), np.diff(X.indptr))
+mining_figures.popularity(item_counts, data.items["name"].to_list(), np.diff(X.indptr))
 
 # %% [markdown]
 # **What we see.** A few items are in very many baskets, most items in few: the *long tail* of every shop. It decides much
@@ -83,7 +83,7 @@ plots.popularity(item_counts, data.items["name"].to_list(), np.diff(X.indptr))
 
 # %%
 if "clock" in data.aspects:
-    display(plots.rhythm(data.table.drop_duplicates("basket_id")["time"]))
+    display(mining_figures.rhythm(data.table.drop_duplicates("basket_id")["time"]))
 else:
     print(f"{data.name} has no clock times, so there is no rhythm to show.")
 
@@ -105,7 +105,7 @@ five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3
 five.one_hot().astype(int).set_axis(range(1, 6)).rename_axis("basket")
 
 # %% tags=["nbval-check-output"]
-every = apriori.mine(five, 1)  # an integer is a number of baskets: everything that occurs at all
+every = miners.mine(five, 1)  # an integer is a number of baskets: everything that occurs at all
 table = every.table().assign(itemset=lambda t: [str(sorted(s)) for s in t["itemset"]])
 table["frequent at 0.5"] = np.where(table["support"] >= 0.5, "yes", "")
 table.drop(columns="length")
@@ -144,7 +144,7 @@ rules.readable(rules.mine_rules(five, min_support=0.4, min_confidence=0.7))
 # them by confidence, then by lift.
 
 # %%
-min_support = MIN_SUPPORT or apriori.suggest_support(data)
+min_support = MIN_SUPPORT or miners.suggest_support(data)
 pairs = rules.pair_rules(data, min_support, label="name")
 print(f"minimum support {min_support:.4%}: {len(pairs):,} pair rules")
 rules.readable(rule_checks.rank(pairs, "confidence", 8))
@@ -186,7 +186,7 @@ else:
 
 # %% tags=["nbval-check-output"]
 level = {frozenset(pair) for pair in [(1, 2), (1, 3), (2, 3), (2, 4)]}
-print("candidates of three items:", sorted(map(sorted, apriori.generate_candidates(level, 3))))
+print("candidates of three items:", sorted(map(sorted, miners.generate_candidates(level, 3))))
 
 # %% [markdown]
 # Two steps lead there. *Join* pairs that begin with the same item: 1 2 and 1 3 give 1 2 3; 2 3 and 2 4 give 2 3 4.
@@ -201,16 +201,16 @@ def show(function) -> None:
     display(Markdown(f"```python\n{code}\n```"))
 
 
-show(apriori.generate_candidates)
+show(miners.generate_candidates)
 
 # %% [markdown]
 # And the climb itself, which is all there is to it:
 
 # %%
-show(apriori.apriori)
+show(miners.apriori)
 
 # %% tags=["nbval-check-output"]
-found = apriori.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
+found = miners.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
 print(", ".join(f"{sorted(itemset)}: {count}" for itemset, count in sorted(found.items(), key=lambda f: sorted(f[0]))))
 
 # %% [markdown]
@@ -237,7 +237,7 @@ print(f"{{1, 2}}: {int(both):05b}   in {np.bitwise_count(both)} baskets")
 
 # %%
 start = time.perf_counter()
-itemsets = apriori.mine(data, min_support)  # the miner "eclat" is the default
+itemsets = miners.mine(data, min_support)  # the miner "eclat" is the default
 eclat_seconds = time.perf_counter() - start
 print(f"{len(itemsets):,} frequent itemsets, by length {itemsets.by_length()}, in {eclat_seconds:.3f} s")
 
@@ -256,7 +256,7 @@ longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset
 # all. The closed itemsets still determine every count. The maximal ones tell which itemsets are frequent, not how often.
 
 # %%
-few = apriori.mine(five, 0.4)
+few = miners.mine(five, 0.4)
 lengths = {name: (len(s), len(s.closed()), len(s.maximal())) for name, s in (("five", few), (data.name, itemsets))}
 pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("baskets of")
 
@@ -270,8 +270,8 @@ pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("ba
 # %%
 supports = list(dict.fromkeys(min(0.9, min_support * factor) for factor in (32, 16, 8, 4, 2, 1)))
 named = {"eclat": "Eclat, llmarm", "mlxtend-fpgrowth": "FP-growth, mlxtend", "apriori": "Apriori, as taught"}
-costs = apriori.compare_miners(data, supports, named, PATIENCE).replace({"miner": named})
-plots.mining_cost(costs)
+costs = miners.compare_miners(data, supports, named, PATIENCE).replace({"miner": named})
+mining_figures.mining_cost(costs)
 
 # %%
 print("same itemsets with the same counts wherever two miners got to:", costs["agrees"].all())
@@ -290,7 +290,7 @@ costs.groupby("miner", sort=False).last()[["min_support", "seconds"]].rename(col
 # %%
 found = rules.from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
 print(f"{len(found):,} rules with confidence of at least {MIN_CONFIDENCE:.0%}")
-plots.rule_scatter(found) if len(found) else print("No rule: lower MIN_CONFIDENCE or MIN_SUPPORT.")
+mining_figures.rule_scatter(found) if len(found) else print("No rule: lower MIN_CONFIDENCE or MIN_SUPPORT.")
 
 # %% [markdown]
 # **What we see.** Every point is a rule. In the shop, the pale band at the height of the bestseller's own share is what
@@ -300,7 +300,7 @@ plots.rule_scatter(found) if len(found) else print("No rule: lower MIN_CONFIDENC
 
 # %%
 groups = dict(zip(data.items["name"], data.items["category"], strict=True)) if "category" in data.items else None
-plots.rule_network(rule_checks.rank(pairs, "lift", 60), groups) if len(pairs) else None
+mining_figures.rule_network(rule_checks.rank(pairs, "lift", 60), groups) if len(pairs) else None
 
 # %% [markdown]
 # **What we see.** Strong rules come in small islands. Pairs are products made for each other; larger islands are occasions, a
@@ -308,7 +308,7 @@ plots.rule_network(rule_checks.rank(pairs, "lift", 60), groups) if len(pairs) el
 # antecedents that lead to the same consequents share a column:
 
 # %%
-plots.grouped_matrix(rule_checks.rank(pairs, "lift", 250)) if len(pairs) else None
+mining_figures.grouped_matrix(rule_checks.rank(pairs, "lift", 250)) if len(pairs) else None
 
 # %% [markdown]
 # **What we see.** A column with one dark circle is a pair; columns with several pale ones are occasions.
@@ -333,7 +333,7 @@ rules.readable(rule_checks.rank(lean, "lift", 8))
 # all pairs with a smaller $p$. It has to know how many pairs were *looked at*, not how many survived a filter.
 
 # %%
-tests = rule_checks.pair_tests(data)
+tests = significance.pair_tests(data)
 looked_at = math.comb(int((item_counts > 0).sum()), 2)
 summary = {
     "pairs looked at": looked_at,
@@ -356,7 +356,7 @@ if len(past) < 10:
         f"Only {len(past)} pair rules of {data.name} have a lift above 1.5: too few to recount; take more data."
     )
 future = rule_checks.recount(past, parts.test, label="name")
-plots.seen_and_unseen(past, future)
+mining_figures.seen_and_unseen(past, future)
 
 # %%
 both_times = pd.DataFrame({"mined": past["confidence"], "unseen": future["confidence"]}).dropna()
@@ -379,13 +379,13 @@ kept.assign(kept=kept["unseen"] / kept["mined"]).rename_axis("baskets behind the
 # %%
 planted, curves = None, {}
 if DATASET == "shop":
-    planted = corner_shop.planted_rules(["same_basket", "drift", "segment", "cold_start"])
+    planted = simulate.planted_rules(["same_basket", "drift", "segment", "cold_start"])
     planted = planted[planted["antecedent"].map(len) == 1]
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    ranked = rule_checks.significance(rules.pair_rules(data, 10), n_tests=2 * looked_at)
+    ranked = significance.significance(rules.pair_rules(data, 10), n_tests=2 * looked_at)
     for measure in ("lift", "p_value", "leverage", "confidence"):
         curves[measure] = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
-    display(plots.found_down_the_ranking(curves, len(truth), longest=150))
+    display(mining_figures.found_down_the_ranking(curves, len(truth), longest=150))
 else:
     print("Only the shop has a planted truth; what follows in this section is shown with DATASET = 'shop'.")
 
@@ -404,7 +404,7 @@ else:
 average = {}
 if planted is not None:
     for least in (1, 2, 5, 10):
-        ranked = rule_checks.significance(rules.pair_rules(data, least), n_tests=2 * looked_at)
+        ranked = significance.significance(rules.pair_rules(data, least), n_tests=2 * looked_at)
         for measure in ("lift", "p_value", "confidence"):
             curve = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
             average[measure, least] = rule_checks.average_precision(curve)
@@ -423,10 +423,10 @@ if planted is not None:
 
 # %%
 if planted is not None:
-    confounded = corner_shop.planted_rules("confounded")
+    confounded = simulate.planted_rules("confounded")
     starts = data.table.drop_duplicates("basket_id").set_index("basket_id")["time"].reindex(data.basket_ids)
     counted = rule_checks.recount(confounded, data)
-    counted["lift given the week"] = rule_checks.lift_within(confounded, data, starts.dt.to_period("W").astype(str))
+    counted["lift given the week"] = significance.lift_within(confounded, data, starts.dt.to_period("W").astype(str))
     counted["rule"] = confounded["antecedent_names"] + " ⇒ " + confounded["consequent_names"]
     display(counted.set_index("rule")[["confidence", "lift", "lift given the week"]])
 
@@ -444,7 +444,7 @@ if planted is not None:
 # %%
 def discovered(matrix) -> set[frozenset]:
     """Pairs of item ids with a lift above 1 that pass the test in these baskets."""
-    passed = rule_checks.pair_tests(matrix).query("q_value < 0.05 and lift > 1")
+    passed = significance.pair_tests(matrix).query("q_value < 0.05 and lift > 1")
     ids = data.items["item_id"].to_numpy()
     return {frozenset(pair) for pair in zip(ids[passed["i"]], ids[passed["j"]], strict=True)}
 
@@ -460,7 +460,7 @@ if planted is not None:
             hit = same["pair"].isin(discovered(X[random.random(n_baskets) < 1 / part]))
             rows.append({"baskets": n_baskets / part, **hit.groupby(same["difficulty"]).mean()})
     evidence = pd.DataFrame(rows)
-    display(plots.found_by_evidence(evidence, same.groupby("difficulty", sort=False).size().to_dict()))
+    display(mining_figures.found_by_evidence(evidence, same.groupby("difficulty", sort=False).size().to_dict()))
 
 # %%
 if planted is not None:

@@ -24,19 +24,21 @@ import pandas as pd
 from IPython.display import Markdown, display
 from scipy import sparse
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
-from llmarm_tutorial.data.transactions import Sequences
+from llmarm_tutorial.data import histories as histories_module
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Sequences
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.evaluation import metrics as ranking_stats
-from llmarm_tutorial.evaluation import ranking
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import sequences as plots_sequences
+from llmarm_tutorial.evaluation import comparison, ranking
+from llmarm_tutorial.evaluation import tasks as tasks_module
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import mining as mining_figures
+from llmarm_tutorial.figures import sequences as sequences_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import patterns, rule_checks, rules, sequence_rules
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.mining import patterns, rule_checks, rules, sequence_rules, significance
+from llmarm_tutorial.recommend import by_rules, counting
 
-plots.use_style()
+house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
@@ -58,7 +60,7 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 # every event is a visit of its own.
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="following customers")
 runs = data.sequences()
 held, user = sequence_rules.visit_matrix(runs, len(data.items))  # visits × items, and whose visit it is
@@ -91,7 +93,7 @@ candidates = np.intersect1d(*both)
 candidates = candidates[n_visits[candidates] <= max(40, n_visits[candidates].min() * 2)]
 drawn = np.sort(np.random.default_rng(SEED).permutation(candidates)[:14])
 lines = [tuple(held[user == customer][:, [a, b]].toarray().T) for customer in drawn]
-plots_sequences.timelines(lines, (str(name_of[a]), str(name_of[b])), WITHIN)
+sequences_figures.timelines(lines, (str(name_of[a]), str(name_of[b])), WITHIN)
 
 # %% [markdown]
 # **What we see.** The bold lines lead from the first item to the second one soon after. What does a view without
@@ -162,7 +164,7 @@ def within(width: int) -> dict[str, float]:
 
 
 widths = pd.DataFrame([within(width) for width in range(1, 9)])
-plots_sequences.by_window(widths, f"{name_of[a]} ⇒ {name_of[b]}")
+sequences_figures.by_window(widths, f"{name_of[a]} ⇒ {name_of[b]}")
 
 # %% [markdown]
 # **What we see.** A wider window can only raise the confidence: sooner or later everything is bought. It raises the
@@ -405,7 +407,7 @@ if chosen:
     profiles["pair"] = [f"{names[x]} → {names[y]}" for x, y in zip(*(profiles[side] for side in sides), strict=True)]
     order = [f"{names[x]} → {names[y]}" for x, y in chosen]
     profiles = profiles.sort_values("pair", key=lambda pair: pair.map(order.index), kind="stable")
-    display(plots_sequences.before_and_after(profiles))
+    display(sequences_figures.before_and_after(profiles))
 
 # %% [markdown]
 # **What we see.** In the shop, the first row stands on one side of zero: the second item comes *after* the first one,
@@ -421,9 +423,9 @@ if chosen:
 # %%
 planted, curves, average = None, {}, {}
 if DATASET == "shop":
-    planted = corner_shop.planted_rules("sequential")
+    planted = simulate.planted_rules("sequential")
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    together = rule_checks.significance(rules.pair_rules(data, MIN_COUNT))
+    together = significance.significance(rules.pair_rules(data, MIN_COUNT))
     both_tests = follows.assign(
         both=np.maximum(follows["p_value"], follows["direction_p"]), p_value=lambda t: t["both"]
     )
@@ -438,7 +440,7 @@ if DATASET == "shop":
     for name, ranked in rankings.items():
         curves[name] = rule_checks.against_truth(ranked, truth, directed=True)
         average[name] = rule_checks.average_precision(curves[name])
-    display(plots.found_down_the_ranking(curves, len(truth), longest=40))
+    display(mining_figures.found_down_the_ranking(curves, len(truth), longest=40))
 else:
     print("Only the shop has a planted truth; this section is shown with DATASET = 'shop'.")
 
@@ -476,7 +478,7 @@ if planted is not None:
 
 
 # %%
-def only_new(task: ranking.Task) -> ranking.Task:
+def only_new(task: tasks_module.Task) -> tasks_module.Task:
     """The cases with targets that are not in their history, with those targets only."""
     seen = task.histories.matrix(task.n_items).astype(bool)
     new = (task.targets.astype(np.int8) - task.targets.multiply(seen).astype(np.int8)).tocsr()
@@ -486,7 +488,9 @@ def only_new(task: ranking.Task) -> ranking.Task:
 
 
 split = data.leave_one_out()
-tasks = {part: ranking.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")}
+tasks = {
+    part: tasks_module.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
+}
 new_tasks = {part: only_new(task) for part, task in tasks.items()}
 repeated = 1 - new_tasks["test"].targets.nnz / tasks["test"].targets.nnz
 print(
@@ -511,14 +515,14 @@ past["gain"] = past["confidence"] - past["consequent_count"] / past["n_baskets"]
 tested = past[(past["q_value"] < 0.05) & (past["gain"] > 0)]
 unit = "basket" if "baskets" in data.aspects else "user"
 systems = {
-    "popularity": baselines.Popularity().fit(train, n_items),
-    "basket rules": baselines.AssociationRules(unit=unit, last=WITHIN).fit(train, n_items),
-    "Markov chain": baselines.MarkovChain().fit(train, n_items),
-    "all transitions": baselines.SequentialRules().fit(train, n_items),
-    "tested rules": sequence_rules.recommender(tested, data.items, by="gain", last=WITHIN),
+    "popularity": counting.Popularity().fit(train, n_items),
+    "basket rules": counting.AssociationRules(unit=unit, last=WITHIN).fit(train, n_items),
+    "Markov chain": counting.MarkovChain().fit(train, n_items),
+    "all transitions": counting.SequentialRules().fit(train, n_items),
+    "tested rules": by_rules.recommender(tested, data.items, by="gain", last=WITHIN),
 }
-if n_items <= baselines.Ease().max_items:
-    systems["EASE"] = baselines.Ease().fit(train, n_items)
+if n_items <= counting.Ease().max_items:
+    systems["EASE"] = counting.Ease().fit(train, n_items)
 print(f"{len(tested):,} of {len(past):,} rules are left after the test")
 
 # %% [markdown]
@@ -530,10 +534,10 @@ print(f"{len(tested):,} of {len(past):,} rules are left after the test")
 class Mix:
     """A weighted sum of systems."""
 
-    def __init__(self, *parts: tuple[float, ranking.Recommender]) -> None:
+    def __init__(self, *parts: tuple[float, tasks_module.Recommender]) -> None:
         self.parts, self.n_items = parts, n_items
 
-    def scores(self, histories: ranking.Histories) -> np.ndarray:
+    def scores(self, histories: histories_module.Histories) -> np.ndarray:
         """Scores of all items for each case."""
         return sum(np.float32(weight) * system.scores(histories) for weight, system in self.parts)
 
@@ -543,13 +547,13 @@ class Habits:
 
     n_items = n_items
 
-    def scores(self, histories: ranking.Histories) -> np.ndarray:
+    def scores(self, histories: histories_module.Histories) -> np.ndarray:
         """Scores of all items for each case."""
         visits = histories.visits[histories.offsets[1:] - 1] + 1
         return histories.matrix(n_items).toarray() / visits[:, None].astype(np.float32)
 
 
-def choose(make, task: ranking.Task, filter_seen: bool) -> Mix:
+def choose(make, task: tasks_module.Task, filter_seen: bool) -> Mix:
     """The mix of the best weight on a validation task."""
     mixes = [make(weight) for weight in (0.0, 0.1, 0.3, 1.0, 3.0)]
     return max(mixes, key=lambda mix: ranking.evaluate(mix, task, filter_seen=filter_seen).mean("NDCG@10"))
@@ -574,7 +578,7 @@ for name in ("popularity + tested rules", "own habits + tested rules"):
 
 
 # %%
-def judged(task: ranking.Task, filter_seen: bool, names: list[str]) -> tuple[dict, pd.DataFrame]:
+def judged(task: tasks_module.Task, filter_seen: bool, names: list[str]) -> tuple[dict, pd.DataFrame]:
     """Evaluations of systems, and their NDCG@10 with 95 % intervals."""
     found = {name: ranking.evaluate(systems[name], task, filter_seen=filter_seen, name=name) for name in names}
     return found, means_of(found, "NDCG@10")
@@ -591,7 +595,7 @@ shown = {"something new": new_means}
 if repeated > 0.01:
     of_all, all_means = judged(tasks["test"], False, list(systems))
     shown = {"the next visit": all_means, **shown}
-plots_sequences.scores(shown, "NDCG@10")
+sequences_figures.scores(shown, "NDCG@10")
 
 # %% [markdown]
 # **What we see.** In the shop, three things. *Habits are nearly everything*: for the next visit as a whole, nothing
@@ -610,8 +614,8 @@ if repeated > 0.01:
 compared = []
 for one, other in duels:
     found = of_all if "habits" in one else of_new
-    compared.append(ranking_stats.compare(found[one], found[other], seed=SEED))
-ranking_stats.comparison_table(compared)
+    compared.append(comparison.compare(found[one], found[other], seed=SEED))
+comparison.comparison_table(compared)
 
 # %% [markdown]
 # ## 9. Two ways to fool yourself
@@ -622,7 +626,7 @@ ranking_stats.comparison_table(compared)
 
 
 # %%
-def hide_one(place: np.ndarray) -> tuple[Sequences, ranking.Task]:
+def hide_one(place: np.ndarray) -> tuple[Sequences, tasks_module.Task]:
     """Hide one visit of each customer; what is left, before and after, is trained on and known.
 
     Args:
@@ -634,7 +638,9 @@ def hide_one(place: np.ndarray) -> tuple[Sequences, ranking.Task]:
     rest = Sequences(runs.user_ids, runs.items[~hidden], offsets, runs.visits[~hidden])
     targets = sparse.csr_matrix((np.ones(hidden.sum(), bool), (owner[hidden], runs.items[hidden])), per_customer.shape)
     counts = np.bincount(rest.items, minlength=n_items)
-    task = ranking.Task(ranking.Histories(*rest[1:]).take(cases), targets[cases], runs.user_ids[cases], n_items, counts)
+    task = tasks_module.Task(
+        histories_module.Histories(*rest[1:]).take(cases), targets[cases], runs.user_ids[cases], n_items, counts
+    )
     return rest, only_new(task)
 
 
@@ -647,13 +653,13 @@ hidden = {
     "random": np.where(several, random.integers(0, n_visits), -1),
 }
 settings = {
-    "popularity": baselines.Popularity(),
-    "same-customer rules": baselines.AssociationRules(),
-    "Markov chain": baselines.MarkovChain(),
-    "all transitions": baselines.SequentialRules(),
+    "popularity": counting.Popularity(),
+    "same-customer rules": counting.AssociationRules(),
+    "Markov chain": counting.MarkovChain(),
+    "all transitions": counting.SequentialRules(),
 }
-if n_items <= baselines.Ease().max_items:
-    settings["EASE"] = baselines.Ease()
+if n_items <= counting.Ease().max_items:
+    settings["EASE"] = counting.Ease()
 leak = {protocol: {} for protocol in hidden}
 for protocol, place in hidden.items():
     rest, task = hide_one(place)
@@ -661,7 +667,7 @@ for protocol, place in hidden.items():
         leak[protocol][name] = ranking.evaluate(baseline.fit(rest, n_items), task, name=name)
 leak_means = {protocol: means_of(found, "NDCG@10") for protocol, found in leak.items()}
 shown = {"the last visit hidden": leak_means["last"], "a random visit hidden": leak_means["random"]}
-plots_sequences.scores(shown, "NDCG@10, something new")
+sequences_figures.scores(shown, "NDCG@10, something new")
 
 
 # %%
@@ -670,7 +676,7 @@ def flips(first: dict, second: dict, metric: str) -> list[tuple[str, str]]:
     found = []
     for x, y in permutations(first, 2):
         if first[x].mean(metric) > first[y].mean(metric) and second[x].mean(metric) < second[y].mean(metric):
-            before, after = (ranking_stats.compare(e[x], e[y], metric, seed=SEED) for e in (first, second))
+            before, after = (comparison.compare(e[x], e[y], metric, seed=SEED) for e in (first, second))
             if before.low > 0 > after.high:
                 found.append((x, y))
     return found
@@ -706,7 +712,7 @@ few = {
     for name in of_new
 }
 protocols = {"among all items": of_new, f"among {n_negatives} random ones": few}
-plots_sequences.scores({p: means_of(found, "HR@10") for p, found in protocols.items()}, "HR@10, something new")
+sequences_figures.scores({p: means_of(found, "HR@10") for p, found in protocols.items()}, "HR@10, something new")
 
 # %%
 swapped = flips(of_new, few, "HR@10")

@@ -22,21 +22,20 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.evaluation import metrics as ranking_stats
-from llmarm_tutorial.evaluation import ranking
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import models as plots_models
+from llmarm_tutorial.data import histories, loading
+from llmarm_tutorial.evaluation import comparison, intervals, ranking, tasks
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import models as models_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import item_model
-from llmarm_tutorial.models import training as loop
+from llmarm_tutorial.models import item_model, training
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, ItemModel, ItemRecommender, build_tokenizer, item_config
+from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, ItemModel, build_tokenizer, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.blend import choose_weight
 
-plots.use_style()
+house_style.use_style()
 item_model.quiet_loading()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
@@ -66,7 +65,7 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 # products it does not know, `[MASK]` hides one, and `[VISIT]` says that the customer comes anew.
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 has_baskets = "baskets" in data.aspects
@@ -126,7 +125,7 @@ rows = {
         for token, later in zip(first, [*first[1:], ""], strict=True)
     ],
 }
-plots_models.what_is_asked(rows)
+models_figures.what_is_asked(rows)
 
 # %% [markdown]
 # **What we see.** The masked model sees what comes after a gap as well; it asks for few positions in a pass, but each with
@@ -170,10 +169,10 @@ def units(part) -> tuple[np.ndarray, np.ndarray]:
 
 
 # %%
-def gaps(part: str, seed: int) -> ranking.Task:
+def gaps(part: str, seed: int) -> tasks.Task:
     """Unseen baskets as histories, the product taken out of each as the target; at most 4,000."""
     if not has_baskets:
-        return ranking.next_item_task(parts, part, max_cases=4000, seed=seed)
+        return tasks.next_item_task(parts, part, max_cases=4000, seed=seed)
     matrix = getattr(parts, part).basket_matrix()
     random = np.random.default_rng(seed)
     matrix = matrix[random.permutation(np.flatnonzero(np.diff(matrix.indptr) > 1))[:4000]]
@@ -183,7 +182,7 @@ def gaps(part: str, seed: int) -> ranking.Task:
         np.delete(row, t)
         for row, t in zip(np.split(matrix.indices, matrix.indptr[1:-1]), taken - matrix.indptr[:-1], strict=True)
     ]
-    return ranking.Task.from_lists(
+    return tasks.Task.from_lists(
         rest, matrix.indices[taken][:, None], n_items, np.bincount(units(parts.train)[0], minlength=n_items)
     )
 
@@ -193,7 +192,7 @@ print({part: f"{len(task):,} gaps" for part, task in asked.items()})
 
 
 # %%
-def loss_of(scores: np.ndarray, task: ranking.Task, *, free: bool = True) -> np.ndarray:
+def loss_of(scores: np.ndarray, task: tasks.Task, *, free: bool = True) -> np.ndarray:
     """-log of the probability of each right product, shape (n_cases,), from logits, products that are seen left out."""
     scores = scores.astype(np.float64)
     right = scores[np.arange(len(task)), task.targets.indices]
@@ -205,13 +204,11 @@ def loss_of(scores: np.ndarray, task: ranking.Task, *, free: bool = True) -> np.
 
 items, offsets = units(parts.train)
 share = (np.bincount(items, minlength=n_items) + 0.5) / (len(items) + 0.5 * n_items)
-counted = baselines.make("ar", last=None, unit="basket" if has_baskets else "user").fit(
-    parts.train.sequences(), n_items
-)
+counted = tuning.make("ar", last=None, unit="basket" if has_baskets else "user").fit(parts.train.sequences(), n_items)
 
 
 # %%
-def co_occurrence(task: ranking.Task, mixed: float) -> np.ndarray:
+def co_occurrence(task: tasks.Task, mixed: float) -> np.ndarray:
     """Logits of the mixture of mean confidences and unigrams."""
     confidences = np.concatenate(
         [counted.scores(task.histories.block(a, min(a + 500, len(task)))) for a in range(0, len(task), 500)]
@@ -275,14 +272,14 @@ pd.Series(batches.describe())
 # validation after each epoch, the best weights kept. Its heart:
 
 # %%
-source = inspect.getsource(loop.train).splitlines()
+source = inspect.getsource(training.train).splitlines()
 begin = next(n for n, line in enumerate(source) if "for number in range" in line)
 end = next(n for n, line in enumerate(source) if "zero_grad" in line)
 display(Markdown("```python\n" + inspect.cleandoc("\n".join(["", *source[begin : end + 1]])) + "\n```"))
 
 
 # %%
-def gap_scores(model: ItemModel, task: ranking.Task) -> np.ndarray:
+def gap_scores(model: ItemModel, task: tasks.Task) -> np.ndarray:
     """Logits for the gap of each case."""
     return ItemRecommender(model).scores(task.histories)
 
@@ -298,7 +295,7 @@ print(f"{len(done.validations)} epochs in {done.seconds:.0f} s on {done.device},
 
 # %%
 curve = done.validations.assign(loss=-done.validations["score"])
-plots_models.learning(
+models_figures.learning(
     done.losses, curve, {name: values["validation"] for name, values in floors.items() if name != "uniform"}
 )
 
@@ -361,7 +358,7 @@ pd.Series(nearest, name="nearest neighbours").to_frame()
 def trained(seed: int, *, rate: float = 3e-3, part: float = 1.0, hidden: int = HIDDEN) -> float:
     """Validation loss after a short training on a share of the baskets."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(offsets) - 1)[: int(part * (len(offsets) - 1))])
-    sets = ranking.Histories(items, offsets, np.zeros(len(items), np.int32)).take(chosen)
+    sets = histories.Histories(items, offsets, np.zeros(len(items), np.int32)).take(chosen)
     small = ItemBatches(sets.items, sets.offsets, 50, "masked", batch_size=64, seed=seed)
     found = gap_model(seed, hidden)
     train(found, small, replace(plan, epochs=max(1, EPOCHS // 4), learning_rate=rate, seed=seed), progress=False)
@@ -377,7 +374,7 @@ by_rate = pd.DataFrame(
     ]
 )
 levels = {name: values["validation"] for name, values in floors.items() if name != "uniform"}
-plots_models.growth(by_rate, "rate", levels, "learning rate")
+models_figures.growth(by_rate, "rate", levels, "learning rate")
 
 # %%
 by_size = [
@@ -391,7 +388,7 @@ by_size = [
     for s in seeds
 ]
 by_size = pd.DataFrame(by_size)
-plots_models.growth(by_size, "baskets", levels, "baskets learned from")
+models_figures.growth(by_size, "baskets", levels, "baskets learned from")
 
 # %% [markdown]
 # **What we see.** Too small a rate does not leave the start, too large a one overshoots. More baskets help, and on few baskets a
@@ -411,8 +408,8 @@ plots_models.growth(by_size, "baskets", levels, "baskets learned from")
 # %%
 split = data.leave_one_out()
 past = split.train.sequences()
-next_validation = ranking.next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
-next_test = ranking.next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
+next_validation = tasks.next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
+next_test = tasks.next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
 bought_before = next_validation.histories.matrix(n_items).multiply(next_validation.targets).astype(bool).sum()
 again = bought_before / next_validation.targets.nnz
 FILTER = bool(again < 0.05)
@@ -423,7 +420,7 @@ print(
 
 
 # %%
-def next_model(objective: str, positions: bool) -> tuple[ItemRecommender, loop.Training]:
+def next_model(objective: str, positions: bool) -> tuple[ItemRecommender, training.Training]:
     """Train a model of the next visit."""
     torch.manual_seed(SEED)
     shape = {"hidden": 2 * HIDDEN, "layers": LAYERS, "heads": 1, "feed_forward": 2 * HIDDEN, "dropout": 0.0}
@@ -463,7 +460,7 @@ pd.DataFrame(spent).T
 counting = {}
 for name in ("popularity", "personal", "markov", "sr"):
     if not (name == "personal" and FILTER):
-        counting[name] = baselines.tune(name, past, next_validation, budget=4, filter_seen=FILTER)
+        counting[name] = tuning.tune(name, past, next_validation, budget=4, filter_seen=FILTER)
 tuned = {name: found.tries["value"].max() for name, found in counting.items()}
 rival = max(tuned, key=tuned.get)
 by_validation = {
@@ -485,8 +482,8 @@ judged = {
 pd.concat([evaluation.row(["HR@10", "NDCG@10", "MRR"]) for evaluation in judged.values()])
 
 # %%
-against = [ranking_stats.compare(judged[name], judged[rival], "NDCG@10") for name in judged if name != rival]
-ranking_stats.comparison_table(against)
+against = [comparison.compare(judged[name], judged[rival], "NDCG@10") for name in judged if name != rival]
+comparison.comparison_table(against)
 
 # %% [markdown]
 # **What we see.** In the shop the model of the *set* has begun to learn what a customer likes; the models that also hear the order
@@ -507,7 +504,7 @@ _, _, axes = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
 often = popular[:400]
 top_groups = pd.Series(groups[often]).value_counts().index[:15]
 colours = np.where(np.isin(groups, top_groups), groups, "others")
-plots_models.item_map((unit @ axes[:2].T)[often], names[often], colours[often], share[often])
+models_figures.item_map((unit @ axes[:2].T)[often], names[often], colours[often], share[often])
 
 
 # %%
@@ -605,7 +602,7 @@ _ = check.exercise("03.4", sees_order)
 # %%
 def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % bootstrap interval of a mean."""
-    low, high = ranking_stats.bootstrap_interval(values[:, None], seed=SEED)
+    low, high = intervals.bootstrap_interval(values[:, None], seed=SEED)
     return float(low[0]), float(high[0])
 
 

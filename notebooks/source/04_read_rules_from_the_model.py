@@ -22,19 +22,18 @@ import torch
 from IPython.display import display
 from scipy import sparse
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import readout as plots_readout
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import readout as readout_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import confidence, rules
-from llmarm_tutorial.mining import miners as apriori
+from llmarm_tutorial.mining import confidence, miners, rules
 from llmarm_tutorial.mining.confidence import Trial, gather, padded
 from llmarm_tutorial.mining.rule_checks import recount
 from llmarm_tutorial.models import readout
 
-plots.use_style()
+house_style.use_style()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
 
@@ -78,7 +77,7 @@ for m in (0, 2, 8, np.inf):
 # all can be tried in the same way. First the data, in three parts: to estimate from, to choose from, and to judge by.
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("baskets", purpose="reading rules about baskets")
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
 table = data.table[data.table["basket_id"].isin(data.basket_ids[shopping])].reset_index(drop=True)
@@ -248,7 +247,7 @@ sure = np.flatnonzero(trial.known_test.baskets >= 300)
 some = trial.known_test.take(sure)
 cells = some.open & (some.joint >= 5)
 shown = {"gap × items to come": told[1], "gap, calibrated": mended[1], "completion model": estimates["model"][1]}
-plots_readout.agreement(
+readout_figures.agreement(
     confidence.raw(some)[cells],
     {name: p[sure][cells] for name, p in shown.items()},
     "(antecedent in 300 baskets or more)",
@@ -281,14 +280,14 @@ pd.DataFrame(chosen, confidence.band_names())
 # %%
 judges = {"unseen baskets": trial.unseen_test}
 if DATASET == "shop":
-    shop = corner_shop.generate(customers=TRUTH_CUSTOMERS)
+    shop = simulate.generate(customers=TRUTH_CUSTOMERS)
     large = Transactions.from_frame(shop.transactions, items=shop.items, name="large shop").basket_matrix()
     judges["a shop many times as large"] = gather(large, asked_test)
 results = {}
 for judge, evidence in judges.items():
     tables = {name: confidence.losses(pair[1], evidence) for name, pair in estimates.items()}
     results[judge] = confidence.by_band(tables, trial.known_test)
-plots_readout.crossover(results)
+readout_figures.crossover(results)
 
 # %% [markdown]
 # (A point is missing where the noise of the unseen baskets hides the error.) With simulated data we need not guess: the same
@@ -296,7 +295,7 @@ plots_readout.crossover(results)
 
 # %%
 final = results[list(results)[-1]]
-plots_readout.gain(final)
+readout_figures.gain(final)
 
 # %%
 wide = final.pivot_table(index="band", columns="estimate", values=["rmse", "log_loss"], sort=False)
@@ -340,7 +339,7 @@ curves = {
     name: confidence.calibration(estimates[name][1][few], judge, edges)
     for name in ("counts", "shrunk", "model", "combined")
 }
-plots_readout.calibrations(curves, "Antecedents in fewer than 20 training baskets") if len(few) else None
+readout_figures.calibrations(curves, "Antecedents in fewer than 20 training baskets") if len(few) else None
 
 # %% [markdown]
 # **What we see.** Raw counts promise far too much: among rules from a handful of baskets, the high confidences are the
@@ -369,7 +368,7 @@ read_seconds = time.perf_counter() - start
 print(f"{len(read):,} rules read in {read_seconds:.2f} s")
 
 # %%
-every = rules.from_itemsets(apriori.mine(parts.train, least, max_length=3), 0.05, label="name")
+every = rules.from_itemsets(miners.mine(parts.train, least, max_length=3), 0.05, label="name")
 pairs = {
     name: set(zip(t["antecedent"], t["consequent"], strict=True)) for name, t in (("read", read), ("counted", every))
 }
@@ -411,7 +410,7 @@ solo = confidence.tune(trial.known, trial.unseen, estimates["model"][0], doubts=
 orders = {"counts": confidence.raw(singles), "model": of_model, "model and counts": solo.estimate(singles, of_model)}
 precision_by = {}
 if DATASET == "shop":
-    planted = corner_shop.planted_rules("same_basket").query("antecedent.str.len() == 1")
+    planted = simulate.planted_rules("same_basket").query("antecedent.str.len() == 1")
     code = {item: row for row, item in enumerate(data.items["item_id"])}
     real = {
         frozenset((code[min(x)], code[min(y)])): d
@@ -448,7 +447,7 @@ def fp_growth(count: int) -> pd.DataFrame:
 
 
 ways = {
-    "counting, Eclat": lambda c: rules.from_itemsets(apriori.mine(train, c, max_length=3), 0.05).head(1000),
+    "counting, Eclat": lambda c: rules.from_itemsets(miners.mine(train, c, max_length=3), 0.05).head(1000),
     "counting, FP-growth (mlxtend)": fp_growth,
     "model": lambda c: readout.read_rules(
         model, shares, train.shape[0], data.items, min_support=c / train.shape[0], min_confidence=0.05, most=1000
@@ -461,7 +460,7 @@ for count in (16 * least, 4 * least, least):
         find(count)
         costs.append({"way": way, "least_baskets": count, "seconds": time.perf_counter() - start})
 costs = pd.DataFrame(costs)
-plots_readout.read_cost(costs, training.seconds)
+readout_figures.read_cost(costs, training.seconds)
 
 # %% [markdown]
 # **What we see.** Reading is about as quick as good counting and quicker than a common library, so the reading is not what
@@ -491,7 +490,7 @@ tellers = {
 if DATASET == "shop":
     tellers["the large shop"] = lambda x: confidence.raw(gather(large, x))
 alone = {who: readout.left_out(tell, carried, target) for who, tell in tellers.items()}
-plots_readout.carried_by(list(names[carried]), alone, f"{', '.join(names[carried])} ⇒ {names[target]}")
+readout_figures.carried_by(list(names[carried]), alone, f"{', '.join(names[carried])} ⇒ {names[target]}")
 
 # %%
 queries = padded([[carried[0]], [carried[1]], carried])
@@ -576,7 +575,7 @@ by_segment = None
 if wide_enough and DATASET == "shop":
     big = Transactions.from_frame(shop.transactions, items=shop.items, users=shop.users, name="large shop")
     truth_wide = sparse.hstack([big.basket_matrix(), context_of(big)], format="csr", dtype=bool)
-    night = corner_shop.planted_rules("segment")[["antecedent_names", "consequent_names"]].to_numpy().tolist()
+    night = simulate.planted_rules("segment")[["antecedent_names", "consequent_names"]].to_numpy().tolist()
     by_segment = in_context([q for x, y in night for q in (([x], y), ([x, "night-shift worker"], y))])
     display(by_segment)
 

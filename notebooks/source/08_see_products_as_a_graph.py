@@ -22,18 +22,17 @@ from IPython.display import display
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data import histories, loading
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.evaluation import metrics as ranking_stats
-from llmarm_tutorial.evaluation import ranking
-from llmarm_tutorial.evaluation.ranking import Task, evaluate
-from llmarm_tutorial.figures import graphs as plots_graph
-from llmarm_tutorial.figures import mining as plots
-from llmarm_tutorial.figures import sequences as plots_sequences
-from llmarm_tutorial.graphs import item_graph
-from llmarm_tutorial.graphs import link_counting as link_scores
-from llmarm_tutorial.graphs import link_tasks as links
+from llmarm_tutorial.evaluation import comparison, intervals, metrics
+from llmarm_tutorial.evaluation import tasks as tasks_module
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task
+from llmarm_tutorial.figures import graphs as graphs_figures
+from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.figures import sequences as sequences_figures
+from llmarm_tutorial.graphs import item_graph, link_counting, link_tasks
 from llmarm_tutorial.graphs.fusion import Walks, by_links, gain_of_graph, with_recency
 from llmarm_tutorial.graphs.lightgcn import (
     GraphBatches,
@@ -46,16 +45,15 @@ from llmarm_tutorial.graphs.lightgcn import (
 )
 from llmarm_tutorial.graphs.link_networks import fit_links
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import item_model
-from llmarm_tutorial.models import texts as text
+from llmarm_tutorial.models import item_model, texts
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
-from llmarm_tutorial.recommend import new_items as cold_start
-from llmarm_tutorial.recommend.hybrid import Expert
+from llmarm_tutorial.recommend import by_text, new_items, tuning
+from llmarm_tutorial.recommend.experts import Expert
 
-plots.use_style()
+house_style.use_style()
 item_model.quiet_loading()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
@@ -111,7 +109,7 @@ pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 # and count them again in the later ones.
 
 # %%
-data = catalog.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(MIN_SALES)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
@@ -176,7 +174,7 @@ top_sellers[np.argsort(-sales, kind="stable")[:DRAWN]] = True
 keep = sparse.diags(top_sellers.astype(float))
 shown = item_graph.ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
 shown = item_graph.strongest(shown, 4) if shown.n_links > 400 else shown
-plots_graph.product_graph(shown, names, sales, groups, title=f"{data.name}: what is in one basket")
+graphs_figures.product_graph(shown, names, sales, groups, title=f"{data.name}: what is in one basket")
 
 # %% [markdown]
 # **What we see.** In the shop one large part, and pairs and chains beside it. The widest lines, such as that from penne to basil
@@ -221,7 +219,7 @@ for item, steps, strength, path in reached.itertuples(index=False):
 # %%
 centre = int(np.lexsort((sales, np.where(graph.degree <= 14, graph.degree, 0)))[-1])
 around = item_graph.hops(graph, centre, k=2)
-plots_graph.rings(around, names, centre)
+graphs_figures.rings(around, names, centre)
 
 # %% [markdown]
 # The rings look meaningful; so do horoscopes. A test: take all pairs that are *no* link in the earlier baskets, and look at the
@@ -229,15 +227,15 @@ plots_graph.rings(around, names, centre)
 # compare, the table pools pairs: baskets with both, divided by those expected if they were strangers.
 
 # %%
-definition = links.Definition(min_count=NEW_COUNT, max_q=NEW_Q)
-tasks = links.link_tasks(bought, definition, validation=VALIDATION, test=TEST)
+definition = link_tasks.Definition(min_count=NEW_COUNT, max_q=NEW_Q)
+tasks = link_tasks.link_tasks(bought, definition, validation=VALIDATION, test=TEST)
 foretell = tasks.test
 later = stretches.test.basket_matrix().astype(float)
 met = (later.T @ later).toarray()
 expected = np.outer(met.diagonal(), met.diagonal()) / later.shape[0]
 i, j = foretell.i, foretell.j
-own = link_scores.own_counts(foretell, "lift")[i, j]  # five expected baskets draw it towards 1
-common = link_scores.neighbours(foretell, "common")[i, j] > 0
+own = link_counting.own_counts(foretell, "lift")[i, j]  # five expected baskets draw it towards 1
+common = link_counting.neighbours(foretell, "common")[i, j] > 0
 pairs = pd.DataFrame({"met": met[i, j], "expected": expected[i, j], "becomes a link": foretell.appears})
 pairs["own lift so far"] = pd.cut(own, [-1, 0.8, 1.2, 1.6, np.inf], labels=["below 0.8", "0.8 to 1.2", "1.2 to 1.6", "above 1.6"])  # fmt: skip
 pairs["neighbour"] = np.where(common, "a common neighbour", "none")
@@ -292,7 +290,7 @@ print(
 community = item_graph.communities(graph, seed=SEED)
 known = {"departments": groups} if has_departments else {}
 if DATASET == "shop":
-    missions = corner_shop.truth()["background"]["missions"]
+    missions = simulate.truth()["background"]["missions"]
     of_item = {item: mission for mission, facts in reversed(missions.items()) for item in facts["item"]}
     known["planted missions"] = data.items["item_id"].map(of_item).to_numpy()
 agreements = {
@@ -307,12 +305,12 @@ if DATASET == "shop":  # of the products that belong to a mission
     in_one = pd.notna(known["planted missions"])
     of_mission = np.where(in_one, community, item_graph.NO_COMMUNITY)
     display(
-        plots_graph.groups_against_groups(
+        graphs_figures.groups_against_groups(
             of_mission, known["planted missions"], title="Products of a planted mission in each community", least=1
         )
     )
 if has_departments:
-    display(plots_graph.groups_against_groups(community, groups))
+    display(graphs_figures.groups_against_groups(community, groups))
 
 # %% [markdown]
 # **What we see.** In the shop communities agree with the planted missions, the purposes for which people go shopping, far better
@@ -332,7 +330,7 @@ unfiltered = item_graph.together(bought, "count", max_q=None)
 naive = pd.DataFrame({"strength, all counts": np.asarray(unfiltered.weights.sum(axis=1)).ravel()})
 with_naive = item_graph.against_sales(naive, sales)
 measures = middle[["degree", "pagerank", "betweenness"]].join(naive)
-plots_graph.centrality_against_sales(measures, sales, names, pd.concat([with_sales, with_naive]))
+graphs_figures.centrality_against_sales(measures, sales, names, pd.concat([with_sales, with_naive]))
 
 # %% [markdown]
 # **What we see.** With all counts as links (on the right) the middle of the graph is a list of bestsellers, no more: nothing needs a graph
@@ -372,7 +370,7 @@ COUNTED = {
     "sales": ["popularity", "attachment"],
 }
 kind_of = {method: kind for kind, methods in COUNTED.items() for method in methods}
-chosen = {method: link_scores.choose(method, tasks.validation) for method in kind_of}
+chosen = {method: link_counting.choose(method, tasks.validation) for method in kind_of}
 scored = {method: [choice.scores(tasks.test)] for method, choice in chosen.items()}
 valued = {method: choice.value for method, choice in chosen.items()}
 plain = max(COUNTED["own counts"], key=valued.get)
@@ -384,8 +382,8 @@ print(f"the best on validation: of a pair's own counts {plain}, of those on the 
 # link against pairs that are none. The number of passes is chosen on validation.
 
 # %%
-written = text.item_texts(data.items)
-meant = text.TfidfText().vectors(written)
+written = texts.item_texts(data.items)
+meant = texts.TfidfText().vectors(written)
 features = TruncatedSVD(min(64, *(n - 1 for n in meant.shape)), random_state=0).fit_transform(meant)
 
 
@@ -395,7 +393,7 @@ def foretold(encoder: str, seed: int) -> tuple[np.ndarray, float, int]:
     for task in tasks:
         plan = Settings(epochs=passes or LINK_EPOCHS, learning_rate=1e-2, decay="constant", validate_every=5,
                         patience=3, precision="no", seed=seed)  # fmt: skip
-        judge = None if passes else lambda scores, task=task: links.judge(task, scores).mean()
+        judge = None if passes else lambda scores, task=task: link_tasks.judge(task, scores).mean()
         fitted = fit_links(item_graph.strongest(task.graph, 20).weights, features, plan, validate=judge,
                            encoder=encoder, folds=2, others=8)  # fmt: skip
         if passes is None:
@@ -415,11 +413,11 @@ for encoder, kind in {"MLP": "network, no graph", "GraphSAGE": "network, graph",
 print(f"passes: {passes_of}; {time.process_time() - begin:.0f} s")
 
 # %%
-judged = {method: [links.judge(foretell, scores, method) for scores in runs] for method, runs in scored.items()}
+judged = {method: [link_tasks.judge(foretell, scores, method) for scores in runs] for method, runs in scored.items()}
 precision = {method: np.mean([one.precision for one in runs], axis=0) for method, runs in judged.items()}
 rows = []
 for method, runs in judged.items():
-    low, high = links.interval(foretell, precision[method], seed=SEED)
+    low, high = link_tasks.interval(foretell, precision[method], seed=SEED)
     values = [one.mean() for one in runs]
     rows.append({
         "method": method, "kind": kind_of[method], "validation": valued[method], "average_precision": np.mean(values),
@@ -428,7 +426,7 @@ for method, runs in judged.items():
     })  # fmt: skip
 foretelling = pd.DataFrame(rows).sort_values("average_precision", ascending=False, ignore_index=True)
 by_chance = float(foretell.appears.mean())
-plots_graph.link_prediction(
+graphs_figures.link_prediction(
     foretelling,
     by_chance,
     kind_of,
@@ -450,7 +448,7 @@ differences = {}
 
 def against(label: str, one: np.ndarray, other: np.ndarray) -> None:
     """Keep a difference of precisions, with an interval over products."""
-    low, high = links.interval(foretell, one - other, seed=SEED)
+    low, high = link_tasks.interval(foretell, one - other, seed=SEED)
     differences[label] = {"gain": float((one - other).mean()), "low": low, "high": high}
 
 
@@ -460,15 +458,17 @@ for network in NETWORKS:
         against(f"{network} against {rival}", precision[network], precision[rival])
 at_first = {plain: chosen[plain].scores(tasks.validation), on_graph: chosen[on_graph].scores(tasks.validation)}
 at_last = {method: scored[method][0] for method in at_first}
-joined, weights = link_scores.joined(tasks.validation, at_first, foretell, at_last)
-against(f"{plain} and {on_graph} joined, against {plain}", links.judge(foretell, joined).precision, precision[plain])
+joined, weights = link_counting.joined(tasks.validation, at_first, foretell, at_last)
+against(
+    f"{plain} and {on_graph} joined, against {plain}", link_tasks.judge(foretell, joined).precision, precision[plain]
+)
 print("weights in the join:", {method: round(weight, 2) for method, weight in weights.items()})
 pd.DataFrame(differences).T
 
 # %%
 told = {plain: scored[plain][0], on_graph: scored[on_graph][0], "joined": joined} | {n: scored[n][0] for n in NETWORKS}
-support = links.by_support(foretell, told, plain, seed=SEED)
-plots_graph.gain_by_support(support, plain)
+support = link_tasks.by_support(foretell, told, plain, seed=SEED)
+graphs_figures.gain_by_support(support, plain)
 
 # %% [markdown]
 # What is foretold first, by the best counting on the graph:
@@ -482,9 +482,9 @@ pd.DataFrame(
         "baskets with both so far": foretell.counts[foretell.i[order], foretell.j[order]].astype(int),
         "lift so far": foretell.counts[foretell.i[order], foretell.j[order]]
         / foretell.expected[foretell.i[order], foretell.j[order]],
-        "neighbours in common": link_scores.neighbours(foretell, "common")[foretell.i[order], foretell.j[order]].astype(
-            int
-        ),
+        "neighbours in common": link_counting.neighbours(foretell, "common")[
+            foretell.i[order], foretell.j[order]
+        ].astype(int),
         "becomes a link": foretell.appears[order],
     }
 )
@@ -504,14 +504,14 @@ pd.DataFrame(
 # pair's own counts give the answer away.
 
 # %%
-hidden = links.hidden(foretell.past, definition, seed=SEED)
-found_again = {method: links.judge(hidden, chosen[method].scores(hidden)).mean() for method in (plain, on_graph)}
+hidden = link_tasks.hidden(foretell.past, definition, seed=SEED)
+found_again = {method: link_tasks.judge(hidden, chosen[method].scores(hidden)).mean() for method in (plain, on_graph)}
 for network in NETWORKS:
     plan = Settings(epochs=passes_of[network][0], learning_rate=1e-2, decay="constant", precision="no", seed=SEED)
     fitted = fit_links(
         item_graph.strongest(hidden.graph, 20).weights, features, plan, encoder=network, folds=2, others=8
     )
-    found_again[network] = links.judge(hidden, fitted.scores()).mean()
+    found_again[network] = link_tasks.judge(hidden, fitted.scores()).mean()
 flattery = {
     "all candidates": {method: float(precision[method].mean()) for method in found_again} | {"chance": by_chance}
 }
@@ -519,7 +519,7 @@ flattery["hidden at random"] = found_again | {"chance": float(hidden.appears.mea
 for negatives in (10, 1):
     easy = foretell.sampled(negatives, seed=SEED)
     flattery[f"{negatives} negative(s) each"] = {
-        method: float(np.mean([links.judge(easy, scores).mean() for scores in scored[method]]))
+        method: float(np.mean([link_tasks.judge(easy, scores).mean() for scores in scored[method]]))
         for method in found_again
     } | {"chance": float(easy.appears.mean())}
 pd.DataFrame(flattery).rename_axis("average precision")
@@ -564,7 +564,7 @@ layers.round(3)
 # %%
 split = data.leave_one_out()
 past = split.train.sequences()
-history = ranking.Histories(past.items, past.offsets, past.visits)
+history = histories.Histories(past.items, past.offsets, past.visits)
 held = (history.matrix(n_items) > 0).astype(np.float32)
 net = LightGCN(held, GRAPH_WIDTH, GRAPH_LAYERS, seed=SEED)
 links_of = normalised_adjacency(held).tocoo()
@@ -610,7 +610,7 @@ print({way: f"{took:.1f} ms" for way, took in spent.items()}, "· the same numbe
 
 # %%
 to_choose, to_judge = (
-    ranking.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
+    tasks_module.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
 )
 
 
@@ -667,7 +667,7 @@ for question, (choosing, asked, leave_out) in questions.items():
     tuned = {}
     for name in METHODS:
         if not (name == "personal" and leave_out):
-            tuned[name] = baselines.tune(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
+            tuned[name] = tuning.tune(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
     rivals[question] = sorted(tuned, key=lambda name: -tuned[name].tries["value"].max())
     walks = [with_recency(Walks(steps, discount=discount).fit(past, n_items), choosing, filter_seen=leave_out)
              for steps, discount in ((2, 0.0), (2, 0.5), (3, 0.5))]  # fmt: skip
@@ -681,7 +681,7 @@ means = {
     f"{data.name}: {question}": pd.concat({name: e.summary(["NDCG@10"], seed=SEED).iloc[0] for name, e in found.items()}, axis=1).T.sort_values("mean", ascending=False)
     for question, found in results.items()
 }  # fmt: skip
-plots_sequences.scores(means, "NDCG@10")
+sequences_figures.scores(means, "NDCG@10")
 
 # %%
 judgements = []
@@ -693,7 +693,7 @@ for question, found in results.items():
         ("LightGCN", "LightGCN without graph"),
         ("LightGCN", "model"),
     ):
-        c = ranking_stats.compare(found[one], found[other], seed=SEED)
+        c = comparison.compare(found[one], found[other], seed=SEED)
         judgements.append({"question": question} | c._asdict())
 pd.DataFrame(judgements).drop(columns=["metric", "cases"])
 
@@ -732,7 +732,7 @@ for question, (choosing, asked, leave_out) in questions.items():
             for system, name in zip(two, ("without graph", "with graph"), strict=True)
         )
         results[question] |= {a.system: a, b.system: b}
-        c = ranking_stats.compare(b, a, seed=SEED)
+        c = comparison.compare(b, a, seed=SEED)
         changes.append(
             {
                 "question": question,
@@ -752,7 +752,7 @@ pd.DataFrame(changes)
 
 
 # %%
-def by_popularity(one: ranking_stats.Evaluation, other: ranking_stats.Evaluation) -> pd.DataFrame:
+def by_popularity(one: metrics.Evaluation, other: metrics.Evaluation) -> pd.DataFrame:
     """Paired difference of the gains of single targets, by the popularity of the target."""
     counts, targets = one.task.item_counts, one.task.targets.indices
     order = np.argsort(-counts, kind="stable")
@@ -765,7 +765,7 @@ def by_popularity(one: ranking_stats.Evaluation, other: ranking_stats.Evaluation
         inside = third[targets] == number
         cases = one.places.per_case(inside.astype(float))
         values = (one.places.per_case(np.where(inside, gained, 0)) / np.maximum(cases, 1))[cases > 0]
-        low, high = ranking_stats.bootstrap_interval(values[:, None], seed=SEED)
+        low, high = intervals.bootstrap_interval(values[:, None], seed=SEED)
         rows.append(
             {
                 "products": bucket,
@@ -801,9 +801,9 @@ pd.concat(tails).set_index(["question", "what", "products"])
 has_clock = "clock" in data.aspects
 sold_first = data.table.groupby("item_id")["time"].min() if has_clock else pd.Series(dtype="datetime64[ns]")
 if has_clock and (sold_first > data.table["time"].max() - pd.Timedelta(weeks=NEW_WEEKS)).any():
-    cold = cold_start.launched(data, NEW_WEEKS)
+    cold = new_items.launched(data, NEW_WEEKS)
 else:
-    cold = cold_start.hidden(data, weeks=NEW_WEEKS if has_clock else None, seed=SEED)
+    cold = new_items.hidden(data, weeks=NEW_WEEKS if has_clock else None, seed=SEED)
     print(
         f"{data.name} has no product that is new in these weeks: a tenth, drawn at random, is hidden and counts as new."
     )
@@ -823,8 +823,8 @@ def from_text(encoder: str, seed: int):
 
 known_past = cold.train.sequences()
 fresh = {
-    "chance": [baselines.make("popularity").fit(known_past, n_items)],
-    "neighbours by text": [cold_start.ContentNeighbours(meant).fit(known_past, n_items)],  # settings as they come
+    "chance": [tuning.make("popularity").fit(known_past, n_items)],
+    "neighbours by text": [by_text.ContentNeighbours(meant).fit(known_past, n_items)],  # settings as they come
     "MLP (text)": [from_text("MLP", SEED + number) for number in range(LINK_SEEDS)],
     "GraphSAGE (text)": [from_text("GraphSAGE", SEED + number) for number in range(LINK_SEEDS)],
 }
@@ -838,11 +838,9 @@ for asked, meaning in asked_for.items():
     task = cold.task(asked)
     task = task.take(np.sort(np.random.default_rng(SEED).choice(len(task), min(len(task), MAX_CASES), replace=False)))
     for name, runs in fresh.items():
-        values = np.mean(
-            [evaluate(cold_start.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0
-        )
+        values = np.mean([evaluate(by_text.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0)
         reciprocal[asked, name] = values
-        low, high = ranking_stats.bootstrap_interval(values[:, None], seed=SEED)
+        low, high = intervals.bootstrap_interval(values[:, None], seed=SEED)
         row = {
             "question": meaning,
             "system": name,
@@ -853,7 +851,7 @@ for asked, meaning in asked_for.items():
         }
         lost = values - reciprocal[asked, "neighbours by text"] if "(" in name else np.zeros(0)
         if len(lost):
-            low, high = ranking_stats.bootstrap_interval(lost[:, None], seed=SEED)
+            low, high = intervals.bootstrap_interval(lost[:, None], seed=SEED)
             row |= {"gain on neighbours by text": lost.mean(), "gain_low": low[0], "gain_high": high[0]}
         new_products.append(row)
 new_products = pd.DataFrame(new_products)

@@ -23,9 +23,9 @@ from types import SimpleNamespace
 import pooch
 import pytest
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import catalogue, loading
+from llmarm_tutorial.data.catalogue import Entry
 from llmarm_tutorial.data.download import fetch
-from llmarm_tutorial.data.loading import Entry
 from llmarm_tutorial.errors import FetchError, UnknownName
 
 BASKETS = b"milk,bread\nmilk\ntea,milk,bread\n"
@@ -106,7 +106,7 @@ def test_success(server: Server, tmp_path: Path, capfd: pytest.CaptureFixture[st
     path = fetch(made, tmp_path / "new" / "home")
     assert path == tmp_path / "new" / "home" / "till" / "till.csv"
     assert path.read_bytes() == BASKETS
-    assert catalog.examine(made, path).ok
+    assert loading.examine(made, path).ok
     assert left_in(tmp_path / "new" / "home") == ["till", "till/till.csv"]
     assert "100%" in capfd.readouterr().err
 
@@ -133,7 +133,7 @@ def test_parts_lie_beside_a_plain_file(server: Server, tmp_path: Path) -> None:
     path = fetch(split_entry(both.replace("/b/", "/a/"), both), tmp_path, progress=False)
     assert server.asked == ["/a/train.txt", "/a/test.txt", "/b/train.txt", "/b/test.txt"]
     assert left_in(tmp_path) == ["till", "till/test.txt", "till/train.txt"]
-    assert catalog.examine(split_entry(), path).ok
+    assert loading.examine(split_entry(), path).ok
 
 
 def test_a_part_that_is_nowhere_is_told(server: Server, tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_into_the_cache_where_load_finds_it(
     monkeypatch.delenv("LLMARM_DATA", raising=False)
     made = entry(server.serve("/till.csv", BASKETS))
     fetch(made, progress=False)
-    assert catalog.locate(made) == tmp_path / "till" / "till.csv"
+    assert catalogue.locate(made) == tmp_path / "till" / "till.csv"
     assert capfd.readouterr().err == ""
 
 
@@ -336,9 +336,9 @@ def test_damaged_archives(server: Server, tmp_path: Path) -> None:
 def test_the_real_archive_of_movielens(real_data: Path, server: Server, tmp_path: Path) -> None:
     folder = real_data / "movielens-100k"
     members = {f"ml-100k/{name}": (folder / name).read_bytes() for name in ("u.data", "u.item", "u.user")}
-    made = replace(catalog.entry("movielens-100k"), urls=(server.serve("/ml-100k.zip", archive(members)),))
+    made = replace(catalogue.entry("movielens-100k"), urls=(server.serve("/ml-100k.zip", archive(members)),))
     path = fetch(made, tmp_path, progress=False)
-    assert catalog.examine(made, path).ok
+    assert loading.examine(made, path).ok
     assert left_in(tmp_path) == ["movielens-100k", *(f"movielens-100k/{n}" for n in ("u.data", "u.item", "u.user"))]
 
 

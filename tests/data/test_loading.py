@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data import readers
-from llmarm_tutorial.data.transactions import ASPECTS, COLUMNS, Transactions
+from llmarm_tutorial.data import catalogue, loading, readers
+from llmarm_tutorial.data.catalogue import ASPECTS
+from llmarm_tutorial.data.transactions import COLUMNS, Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
-PUBLIC = [name for name in catalog.names() if name != "shop"]
+PUBLIC = [name for name in catalogue.names() if name != "shop"]
 
 
 @pytest.fixture
@@ -26,12 +26,12 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_names() -> None:
     expected = ["shop", "groceries", "online-retail", "movielens-100k", "movielens-1m"]
-    assert catalog.names() == [*expected, "retail", "mushroom", "t10i4d100k", "beauty", "lastfm", "gowalla"]
-    assert [entry.name for entry in catalog.entries()] == catalog.names()
+    assert catalogue.names() == [*expected, "retail", "mushroom", "t10i4d100k", "beauty", "lastfm", "gowalla"]
+    assert [entry.name for entry in catalogue.entries()] == catalogue.names()
 
 
-@pytest.mark.parametrize("entry", catalog.entries(), ids=catalog.names())
-def test_entries_are_complete(entry: catalog.Entry) -> None:
+@pytest.mark.parametrize("entry", catalogue.entries(), ids=catalogue.names())
+def test_entries_are_complete(entry: catalogue.Entry) -> None:
     for text in (entry.title, entry.licence, entry.citation, entry.drops):
         assert len(text) > 6 or text == "nothing"
     assert entry.source.startswith("http")
@@ -49,28 +49,28 @@ def test_entries_are_complete(entry: catalog.Entry) -> None:
 
 
 def test_names_with() -> None:
-    assert catalog.names_with() == catalog.names()
-    assert catalog.names_with("baskets", "users") == ["shop", "online-retail"]
-    assert "beauty" in catalog.names_with("order")
-    assert "beauty" not in catalog.names_with("clock")
+    assert catalogue.names_with() == catalogue.names()
+    assert catalogue.names_with("baskets", "users") == ["shop", "online-retail"]
+    assert "beauty" in catalogue.names_with("order")
+    assert "beauty" not in catalogue.names_with("clock")
     with pytest.raises(UnknownName, match="no aspect 'colour'"):
-        catalog.names_with("colour")
+        catalogue.names_with("colour")
 
 
 def test_entries_by_name() -> None:
-    assert catalog.entry("retail").citation.startswith("T. Brijs")
+    assert catalogue.entry("retail").citation.startswith("T. Brijs")
     with pytest.raises(UnknownName, match=r"no data set 'retial'. Did you mean 'retail'\? .* sales\.csv"):
-        catalog.entry("retial")
+        catalogue.entry("retial")
 
 
 def test_what_is_not_here_names_the_command_that_fetches_it(alone: Path) -> None:
-    for call in (catalog.load, catalog.check):
+    for call in (loading.load, loading.check):
         with pytest.raises(
             DataError, match=r"llmarm data fetch groceries .* LLMARM_DATA .* groceries\.csv in groceries/"
         ):
             call("groceries")
     with pytest.raises(UnknownName):
-        catalog.check("nothing")
+        loading.check("nothing")
 
 
 @pytest.mark.parametrize("place", ["groceries/groceries.csv", "groceries.csv", "Groceries/Groceries.CSV"])
@@ -81,8 +81,8 @@ def test_layouts(alone: Path, root: str, place: str) -> None:
         path = alone / root / "groceries" / Path(place).name
     path.parent.mkdir(exist_ok=True)
     path.write_text("milk,bread\nmilk\n")
-    assert catalog.locate(catalog.entry("groceries")) == path
-    assert catalog.load("groceries").describe()["baskets"] == 2
+    assert catalogue.locate(catalogue.entry("groceries")) == path
+    assert loading.load("groceries").describe()["baskets"] == 2
 
 
 def test_your_folder_goes_before_the_cache(alone: Path) -> None:
@@ -90,7 +90,7 @@ def test_your_folder_goes_before_the_cache(alone: Path) -> None:
         path = alone / root / "fimi" / "retail.dat"
         path.parent.mkdir()
         path.write_text("1 2\n" * baskets)
-        assert catalog.load("retail").describe()["baskets"] == baskets
+        assert loading.load("retail").describe()["baskets"] == baskets
 
 
 def test_files_in_order_of_preference_and_any_spelling(alone: Path) -> None:
@@ -98,12 +98,12 @@ def test_files_in_order_of_preference_and_any_spelling(alone: Path) -> None:
     folder.mkdir()
     for name in ("Online Retail.xlsx", "Online_Retail.csv", "online_retail.parquet"):
         (folder / name).write_text("")
-        assert catalog.locate(catalog.entry("online-retail")) == folder / name
+        assert catalogue.locate(catalogue.entry("online-retail")) == folder / name
 
 
 def test_check_says_what_differs(alone: Path) -> None:
     (alone / "LLMARM_DATA" / "mushroom.dat").write_text("1 2\n1\n")
-    report = catalog.check("mushroom")
+    report = loading.check("mushroom")
     assert not report.ok
     rows = {row.what: row for row in report.rows}
     assert rows["rows"] == ("rows", 186852, 3, False)
@@ -114,32 +114,32 @@ def test_check_says_what_differs(alone: Path) -> None:
 
 def test_columns_are_for_files_only() -> None:
     with pytest.raises(BadParameter, match=r"retail is a set of the catalogue, .* leave out user_col"):
-        catalog.load("retail", user_col="user")
+        loading.load("retail", user_col="user")
 
 
 def test_the_shop_is_made_where_it_was_not_shipped(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shipped = catalog.SHIPPED_SHOP
-    from llmarm_tutorial.data.shop import simulate as corner_shop
+    shipped = catalogue.SHIPPED_SHOP
+    from llmarm_tutorial.data.shop import simulate
 
-    monkeypatch.setattr(catalog, "SHIPPED_SHOP", alone / "nowhere")
-    monkeypatch.setattr(corner_shop, "write", lambda folder, **_: shutil.copytree(shipped, folder))
-    assert catalog.load("shop").describe()["rows"] > 0
-    assert catalog.locate(catalog.entry("shop")).is_relative_to(catalog.data_home())
+    monkeypatch.setattr(catalogue, "SHIPPED_SHOP", alone / "nowhere")
+    monkeypatch.setattr(simulate, "write", lambda folder, **_: shutil.copytree(shipped, folder))
+    assert loading.load("shop").describe()["rows"] > 0
+    assert catalogue.locate(catalogue.entry("shop")).is_relative_to(catalogue.data_home())
 
 
 # --- the real sets ---------------------------------------------------------------------------------------------------
 
 
 def test_the_shipped_shop_holds_what_the_catalogue_says(alone: Path) -> None:
-    assert catalog.locate(catalog.entry("shop")).parent == catalog.SHIPPED_SHOP
-    report = catalog.check("shop")
+    assert catalogue.locate(catalogue.entry("shop")).parent == catalogue.SHIPPED_SHOP
+    report = loading.check("shop")
     assert report.ok, [row for row in report.rows if not row.ok]
-    assert catalog.load("shop").aspects == catalog.entry("shop").aspects
+    assert loading.load("shop").aspects == catalogue.entry("shop").aspects
 
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_real_sets_hold_what_the_catalogue_says(real_data: Path, name: str) -> None:
-    report = catalog.check(name)
+    report = loading.check(name)
     assert report.ok, [row for row in report.rows if not row.ok]
     counted = {row.what for row in report.rows}
     assert counted >= {"rows", "items"} or counted & {"lines", "train rows"}
@@ -147,7 +147,7 @@ def test_real_sets_hold_what_the_catalogue_says(real_data: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_real_sets_offer_what_the_catalogue_says(real_data: Path, name: str) -> None:
-    data, entry = catalog.load(name), catalog.entry(name)
+    data, entry = loading.load(name), catalogue.entry(name)
     lacking = entry.aspects - data.aspects
     assert data.aspects <= entry.aspects
     assert not lacking or (name == "movielens-1m" and lacking == {"clock"})  # the copy without clock times
@@ -162,7 +162,7 @@ def test_real_sets_offer_what_the_catalogue_says(real_data: Path, name: str) -> 
 
 
 def test_real_online_retail_counts_all_its_lines(real_data: Path) -> None:
-    data = catalog.load("online-retail")
+    data = loading.load("online-retail")
     dropped = sum(count for what, count in data.notes.items() if not what.endswith("kept"))
     assert len(data) + dropped == 541_909
     assert data.items.set_index("item_id")["name"]["85123A"] == "WHITE HANGING HEART T-LIGHT HOLDER"
@@ -170,7 +170,7 @@ def test_real_online_retail_counts_all_its_lines(real_data: Path) -> None:
 
 def test_real_movielens_names_and_genres(real_data: Path) -> None:
     for name in ("movielens-100k", "movielens-1m"):
-        data = catalog.load(name)
+        data = loading.load(name)
         first = data.items.iloc[0]
         assert first["name"] == "Toy Story (1995)"
         assert set(first["category"].split("|")) == {"Animation", "Children's", "Comedy"}
@@ -178,20 +178,20 @@ def test_real_movielens_names_and_genres(real_data: Path) -> None:
 
 
 def test_real_movielens_with_five_ratings_a_film(real_data: Path) -> None:
-    kept = catalog.load("movielens-1m").filter_items(5)
+    kept = loading.load("movielens-1m").filter_items(5)
     assert (len(kept), len(kept.items)) == (999_611, 3_416)
 
 
 def test_real_set_survives_shuffling(real_data: Path) -> None:
-    data, entry = catalog.load("online-retail"), catalog.entry("online-retail")
+    data, entry = loading.load("online-retail"), catalogue.entry("online-retail")
     again = Transactions.from_frame(data.table.sample(frac=1, random_state=1), items=data.items)
     assert again.fingerprint(entry.columns) == entry.fingerprint
 
 
 def test_a_data_folder_that_does_not_exist_is_named(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError) as caught:
-        catalog.load("groceries")
+        loading.load("groceries")
     assert "no folder" not in str(caught.value)
     monkeypatch.setenv("LLMARM_DATA", str(alone / "gone"))
     with pytest.raises(DataError, match="gone, which is no folder: correct it"):
-        catalog.load("groceries")
+        loading.load("groceries")

@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data import own_files
+from llmarm_tutorial.data import loading, own_files
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, LlmarmError, UnknownName
 
@@ -30,7 +29,7 @@ def items_of(data: Transactions) -> list[str]:
 
 def refusal(error: type[LlmarmError], *arguments: str, **columns: str) -> str:
     with pytest.raises(error) as caught:
-        catalog.load(*arguments, **columns)
+        loading.load(*arguments, **columns)
     sentence = str(caught.value)
     assert "\n" not in sentence
     return sentence
@@ -38,7 +37,7 @@ def refusal(error: type[LlmarmError], *arguments: str, **columns: str) -> str:
 
 def test_baskets_of_a_csv(tmp_path: Path) -> None:
     path = write(tmp_path, 'basket,item,note\n1,milk,x\n1,"bread, white",y\n2,007,\n2,🥐,z\n3,NA,z\n')
-    data = catalog.load(path, **BASKETS)
+    data = loading.load(path, **BASKETS)
     assert data.name == "sales"
     assert data.aspects == {"baskets"}
     assert data.basket_lists() == [["bread, white", "milk"], ["007", "🥐"], ["NA"]]
@@ -46,14 +45,14 @@ def test_baskets_of_a_csv(tmp_path: Path) -> None:
 
 def test_all_columns(tmp_path: Path) -> None:
     path = write(tmp_path, "basket;item;user;when\n1;a;7;2024-01-02\n2;b;;2024-01-03\n")
-    data = catalog.load(path, **BASKETS, user_col="user", time_col="when")
+    data = loading.load(path, **BASKETS, user_col="user", time_col="when")
     assert data.aspects == {"baskets", "users", "order", "clock"}
     assert data.table["user_id"].fillna("?").tolist() == ["7", "?"]
 
 
 def test_sequences_without_baskets(tmp_path: Path) -> None:
     path = write(tmp_path, "user,item,when\n1,b,2024-01-03\n1,a,2024-01-02\n2,a,2024-01-02\n")
-    data = catalog.load(path, **HISTORY)
+    data = loading.load(path, **HISTORY)
     assert data.aspects == {"users", "order", "clock"}
     assert data.table["item_id"].tolist() == ["a", "b", "a"]
 
@@ -62,12 +61,12 @@ def test_sequences_without_baskets(tmp_path: Path) -> None:
 def test_delimiters(tmp_path: Path, delimiter: str) -> None:
     rows = [["basket", "item", "a,b;c"], ["1", "milk", "x"], ["2", "tea", "y"]]
     text = "\r\n".join(delimiter.join(f'"{field}"' for field in row) for row in rows)
-    assert items_of(catalog.load(write(tmp_path, text), **BASKETS)) == ["milk", "tea"]
+    assert items_of(loading.load(write(tmp_path, text), **BASKETS)) == ["milk", "tea"]
 
 
 def test_the_delimiter_is_the_one_that_gives_the_columns_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path, "basket;item;a,b,c,d,e\n1;milk, fresh;x\n")
-    assert items_of(catalog.load(path, **BASKETS)) == ["milk, fresh"]
+    assert items_of(loading.load(path, **BASKETS)) == ["milk, fresh"]
 
 
 def test_one_content_in_every_format_is_one_data_set(tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ def test_one_content_in_every_format_is_one_data_set(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "a.parquet")
     frame.assign(user=frame["user"].astype("float64")).to_parquet(tmp_path / "b.parquet")
     frame.assign(when=frame["when"].astype("str")).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
-    read = [catalog.load(str(path), **BASKETS, user_col="user", time_col="when") for path in tmp_path.iterdir()]
+    read = [loading.load(str(path), **BASKETS, user_col="user", time_col="when") for path in tmp_path.iterdir()]
     assert len(read) == 8
     assert len({data.fingerprint() for data in read}) == 1
     for data in read[1:]:
@@ -98,7 +97,7 @@ def test_one_content_in_every_format_is_one_data_set(tmp_path: Path) -> None:
 
 def test_ids_are_trimmed_text(tmp_path: Path) -> None:
     path = write(tmp_path, "basket, item \n01, 007\n1,7\n")
-    data = catalog.load(path, **BASKETS)
+    data = loading.load(path, **BASKETS)
     assert data.basket_lists() == [["007"], ["7"]]
 
 
@@ -108,7 +107,7 @@ def test_ids_are_trimmed_text(tmp_path: Path) -> None:
 )
 def test_text_that_is_not_utf8_is_read_with_a_note(tmp_path: Path, encoding: str, item: str, named: str) -> None:
     text = f"basket,item\n1,{item}\n1,tea\n".encode(encoding)
-    data = catalog.load(write(tmp_path, text), **BASKETS)
+    data = loading.load(write(tmp_path, text), **BASKETS)
     assert sorted(items_of(data)) == sorted([item, "tea"])
     assert data.notes == {f"lines of a file that is not UTF-8, read as {named}": 1}
 
@@ -121,17 +120,17 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 
 
 def test_repeated_rows_are_merged_and_counted(tmp_path: Path) -> None:
-    data = catalog.load(write(tmp_path, "basket,item\n1,a\n1,a\n1,b\n1,a\n"), **BASKETS)
+    data = loading.load(write(tmp_path, "basket,item\n1,a\n1,a\n1,b\n1,a\n"), **BASKETS)
     assert len(data) == 2
     assert data.notes == {"repeated rows, merged": 2}
     path = write(tmp_path, "user,item,when\n1,a,2024-01-01\n1,a,2024-01-01\n1,a,2024-01-02\n")
-    data = catalog.load(path, **HISTORY)
+    data = loading.load(path, **HISTORY)
     assert len(data) == 2
     assert data.notes == {"repeated rows, merged": 1}
 
 
 def test_baskets_of_one_item(tmp_path: Path) -> None:
-    data = catalog.load(write(tmp_path, "basket,item\n1,a\n2,a\n3,b\n"), **BASKETS)
+    data = loading.load(write(tmp_path, "basket,item\n1,a\n2,a\n3,b\n"), **BASKETS)
     assert data.describe()["mean basket size"] == 1
 
 
@@ -146,7 +145,7 @@ def test_a_hundred_thousand_items_in_seconds(tmp_path: Path) -> None:
     )
     frame.to_csv(tmp_path / "big.csv", index=False)
     start = time.perf_counter()
-    data = catalog.load(str(tmp_path / "big.csv"), **BASKETS, user_col="user", time_col="when")
+    data = loading.load(str(tmp_path / "big.csv"), **BASKETS, user_col="user", time_col="when")
     matrix = data.basket_matrix()
     assert time.perf_counter() - start < 15
     assert matrix.shape == (100_000, 100_000)
@@ -238,7 +237,7 @@ def test_baskets_counted_anew_for_each_user(tmp_path: Path) -> None:
 def test_json_lines(tmp_path: Path) -> None:
     records = [{"basket": 1, "item": "007"}, {"basket": 1, "item": 7}, {"basket": 2, "item": "a\u2028b", "more": None}]
     text = "\n\n".join(json.dumps(record, ensure_ascii=False) for record in records)
-    assert catalog.load(write(tmp_path, text, "a.jsonl"), **BASKETS).basket_lists() == [["007", "7"], ["a\u2028b"]]
+    assert loading.load(write(tmp_path, text, "a.jsonl"), **BASKETS).basket_lists() == [["007", "7"], ["a\u2028b"]]
     path = write(tmp_path, '{"basket": 1, "item": "a"}\n{"basket": 1, "item"\n', "a.json")
     assert "a.json: line 2 is not JSON" in refusal(DataError, path, **BASKETS)
     path = write(tmp_path, '["basket", "item"]\n', "a.json")
@@ -275,4 +274,4 @@ def test_one_list_among_text_is_refused(tmp_path: Path) -> None:
 def test_numbers_too_large_for_integers_stay_apart(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pd.DataFrame({"basket": [1, 1], "item": [1e300, 2e300]}).to_parquet(path)
-    assert len(catalog.load(str(path), **BASKETS).items) == 2
+    assert len(loading.load(str(path), **BASKETS).items) == 2

@@ -7,8 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data import readers
+from llmarm_tutorial.data import catalogue, loading, readers
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
 
@@ -205,11 +204,11 @@ def test_shop_files(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_content_is_one_sentence(home: Path, name: str, content: bytes) -> None:
-    entry = catalog.entry(name)
+    entry = catalogue.entry(name)
     path = home / entry.files[-1]
     path.write_bytes(content)
     with pytest.raises(DataError, match=f"^{name}: .* is not in the format of this data set: ") as caught:
-        catalog.read(entry, path)
+        loading.read(entry, path)
     assert "\n" not in str(caught.value)
 
 
@@ -217,7 +216,7 @@ def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
     movielens_100k(tmp_path)
     (tmp_path / "u.user").unlink()
     with pytest.raises(DataError, match=r"beside .*u\.data the file u\.user is missing"):
-        catalog.read(catalog.entry("movielens-100k"), tmp_path / "u.data")
+        loading.read(catalogue.entry("movielens-100k"), tmp_path / "u.data")
 
 
 def test_released_splits_are_one_table_without_an_order(tmp_path: Path) -> None:

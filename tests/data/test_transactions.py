@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmarm_tutorial.data.transactions import Sequences, Split, Transactions
+from llmarm_tutorial.data.histories import Sequences
+from llmarm_tutorial.data.transactions import Split, Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 
 quick = settings(max_examples=40, deadline=None)

@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import UserHistories, user_histories
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
-from llmarm_tutorial.evaluation import published_splits as released
-from llmarm_tutorial.evaluation.published_splits import Released, UserHistories, cells, user_histories
+from llmarm_tutorial.evaluation import published_splits
+from llmarm_tutorial.evaluation.published_splits import Released, cells
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.recommend.blend import Told
 
@@ -43,26 +44,26 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_split_of_plays(files: Path):
-    split = released.split("lastfm")
+    split = published_splits.split("lastfm")
     assert (split.user_ids.tolist(), split.item_ids.tolist()) == ([1, 2, 4], [5, 7, 9])
     assert split.train.toarray().tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
     assert split.test.toarray().tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
-    data = catalog.load("lastfm")
+    data = loading.load("lastfm")
     assert data.aspects == {"users"}
     assert data.items["item_id"].tolist() == split.item_ids.tolist()
     assert data.table["quantity"].tolist() == [3, 20, 8, 100, 1]
 
 
 def test_a_split_of_lines(files: Path):
-    split = released.split("gowalla")
+    split = published_splits.split("gowalla")
     assert (split.user_ids.tolist(), split.item_ids.tolist()) == ([0, 3], [0, 1, 2, 4])
     assert split.train.toarray().tolist() == [[1, 0, 1, 0], [0, 1, 0, 0]]
     assert split.test.toarray().tolist() == [[0, 0, 0, 1], [1, 0, 1, 0]]
-    assert len(catalog.load("gowalla")) == 6
+    assert len(loading.load("gowalla")) == 6
 
 
 def test_a_check_tells_the_parts_apart(files: Path):
-    rows = {row.what: row for row in catalog.check("gowalla").rows}
+    rows = {row.what: row for row in loading.check("gowalla").rows}
     assert (rows["train rows"].found, rows["test rows"].found) == (3, 3)
     assert rows["train rows"].expected == 810128
     assert not rows["train rows"].ok
@@ -72,26 +73,26 @@ def test_a_check_tells_the_parts_apart(files: Path):
 def test_the_real_splits_hold_what_the_release_does(real_data: Path, name: str):
     if not (real_data / name).exists():
         pytest.skip(f"{name} is not in {real_data}")
-    split = released.split(name)
+    split = published_splits.split(name)
     counts = {"lastfm": (1880, 4489, 42135, 10533), "gowalla": (29858, 40981, 810128, 217242)}[name]
     assert (*split.train.shape, split.train.nnz, split.test.nnz) == counts
     assert split.train.multiply(split.test).nnz == 0
     assert set(split.train.data) == {1.0}
-    assert catalog.check(name).ok
+    assert loading.check(name).ok
 
 
 def test_names_of_other_sets_and_files_that_are_missing(files: Path):
     with pytest.raises(UnknownName, match=r"no released split 'beauty'\. Valid: gowalla, lastfm"):
-        released.split("beauty")
+        published_splits.split("beauty")
     (files / "lastfm" / "test1.txt").unlink()
     with pytest.raises(DataError, match=r"beside .*data1\.txt the file test1\.txt is missing"):
-        released.split("lastfm")
+        published_splits.split("lastfm")
 
 
 def test_files_of_another_format(files: Path):
     (files / "gowalla" / "test.txt").write_text("<html>404</html>\n")
     with pytest.raises(DataError, match=r"gowalla: .* is not in the format of this data set: "):
-        released.split("gowalla")
+        published_splits.split("gowalla")
 
 
 def test_a_task_asks_everybody_with_test_items():

@@ -13,16 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.metrics import (
-    bootstrap_interval,
-    compare,
-    comparison_table,
-    sign_flip_test,
-    user_vectors,
-)
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate, evaluate_sampled, next_item_task
+from llmarm_tutorial.evaluation.comparison import compare, comparison_table
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval, sign_flip_test
+from llmarm_tutorial.evaluation.metrics import user_vectors
+from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
+from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 
 
 @dataclass

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmarm_tutorial.figures import distil as pd_
-from llmarm_tutorial.figures import mining as plots
+from llmarm_tutorial.figures import distil as distil_figures
+from llmarm_tutorial.figures import house_style
 
 points = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=12)
 
@@ -21,7 +21,7 @@ points = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, m
 @given(points)
 def test_the_front_is_what_no_other_point_beats(found: list[tuple[int, int]]):
     cost, quality = np.array(found, dtype=float).T
-    best = pd_.front(cost, quality)
+    best = distil_figures.front(cost, quality)
     unbeaten = {
         (c, q) for c, q in found if not any(other[0] <= c and other[1] >= q and other != (c, q) for other in found)
     }
@@ -52,10 +52,10 @@ def words(axis: plt.Axes) -> list[str]:
 
 
 def test_a_pareto_figure_draws_its_front_and_names_it(systems: pd.DataFrame):
-    with plots.style():
-        figure = pd_.pareto(systems, teacher=0.18)
+    with house_style.style():
+        figure = distil_figures.pareto(systems, teacher=0.18)
     for axis, cost in zip(figure.axes, (systems["bytes"] / 1e3, systems["p50"] * 1e3), strict=True):
-        best = pd_.front(cost.to_numpy(), systems["quality"].to_numpy())
+        best = distil_figures.front(cost.to_numpy(), systems["quality"].to_numpy())
         (steps,) = [line for line in axis.get_lines() if line.get_drawstyle() == "steps-post"]
         assert np.allclose(steps.get_xydata()[:-1], np.column_stack([cost, systems["quality"]])[best])
         assert {f"system {place}" for place in best} == {word for word in words(axis) if word.startswith("system")}
@@ -68,8 +68,8 @@ def test_a_pareto_figure_draws_its_front_and_names_it(systems: pd.DataFrame):
 
 def test_names_cover_neither_each_other_nor_points_and_stay_inside(systems: pd.DataFrame):
     named = systems.assign(name=[f"name {n}" if n % 3 == 0 else "" for n in range(len(systems))])
-    with plots.style():
-        figure = pd_.pareto(named)
+    with house_style.style():
+        figure = distil_figures.pareto(named)
     figure.draw_without_rendering()
     for axis, cost in zip(figure.axes, (named["bytes"] / 1e3, named["p50"] * 1e3), strict=True):
         assert sorted(words(axis)) == sorted(name for name in named["name"] if name)
@@ -89,7 +89,7 @@ def test_a_sweep_shows_means_and_spreads():
             "quality": [0.10, 0.12, 0.2, 0.2, 0.3, 0.4],
         }
     )
-    axis = pd_.sweep(table, alone=0.15).axes[0]
+    axis = distil_figures.sweep(table, alone=0.15).axes[0]
     half, whole, alone = axis.get_lines()
     assert half.get_xydata().tolist() == [[1, pytest.approx(0.11)], [4, 0.2]]
     assert whole.get_ydata().tolist() == [0.3, 0.4]
@@ -103,7 +103,7 @@ def test_methods_are_drawn_best_first_with_every_seed():
     table = pd.DataFrame(
         {"method": ["alone", "alone", "taught", "taught", "once"], "quality": [0.1, 0.12, 0.3, 0.32, 0.2]}
     )
-    axis = pd_.methods(table, {"teacher": 0.4}).axes[0]
+    axis = distil_figures.methods(table, {"teacher": 0.4}).axes[0]
     assert [label.get_text() for label in axis.get_yticklabels()] == ["alone", "once", "taught"]  # from below
     seeds, means, *rest = axis.get_lines()
     assert sorted(seeds.get_xdata()) == [0.1, 0.12, 0.2, 0.3, 0.32]
@@ -113,7 +113,7 @@ def test_methods_are_drawn_best_first_with_every_seed():
 
 def test_soft_labels_show_the_chances_of_the_softmax():
     scores = np.log(np.array([8.0, 1.0, 4.0, 3.0]))
-    figure = pd_.soft_labels(scores, ["a", "b", "c", "d"], {2}, temperatures=(1.0, 1e6), shown=3)
+    figure = distil_figures.soft_labels(scores, ["a", "b", "c", "d"], {2}, temperatures=(1.0, 1e6), shown=3)
     cold, hot = figure.axes
     assert [label.get_text() for label in cold.get_yticklabels()] == ["a", "c", "d"]
     assert np.allclose([bar.get_width() for bar in cold.patches], [8 / 16, 4 / 16, 3 / 16])

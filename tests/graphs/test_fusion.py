@@ -7,8 +7,10 @@ import pytest
 import torch
 from scipy.special import softmax
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.fusion import (
     RECENCY,
     Walks,
@@ -20,7 +22,7 @@ from llmarm_tutorial.graphs.fusion import (
 )
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, item_config
 from llmarm_tutorial.recommend.counting import AssociationRules, ItemWeights, Popularity, Profile
-from llmarm_tutorial.recommend.hybrid import Expert
+from llmarm_tutorial.recommend.experts import Expert
 
 CHAIN = Histories.from_lists([[0, 1], [0, 1], [1, 2]])  # 0 and 2 never meet, 1 knows both
 

@@ -13,19 +13,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.graphs import link_counting as ls
-from llmarm_tutorial.graphs import link_tasks as lk
+from llmarm_tutorial.graphs import link_counting, link_tasks
 from llmarm_tutorial.graphs.item_graph import ItemGraph, together
 
-LOOSE = lk.Definition(min_count=5, min_lift=1.0, max_q=0.1)
+LOOSE = link_tasks.Definition(min_count=5, min_lift=1.0, max_q=0.1)
 
 
 @pytest.fixture(scope="module")
-def tasks(shop) -> lk.LinkTasks:
-    return lk.link_tasks(shop, LOOSE, validation=0.3, test=0.4)
+def tasks(shop) -> link_tasks.LinkTasks:
+    return link_tasks.link_tasks(shop, LOOSE, validation=0.3, test=0.4)
 
 
-def task_of(n: int, links: list[tuple[int, int]], appear: list[tuple[int, int]]) -> lk.LinkTask:
+def task_of(n: int, links: list[tuple[int, int]], appear: list[tuple[int, int]]) -> link_tasks.LinkTask:
     """A task with the given links; baskets hold one pair each, and every other pair is a candidate."""
     past = Transactions.from_baskets([[a, b] for a, b in links] + [[item] for item in range(n)])
     matrix = np.zeros((n, n))
@@ -33,7 +32,7 @@ def task_of(n: int, links: list[tuple[int, int]], appear: list[tuple[int, int]])
         matrix[a, b] = matrix[b, a] = 1
     i, j = (side.astype(np.int32) for side in np.nonzero(np.triu(matrix == 0, 1)))
     appears = np.array([pair in appear for pair in zip(i.tolist(), j.tolist(), strict=True)])
-    return lk.LinkTask(past, ItemGraph(sparse.csr_matrix(matrix)), i, j, appears)
+    return link_tasks.LinkTask(past, ItemGraph(sparse.csr_matrix(matrix)), i, j, appears)
 
 
 # --- the task --------------------------------------------------------------------------------------------------------
@@ -63,35 +62,35 @@ def test_the_future_changes_no_score(shop, tasks):
 
 def test_tasks_need_a_clock_and_new_links(shop):
     with pytest.raises(Lacks, match="clock"):
-        lk.link_tasks(Transactions.from_baskets([["a", "b"]]))
+        link_tasks.link_tasks(Transactions.from_baskets([["a", "b"]]))
     with pytest.raises(DataError, match="loosen or tighten"):
-        lk.link_tasks(shop, lk.Definition(min_count=5000))
+        link_tasks.link_tasks(shop, link_tasks.Definition(min_count=5000))
 
 
 def test_hidden_links_are_links_of_the_past(shop):
     whole = LOOSE.graph(shop)
-    task = lk.hidden(shop, LOOSE, share=0.3, seed=1)
+    task = link_tasks.hidden(shop, LOOSE, share=0.3, seed=1)
     hidden = int(task.appears.sum())
     assert task.graph.n_links + hidden == pytest.approx(whole.n_links, abs=5)  # but for rare items
     assert (whole.weights.toarray()[task.i, task.j] > 0).sum() == hidden
-    again = lk.hidden(shop, LOOSE, share=0.3, seed=1)
+    again = link_tasks.hidden(shop, LOOSE, share=0.3, seed=1)
     assert np.array_equal(task.appears, again.appears)
     with pytest.raises(BadParameter, match="between 0 and 1"):
-        lk.hidden(shop, share=1.0)
+        link_tasks.hidden(shop, share=1.0)
 
 
 def test_sampled_negatives_and_random_hiding_flatter(shop, tasks):
-    scores = ls.neighbours(tasks.test)
-    whole = lk.judge(tasks.test, scores).mean()
+    scores = link_counting.neighbours(tasks.test)
+    whole = link_tasks.judge(tasks.test, scores).mean()
     sampled = tasks.test.sampled(1, seed=3)
     assert sampled.appears.sum() * 2 == len(sampled.i)
-    assert lk.judge(sampled, scores).mean() > 10 * whole
-    task = lk.hidden(tasks.test.past, LOOSE)
-    assert lk.judge(task, ls.neighbours(task)).mean() > 3 * whole
+    assert link_tasks.judge(sampled, scores).mean() > 10 * whole
+    task = link_tasks.hidden(tasks.test.past, LOOSE)
+    assert link_tasks.judge(task, link_counting.neighbours(task)).mean() > 3 * whole
     # the baskets still hold what was hidden: their counts tell the answer
     assert (
-        lk.judge(task, ls.own_counts(task, "lift")).mean()
-        > 20 * lk.judge(tasks.test, ls.own_counts(tasks.test, "lift")).mean()
+        link_tasks.judge(task, link_counting.own_counts(task, "lift")).mean()
+        > 20 * link_tasks.judge(tasks.test, link_counting.own_counts(tasks.test, "lift")).mean()
     )
     with pytest.raises(BadParameter, match="at least 1 negative"):
         tasks.test.sampled(0)
@@ -106,7 +105,7 @@ def test_places_by_hand():
     scores = np.zeros((4, 4))
     for (a, b), value in {(0, 2): 4, (0, 3): 2, (1, 2): 3, (1, 3): 2, (2, 3): 1}.items():
         scores[a, b] = 2 * value  # the mean of both directions counts
-    found = lk.judge(task, scores, "hand")
+    found = link_tasks.judge(task, scores, "hand")
     assert found.rank.tolist() == [3.5, 2.0]
     assert found.precision.tolist() == [2 / 4, 1 / 2]
     assert found.above.tolist() == [1 - 1.5 / 3, 1 - 1 / 3]
@@ -126,34 +125,37 @@ def test_the_measures_are_those_of_scikit_learn(seed: int, levels: int):
     base = task_of(9, [(0, 1), (1, 2)], [(3, 4)])
     appears = rng.random(len(base.i)) < 0.3
     appears[:2] = True, False
-    task = lk.LinkTask(base.past, base.graph, base.i, base.j, appears)
+    task = link_tasks.LinkTask(base.past, base.graph, base.i, base.j, appears)
     scores = rng.integers(levels, size=(9, 9)).astype(float)
-    found, told = lk.judge(task, scores), scores[task.i, task.j] + scores[task.j, task.i]
+    found, told = link_tasks.judge(task, scores), scores[task.i, task.j] + scores[task.j, task.i]
     assert found.mean() == pytest.approx(average_precision_score(appears, told))
     assert found.mean("auroc") == pytest.approx(roc_auc_score(appears, told))
 
 
 def test_hits_look_at_the_lists_of_both_items(monkeypatch):
-    monkeypatch.setattr(lk, "CUTOFF", 1)
+    monkeypatch.setattr(link_tasks, "CUTOFF", 1)
     task = task_of(4, [(0, 1)], [(0, 2), (2, 3)])
     scores = np.zeros((4, 4))
     for (a, b), value in {(0, 2): 4, (0, 3): 2, (1, 2): 5, (1, 3): 2, (2, 3): 3}.items():
         scores[a, b] = value
     # (0, 2) is first for 0, not for 2; (2, 3) is first for 3, not for 2
-    assert lk.judge(task, scores).hit.tolist() == [0.5, 0.5]
+    assert link_tasks.judge(task, scores).hit.tolist() == [0.5, 0.5]
     # all alike: one place for two candidates of 0 and of 1, or three candidates of 2 and of 3
-    assert lk.judge(task, np.ones((4, 4))).hit.tolist() == [pytest.approx((1 / 2 + 1 / 3) / 2), pytest.approx(1 / 3)]
+    assert link_tasks.judge(task, np.ones((4, 4))).hit.tolist() == [
+        pytest.approx((1 / 2 + 1 / 3) / 2),
+        pytest.approx(1 / 3),
+    ]
 
 
 def test_scores_that_cannot_be_ranked_are_refused(tasks):
     with pytest.raises(BadParameter, match=r"\(210, 210\)"):
-        lk.judge(tasks.test, np.zeros((3, 3)))
+        link_tasks.judge(tasks.test, np.zeros((3, 3)))
     with pytest.raises(BadParameter, match="no finite score"):
-        lk.judge(tasks.test, np.full((210, 210), np.nan))
+        link_tasks.judge(tasks.test, np.full((210, 210), np.nan))
 
 
 def test_a_constant_score_gets_what_chance_gets(tasks):
-    found = lk.judge(tasks.test, np.ones((210, 210)))
+    found = link_tasks.judge(tasks.test, np.ones((210, 210)))
     assert found.mean() == pytest.approx(tasks.test.appears.mean())
     assert found.mean("auroc") == pytest.approx(0.5)
 
@@ -162,46 +164,49 @@ def test_intervals_know_that_links_of_one_item_hang_together():
     star = task_of(30, [(28, 29)], [(0, item) for item in range(1, 13)])
     apart = task_of(30, [(28, 29)], [(2 * pair, 2 * pair + 1) for pair in range(12)])
     values = np.linspace(0, 1, 12)
-    low, high = lk.interval(star, values)
+    low, high = link_tasks.interval(star, values)
     assert low < values.mean() < high
-    assert lk.interval(star, values) == (low, high)
-    assert lk.interval(apart, values, seed=1) != (low, high)
-    assert lk.interval(apart, np.ones(12)) == (1.0, 1.0)
+    assert link_tasks.interval(star, values) == (low, high)
+    assert link_tasks.interval(apart, values, seed=1) != (low, high)
+    assert link_tasks.interval(apart, np.ones(12)) == (1.0, 1.0)
     with pytest.raises(BadParameter, match="interval"):
-        lk.interval(star, values, level=1.0)
+        link_tasks.interval(star, values, level=1.0)
 
 
 def test_comparisons_are_paired(tasks):
     task = tasks.test
-    good, bad = lk.judge(task, ls.neighbours(task), "graph"), lk.judge(task, ls.popularity(task), "sales")
-    gain = lk.compare(good, bad)
+    good, bad = (
+        link_tasks.judge(task, link_counting.neighbours(task), "graph"),
+        link_tasks.judge(task, link_counting.popularity(task), "sales"),
+    )
+    gain = link_tasks.compare(good, bad)
     assert gain.gain == pytest.approx(good.mean() - bad.mean())
     assert gain.low < gain.gain < gain.high
-    assert lk.compare(good, good)[3:6] == (0, 0, 0)
-    table = lk.results([bad, good], resamples=50)
+    assert link_tasks.compare(good, good)[3:6] == (0, 0, 0)
+    table = link_tasks.results([bad, good], resamples=50)
     assert table["method"].tolist() == ["graph", "sales"]
     assert (table["low"] <= table["average_precision"]).all()
     with pytest.raises(BadParameter, match="different pairs"):
-        lk.compare(good, lk.judge(tasks.validation, np.ones((210, 210))))
+        link_tasks.compare(good, link_tasks.judge(tasks.validation, np.ones((210, 210))))
 
 
 def test_buckets_rank_their_own_pairs(tasks):
     task = tasks.test
-    scores = {"graph": ls.neighbours(task), "sales": ls.popularity(task)}
-    table = lk.by_support(task, scores, "sales", edges=[200, 400], resamples=50)
+    scores = {"graph": link_counting.neighbours(task), "sales": link_counting.popularity(task)}
+    table = link_tasks.by_support(task, scores, "sales", edges=[200, 400], resamples=50)
     assert table["bucket"].unique().tolist() == ["0 to 199", "200 to 399", "400 and more"]
     once = table[table["method"] == "graph"]
     assert once["positives"].sum() == task.appears.sum()
     assert once["candidates"].sum() == len(task.i)
     rare = task.rarer < 200
-    assert once["value"].iloc[0] == pytest.approx(lk.judge(task.take(rare), scores["graph"]).mean())
+    assert once["value"].iloc[0] == pytest.approx(link_tasks.judge(task.take(rare), scores["graph"]).mean())
     assert (table.loc[table["method"] == "sales", "gain"] == 0).all()
-    thirds = lk.by_support(task, scores, "sales", resamples=10)
+    thirds = link_tasks.by_support(task, scores, "sales", resamples=10)
     assert thirds.groupby("bucket")["positives"].first().between(8, 16).all()
-    met = lk.by_support(task, scores, "sales", of=task.counts[task.i, task.j], edges=[1, 10], resamples=10)
+    met = link_tasks.by_support(task, scores, "sales", of=task.counts[task.i, task.j], edges=[1, 10], resamples=10)
     assert met["bucket"].unique().tolist() == ["1 to 9", "10 and more"]  # no pair that never met became a link
     with pytest.raises(UnknownName, match="method"):
-        lk.by_support(task, scores, "luck")
+        link_tasks.by_support(task, scores, "luck")
 
 
 # --- the scores ------------------------------------------------------------------------------------------------------
@@ -220,43 +225,43 @@ def test_neighbours_are_those_of_networkx():
         "adamic-adar": nx.adamic_adar_index,
         "allocation": nx.resource_allocation_index,
     }.items():
-        scores = ls.neighbours(task, by)
+        scores = link_counting.neighbours(task, by)
         for a, b, value in peer(network, linked):
             assert scores[a, b] == pytest.approx(value), by
-    assert ls.neighbours(task, "common")[0, 1] == 2
-    assert ls.attachment(task)[0, 1] == 9
+    assert link_counting.neighbours(task, "common")[0, 1] == 2
+    assert link_counting.attachment(task)[0, 1] == 9
     with pytest.raises(UnknownName, match="neighbours"):
-        ls.neighbours(task, "friends")
+        link_counting.neighbours(task, "friends")
 
 
 def test_weighted_neighbours_count_the_product():
     task = task_of(4, [(0, 1), (1, 2)], [(0, 2)])
     i, j = np.array([[0], [2]], dtype=np.int32).repeat(2, axis=1)  # the judge is not asked here
-    task = lk.LinkTask(task.past, ItemGraph(task.graph.weights * 3), i, j, np.array([True, False]))
-    assert ls.neighbours(task, "common")[0, 2] == 1
-    assert ls.neighbours(task, "common", weighted=True)[0, 2] == 9
+    task = link_tasks.LinkTask(task.past, ItemGraph(task.graph.weights * 3), i, j, np.array([True, False]))
+    assert link_counting.neighbours(task, "common")[0, 2] == 1
+    assert link_counting.neighbours(task, "common", weighted=True)[0, 2] == 9
 
 
 def test_katz_by_paths():
     task = task_of(5, SQUARE, [(0, 1)])
     links = task.graph.weights.toarray()
     factor = 0.4 / np.linalg.eigvalsh(links).max()
-    two = ls.katz(task, 0.4, 2)
+    two = link_counting.katz(task, 0.4, 2)
     assert two[0, 1] == pytest.approx(2 * factor**2)
     assert two[0, 4] == pytest.approx(factor**2)
-    assert np.allclose(ls.katz(task, 0.4), ls.katz(task, 0.4, 60))
+    assert np.allclose(link_counting.katz(task, 0.4), link_counting.katz(task, 0.4, 60))
     with pytest.raises(BadParameter, match="Katz"):
-        ls.katz(task, 1.0)
+        link_counting.katz(task, 1.0)
 
 
 def test_own_counts_by_hand(tasks):
     task = task_of(4, [(0, 1)] * 3, [(0, 2)])
-    assert ls.own_counts(task, "count")[0, 1] == 3
+    assert link_counting.own_counts(task, "count")[0, 1] == 3
     # 7 baskets, 4 with each: 3 together where 16/7 are expected
-    assert ls.own_counts(task, "lift", 2.0)[0, 1] == pytest.approx((3 + 2) / (16 / 7 + 2))
-    assert ls.own_counts(task, "lift", 0.0)[0, 2] == 0
+    assert link_counting.own_counts(task, "lift", 2.0)[0, 1] == pytest.approx((3 + 2) / (16 / 7 + 2))
+    assert link_counting.own_counts(task, "lift", 0.0)[0, 2] == 0
     task = tasks.test
-    n, found = task.matrix.shape[0], ls.own_counts(task)
+    n, found = task.matrix.shape[0], link_counting.own_counts(task)
     for a, b in ((0, 5), (3, 90), (20, 21)):
         both, x, y = task.counts[a, b], task.support[a], task.support[b]
         cells = [[both, x - both], [y - both, n - x - y + both]]
@@ -264,14 +269,14 @@ def test_own_counts_by_hand(tasks):
         assert abs(found[a, b]) == pytest.approx(peer)
         assert (found[a, b] > 0) == (both * n > x * y)
     with pytest.raises(UnknownName, match="own counts"):
-        ls.own_counts(task, "luck")
+        link_counting.own_counts(task, "luck")
 
 
 def test_all_dimensions_give_the_matrix_back():
     task = task_of(6, SQUARE, [(0, 1)])
     # (0, 2): 11 baskets, 3 with 0, 3 with 2, one with both
     level = np.log(11 / 9)
-    squared = ls.vectors(task, 5, power=1.0)  # U S² Uᵀ is the square of the symmetric matrix
+    squared = link_counting.vectors(task, 5, power=1.0)  # U S² Uᵀ is the square of the symmetric matrix
     matrix = np.zeros((6, 6))
     for a, b in SQUARE:
         matrix[a, b] = matrix[b, a] = max(np.log(11 / (task.support[a] * task.support[b])), 0)
@@ -291,23 +296,23 @@ def test_vectors_and_factors_see_groups_of_products():
     graph = together(past, "ppmi", min_count=5)
     free = np.argwhere(np.triu(graph.weights.toarray() == 0, 1))
     i, j = free.T.astype(np.int32)
-    task = lk.LinkTask(past, graph, i, j, np.isin(i * 12 + j, [5, 6 * 12 + 11]))
+    task = link_tasks.LinkTask(past, graph, i, j, np.isin(i * 12 + j, [5, 6 * 12 + 11]))
     told = {
-        "vectors": ls.vectors(task, 2, cosine=True),
-        "factors": ls.factors(task, 2),
-        "walks": ls.page_rank(task),
-        "Katz": ls.katz(task),
+        "vectors": link_counting.vectors(task, 2, cosine=True),
+        "factors": link_counting.factors(task, 2),
+        "walks": link_counting.page_rank(task),
+        "Katz": link_counting.katz(task),
     }
     for name, scores in told.items():
-        assert lk.judge(task, scores, name).mean() == 1.0, name
-    assert lk.judge(task, ls.own_counts(task, "count")).mean() < 0.2  # a pair that never met
-    assert np.array_equal(ls.vectors(task, 2, seed=4), ls.vectors(task, 2, seed=4))
+        assert link_tasks.judge(task, scores, name).mean() == 1.0, name
+    assert link_tasks.judge(task, link_counting.own_counts(task, "count")).mean() < 0.2  # a pair that never met
+    assert np.array_equal(link_counting.vectors(task, 2, seed=4), link_counting.vectors(task, 2, seed=4))
     with pytest.raises(UnknownName, match="factors"):
-        ls.factors(task, by="luck")
+        link_counting.factors(task, by="luck")
 
 
 def test_the_shift_forgets_weak_pairs(tasks):
-    plain, shifted = (ls.vectors(tasks.test, 209, shift, power=1.0) for shift in (1.0, 3.0))
+    plain, shifted = (link_counting.vectors(tasks.test, 209, shift, power=1.0) for shift in (1.0, 3.0))
     # the diagonal of the squared matrix sums up an item's squared weights: each is smaller, or gone
     assert (shifted.diagonal() <= plain.diagonal() + 1e-9).all()
     strong = tasks.test.counts > 3 * tasks.test.expected
@@ -319,44 +324,46 @@ def test_the_shift_forgets_weak_pairs(tasks):
 
 
 def test_every_method_scores_every_pair(tasks):
-    for name, method in ls.METHODS.items():
+    for name, method in link_counting.METHODS.items():
         first = {setting: values[0] for setting, values in method.grid.items()}
         scores = method.score(tasks.test, **first)
-        assert lk.judge(tasks.test, scores, name).mean() > tasks.test.appears.mean() / 2, name
+        assert link_tasks.judge(tasks.test, scores, name).mean() > tasks.test.appears.mean() / 2, name
 
 
 def test_the_best_settings_on_validation_are_chosen(tasks):
-    chosen = ls.choose("own lift", tasks.validation, {"by": ("lift",), "worth": (0.5, 10.0, 50.0)})
+    chosen = link_counting.choose("own lift", tasks.validation, {"by": ("lift",), "worth": (0.5, 10.0, 50.0)})
     assert chosen.value == chosen.tries["value"].max()
     assert len(chosen.tries) == 3
     best = chosen.tries.loc[chosen.tries["value"].idxmax(), "worth"]
     assert chosen.settings == {"by": "lift", "worth": best}
-    assert np.array_equal(chosen.scores(tasks.test), ls.own_counts(tasks.test, "lift", best))
-    assert ls.choose("popularity", tasks.validation).settings == {}
+    assert np.array_equal(chosen.scores(tasks.test), link_counting.own_counts(tasks.test, "lift", best))
+    assert link_counting.choose("popularity", tasks.validation).settings == {}
     with pytest.raises(UnknownName, match="link prediction"):
-        ls.choose("oracle", tasks.validation)
+        link_counting.choose("oracle", tasks.validation)
 
 
 def test_joined_scores_weigh_what_helps(tasks):
     rng = np.random.default_rng(0)
 
-    def oracle(task: lk.LinkTask) -> np.ndarray:
+    def oracle(task: link_tasks.LinkTask) -> np.ndarray:
         scores = rng.random((210, 210))
         scores[task.i, task.j] += 0.8 * task.appears
         return scores
 
     told = [{"oracle": oracle(task), "noise": rng.random((210, 210))} for task in tasks]
-    scores, weights = ls.joined(tasks.validation, told[0], tasks.test, told[1])
+    scores, weights = link_counting.joined(tasks.validation, told[0], tasks.test, told[1])
     assert weights["oracle"] > 5 * abs(weights["noise"])
-    assert lk.judge(tasks.test, scores).mean() > 0.8 * lk.judge(tasks.test, told[1]["oracle"]).mean()
+    assert link_tasks.judge(tasks.test, scores).mean() > 0.8 * link_tasks.judge(tasks.test, told[1]["oracle"]).mean()
     with pytest.raises(BadParameter, match="same methods"):
-        ls.joined(tasks.validation, told[0], tasks.test, {"oracle": told[1]["oracle"]})
+        link_counting.joined(tasks.validation, told[0], tasks.test, {"oracle": told[1]["oracle"]})
 
 
 def test_the_graph_adds_to_the_pairs_own_counts(tasks):
     """What lesson 08 says of the shop: pairs of one purpose share neighbours before they are together often enough."""
-    told, scores = ({"own": ls.own_counts(t, "lift", 50.0), "graph": ls.neighbours(t)} for t in tasks)
-    both, weights = ls.joined(tasks.validation, told, tasks.test, scores)
+    told, scores = (
+        {"own": link_counting.own_counts(t, "lift", 50.0), "graph": link_counting.neighbours(t)} for t in tasks
+    )
+    both, weights = link_counting.joined(tasks.validation, told, tasks.test, scores)
     assert weights["graph"] > 0.2
-    own = lk.judge(tasks.test, scores["own"], "own")
-    assert lk.compare(lk.judge(tasks.test, both, "both"), own).low > 0
+    own = link_tasks.judge(tasks.test, scores["own"], "own")
+    assert link_tasks.compare(link_tasks.judge(tasks.test, both, "both"), own).low > 0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from sklearn import metrics
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
-from llmarm_tutorial.figures import classify as plots_classify
+from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.labels.scores import METRICS, ClassScores, choose_threshold, compare
 from llmarm_tutorial.labels.tasks import Labelled
 
@@ -185,19 +185,19 @@ def test_figures_show_what_they_are_given():
     rng = np.random.default_rng(0)
     binary = two(rng.integers(2, size=60).tolist(), rng.random(60).tolist())
     several = ClassScores("three", labelled(rng.integers(3, size=60).tolist(), 3), rng.dirichlet(np.ones(3), 60))
-    figure = plots_classify.reports(binary, 0.4)
+    figure = classify_figures.reports(binary, 0.4)
     assert f"AUROC {binary.value('AUROC'):.3f}" in figure.axes[1].get_title()
-    assert [line.get_label() for line in plots_classify.reports(several).axes[1].get_lines()[:3]] == ["a", "b", "c"]
+    assert [line.get_label() for line in classify_figures.reports(several).axes[1].get_lines()[:3]] == ["a", "b", "c"]
     variants = pd.DataFrame(
         {"variant": list("wxyz"), "parameters": [10, 10, 10, 1000], "value": [0.5, 0.501, 0.4, 0.6]}
     )
     variants = variants.assign(low=variants["value"] - 0.02, high=variants["value"] + 0.02)
-    axis = plots_classify.pareto(variants, "AUROC", {"counting": 0.55}).axes[0]
+    axis = classify_figures.pareto(variants, "AUROC", {"counting": 0.55}).axes[0]
     boxes = [text.get_window_extent() for text in axis.texts if text.get_text() in "wxyz"]
     assert len(boxes) == 4
     assert not any(a.overlaps(b) for number, a in enumerate(boxes) for b in boxes[:number])
     curve = pd.DataFrame({"system": ["a"] * 4, "labels": [10, 10, 100, 100], "value": [0.1, 0.3, 0.4, 0.6]})
-    line = plots_classify.efficiency(curve, "AUROC").axes[0].get_lines()[0]
+    line = classify_figures.efficiency(curve, "AUROC").axes[0].get_lines()[0]
     assert line.get_ydata().tolist() == pytest.approx([0.2, 0.5])
     tried = pd.DataFrame({"setting": ["cosine", "linear"], "value": [0.1, 0.2], "chosen": [False, True]})
-    assert isinstance(plots_classify.advice({"schedule": tried}, "log loss"), Figure)
+    assert isinstance(classify_figures.advice({"schedule": tried}, "log loss"), Figure)

@@ -9,22 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.features import VISITS, pair_counting
-from llmarm_tutorial.labels.scores import ClassScores
-from llmarm_tutorial.labels.tasks import (
-    PARTS,
-    Labelled,
+from llmarm_tutorial.labels.make_tasks import (
     customer_segments,
     holding_rules,
     returning_customers,
     same_category_pairs,
     together_pairs,
 )
+from llmarm_tutorial.labels.scores import ClassScores
+from llmarm_tutorial.labels.tasks import PARTS, Labelled
 
 
 def task(labels: list[int], part: list[int], counts: np.ndarray | None = None, **changes) -> Labelled:
@@ -311,7 +310,7 @@ def test_counting_takes_bags_and_refuses_what_it_cannot_learn_from():
 
 
 def test_online_retail_is_neither_trivial_nor_hopeless_for_counting(real_data):
-    retail = catalog.load("online-retail").split_by_time(0.15, 0.15)
+    retail = loading.load("online-retail").split_by_time(0.15, 0.15)
     found = together_pairs(retail.train, retail.test, pairs=6000)
     test = found.of("test")
     told = LogisticOnCounts(strengths=(0.1,)).fit(found).scores(test)

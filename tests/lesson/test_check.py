@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 from llmarm_tutorial.errors import DataError, LlmarmError, UnknownName
 from llmarm_tutorial.lesson import check
-from llmarm_tutorial.lesson.check import Exercise, WrongAnswer
+from llmarm_tutorial.lesson.answers import Exercise, WrongAnswer
 
 SUM = Exercise(
     "98.1",

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
 from llmarm_tutorial.mining.itemsets import count_itemsets, min_count, pack_columns, pair_counts, slices
@@ -354,7 +354,7 @@ ALL_CLOSED_MAXIMAL = {
 
 @pytest.mark.parametrize(("name", "support"), ALL_CLOSED_MAXIMAL)
 def test_counts_that_two_independent_libraries_agree_on(real_data, name, support):
-    found = mine(catalog.load(name), support)
+    found = mine(loading.load(name), support)
     everything, closed, maximal = ALL_CLOSED_MAXIMAL[name, support]
     assert len(found) == everything
     if closed is not None:
@@ -364,5 +364,5 @@ def test_counts_that_two_independent_libraries_agree_on(real_data, name, support
 
 
 def test_eclat_and_fpgrowth_agree_on_groceries(real_data):
-    groceries = catalog.load("groceries")
+    groceries = loading.load("groceries")
     assert mine(groceries, 0.002) == mine(groceries, 0.002, miner="mlxtend-fpgrowth")

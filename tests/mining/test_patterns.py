@@ -10,15 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmarm_tutorial.data import loading as catalog
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.mining import rule_checks, sequence_rules
 from llmarm_tutorial.mining.patterns import from_sequences, mine_sequences, prefixspan
 from llmarm_tutorial.mining.rules import COLUMNS
-from llmarm_tutorial.mining.sequence_rules import TESTS, follow_rules, from_patterns, recommender
+from llmarm_tutorial.mining.sequence_rules import TESTS, follow_rules, from_patterns
+from llmarm_tutorial.recommend.by_rules import recommender
 
 FOUR = ["abcb", "acb", "bac", "cab"]  # four customers, one item a visit
 
@@ -280,7 +281,7 @@ def test_nothing_frequent_is_an_empty_result():
 
 @pytest.mark.parametrize(("support", "by_length"), [(0.2, [129, 28]), (0.1, [498, 2175, 47])])
 def test_movielens_as_published(real_data, support, by_length):
-    data = catalog.load("movielens-1m").filter_items(5)
+    data = loading.load("movielens-1m").filter_items(5)
     assert mine_sequences(data, support, max_length=3).by_length() == by_length
 
 
@@ -419,7 +420,7 @@ def test_a_taste_for_both_is_no_evidence():
 
 
 def test_the_planted_counts_of_the_shop_are_found_again(shop):
-    planted = corner_shop.planted_rules("sequential")
+    planted = simulate.planted_rules("sequential")
     found = rules_as_dict(follow_rules(shop, 3, 1), "count", "confidence", "lift")
     for rule in planted.itertuples():
         count, confidence, lift = found[tuple(rule.antecedent), tuple(rule.consequent)]
@@ -429,7 +430,7 @@ def test_the_planted_counts_of_the_shop_are_found_again(shop):
 
 
 def test_the_planted_sequential_rules_come_first_where_baskets_show_none(shop):
-    planted = corner_shop.planted_rules("sequential")
+    planted = simulate.planted_rules("sequential")
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
     ranked = rule_checks.rank(follow_rules(shop, 3, 2), "p_value")
     curve = rule_checks.against_truth(ranked, truth, directed=True)
@@ -480,7 +481,7 @@ def test_lift_by_gap_by_hand():
 
 
 def test_what_is_planted_stands_on_one_side_of_zero(shop):
-    rule = corner_shop.planted_rules("sequential").iloc[0]
+    rule = simulate.planted_rules("sequential").iloc[0]
     pair = (min(rule["antecedent"]), min(rule["consequent"]))
     lift = sequence_rules.lift_by_gap(shop, [pair]).set_index("gap")["lift"]
     assert lift[1] > 4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mlxtend.frequent_patterns import association_rules
 from scipy import sparse, stats
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining import rules as rules_module
@@ -20,16 +20,13 @@ from llmarm_tutorial.mining.miners import mine
 from llmarm_tutorial.mining.rule_checks import (
     against_truth,
     average_precision,
-    fisher_greater,
-    lift_within,
-    pair_tests,
     rank,
     recount,
     select,
-    significance,
     without_redundant,
 )
 from llmarm_tutorial.mining.rules import COLUMNS, MEASURES, from_itemsets, mine_rules, pair_rules, readable
+from llmarm_tutorial.mining.significance import fisher_greater, lift_within, pair_tests, significance
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
 
@@ -190,7 +187,7 @@ def test_rules_need_all_subsets():
 
 @pytest.fixture
 def groceries(real_data):
-    return catalog.load("groceries")
+    return loading.load("groceries")
 
 
 def test_published_rules_of_groceries(groceries):

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.decomposition import TruncatedSVD
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.models import compress, item_model
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.compress import (
@@ -28,7 +28,8 @@ from llmarm_tutorial.models.compress import (
     size,
     zeroed,
 )
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 40

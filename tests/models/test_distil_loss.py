@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.models import distil_loss as soft_loss
+from llmarm_tutorial.models import distil_loss
 from llmarm_tutorial.models.distil_loss import Mix, distillation_loss
 from llmarm_tutorial.models.loss import cross_entropy
 
@@ -41,7 +41,7 @@ def fused(hidden, table, bias, targets, of_teacher, mix: Mix) -> torch.Tensor:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
 @pytest.mark.parametrize("soft", [0.0, 0.3, 1.0])
 def test_loss_and_gradients_are_those_of_the_definition(soft, temperature, direction, monkeypatch):
-    monkeypatch.setattr(soft_loss, "BLOCK_SCORES", 64 * 31)  # three blocks
+    monkeypatch.setattr(distil_loss, "BLOCK_SCORES", 64 * 31)  # three blocks
     mix = Mix(soft, temperature, direction)
     *learned, targets, of_teacher = drawn()
     exact = [part.double().requires_grad_() for part in learned]

@@ -15,14 +15,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Missing, RunError
-from llmarm_tutorial.evaluation.ranking import Histories, evaluate, next_item_task
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import next_item_task
 from llmarm_tutorial.models import export, item_model
-from llmarm_tutorial.models import serve as served
+from llmarm_tutorial.models import tokens as tokens_module
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, VISIT, ItemModel, ItemRecommender, item_config
-from llmarm_tutorial.models.serve import OnnxRecommender, Reading, tokens
+from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, VISIT, ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.serve import OnnxRecommender
+from llmarm_tutorial.models.tokens import Reading, tokens
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 300
@@ -67,7 +71,7 @@ def agreement(scores: np.ndarray, others: np.ndarray) -> float:
 
 
 def test_the_tokens_of_a_served_model_are_those_of_the_item_model():
-    named = (served.PAD, served.MASK, served.VISIT, served.FIRST_ITEM)
+    named = (tokens_module.PAD, tokens_module.MASK, tokens_module.VISIT, tokens_module.FIRST_ITEM)
     assert named == (item_model.PAD, item_model.MASK, item_model.VISIT, item_model.FIRST_ITEM)
 
 
@@ -105,7 +109,7 @@ def test_tokens_are_what_a_plain_loop_makes(cases, in_visit: int, max_length: in
         rows.append([*row[max(0, len(row) - room) :], *question] or [MASK])
     found, lasts = tokens(asked, Reading(N_ITEMS, max_length, masked, visits))
     assert [row[: last + 1].tolist() for row, last in zip(found, lasts, strict=True)] == rows
-    assert all((row[last + 1 :] == served.PAD).all() for row, last in zip(found, lasts, strict=True))
+    assert all((row[last + 1 :] == tokens_module.PAD).all() for row, last in zip(found, lasts, strict=True))
     assert found.shape[1] == max(map(len, rows))
 
 
@@ -230,7 +234,7 @@ def test_the_file_says_how_to_read_histories_and_nothing_of_this_machine(trained
 def test_serving_needs_no_pytorch(trained):
     code = (
         "import sys, numpy as np\n"
-        "from llmarm_tutorial.evaluation.ranking import Histories\n"
+        "from llmarm_tutorial.data.histories import Histories\n"
         "from llmarm_tutorial.models.serve import OnnxRecommender\n"
         f"scores = OnnxRecommender({str(trained[2])!r}).scores(Histories.from_lists([[1, 2], []]))\n"
         "print(scores.shape, 'torch' in sys.modules, 'transformers' in sys.modules)"
@@ -250,7 +254,7 @@ def test_what_is_no_file_of_ours_is_refused(tmp_path: Path, trained):
     file = onnx.load(trained[2])
     del file.metadata_props[:]
     onnx.save(file, foreign)
-    file.metadata_props.add(key=served.FORMAT, value="0")
+    file.metadata_props.add(key=tokens_module.FORMAT, value="0")
     onnx.save(file, older)
     for path in (wrong, foreign, older):
         with pytest.raises(DataError, match="write it anew"):

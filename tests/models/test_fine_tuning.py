@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, Missing, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.labels.tasks import Labelled
 from llmarm_tutorial.models.fine_tuning import (
     VARIANTS,

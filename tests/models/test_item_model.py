@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.evaluation.ranking import Histories
-from llmarm_tutorial.models import loss as item_loss
+from llmarm_tutorial.models import loss
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import (
     FIRST_ITEM,
@@ -21,13 +21,13 @@ from llmarm_tutorial.models.item_model import (
     PAD,
     VISIT,
     ItemModel,
-    ItemRecommender,
     build_tokenizer,
     item_config,
     load,
     mark_visits,
     save,
 )
+from llmarm_tutorial.models.recommender import ItemRecommender
 
 N_ITEMS = 11
 
@@ -68,15 +68,15 @@ def plain(hidden, table, bias, targets):
 
 @pytest.mark.parametrize(("n", "n_items"), [(1, 2), (64, 5), (65, 5), (200, 37)])
 def test_the_loss_and_its_gradient_are_those_of_torch(n: int, n_items: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(item_loss, "BLOCK_SCORES", 1)  # the smallest blocks: 64 rows
-    ours = loss_and_slopes(item_loss.cross_entropy, n=n, n_items=n_items)
+    monkeypatch.setattr(loss, "BLOCK_SCORES", 1)  # the smallest blocks: 64 rows
+    ours = loss_and_slopes(loss.cross_entropy, n=n, n_items=n_items)
     for mine, peers in zip(ours, loss_and_slopes(plain, n=n, n_items=n_items), strict=True):
         assert torch.allclose(mine, peers, atol=1e-6, rtol=1e-5)
 
 
 def test_half_precision_stays_close_and_keeps_the_table_in_full_precision():
     with torch.autocast("cpu", torch.bfloat16):
-        ours = loss_and_slopes(item_loss.cross_entropy, n=200, n_items=37)
+        ours = loss_and_slopes(loss.cross_entropy, n=200, n_items=37)
     for mine, peers in zip(ours, loss_and_slopes(plain, n=200, n_items=37), strict=True):
         assert mine.dtype == torch.float32
         assert (mine - peers).abs().max() < 0.03 * peers.abs().max()
@@ -84,12 +84,12 @@ def test_half_precision_stays_close_and_keeps_the_table_in_full_precision():
 
 def test_extreme_scores_neither_overflow_nor_lose_the_loss():
     hidden, table = torch.tensor([[1000.0]]), torch.tensor([[1.0], [-1.0]])
-    assert item_loss.cross_entropy(hidden, table, torch.zeros(2), torch.tensor([1])) == 2000
-    assert item_loss.cross_entropy(hidden, table, torch.zeros(2), torch.tensor([0])) == 0
+    assert loss.cross_entropy(hidden, table, torch.zeros(2), torch.tensor([1])) == 2000
+    assert loss.cross_entropy(hidden, table, torch.zeros(2), torch.tensor([0])) == 0
 
 
 def test_without_targets_the_loss_is_zero():
-    assert item_loss.cross_entropy(torch.zeros(0, 3), torch.zeros(5, 3), torch.zeros(5), torch.zeros(0).long()) == 0
+    assert loss.cross_entropy(torch.zeros(0, 3), torch.zeros(5, 3), torch.zeros(5), torch.zeros(0).long()) == 0
 
 
 def test_an_untrained_model_is_as_uncertain_as_chance():

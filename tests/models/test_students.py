@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.compress import prune
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.students import from_layers, narrowed
 from llmarm_tutorial.models.training import Settings, train
 

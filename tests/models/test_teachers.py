@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.distil_loss import Mix
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.teachers import (
     CountingTeacher,
     JointTeacher,
@@ -20,7 +21,7 @@ from llmarm_tutorial.models.teachers import (
     fidelity,
 )
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.blend import log_shares
 
 N_ITEMS = 10
@@ -63,7 +64,7 @@ def test_a_model_says_what_it_says_as_a_recommender():
 
 def test_counting_says_what_it_says_as_a_recommender():
     known = Histories.from_lists(SEQUENCES)
-    rules = baselines.make("sr").fit(known, N_ITEMS)
+    rules = tuning.make("sr").fit(known, N_ITEMS)
     batch = first_batch(batches_of())
     said = CountingTeacher(rules).reads(batch)(2, 7, 2.0)
     expected = torch.from_numpy(log_shares(rules.scores(prefixes(batch))[2:7]) / 2).log_softmax(1)
@@ -146,7 +147,7 @@ def test_hidden_states_are_matched_through_a_map():
 
 
 def test_a_student_without_a_teacher_of_states_matches_nothing():
-    rules = baselines.make("popularity").fit(Histories.from_lists(SEQUENCES), N_ITEMS)
+    rules = tuning.make("popularity").fit(Histories.from_lists(SEQUENCES), N_ITEMS)
     with pytest.raises(BadParameter, match="needs an item model as teacher"):
         Student(model_of(), CountingTeacher(rules), matching=0.1)
 

@@ -11,11 +11,13 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories
+from llmarm_tutorial.models import item_model
 from llmarm_tutorial.models import texts as text
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "oat", "drink", "milk", "chocolate", "soap"]
 needs_minilm = pytest.mark.skipif(
@@ -180,7 +182,7 @@ def test_minilm_knows_what_is_alike():
 
 @needs_minilm
 def test_minilm_finds_relatives_in_the_shop():
-    items = catalog.load("shop").items
+    items = loading.load("shop").items
     names = items["name"].to_list()
     vectors = text.SentenceText().vectors(text.item_texts(items))
     for new, old in (("Cold brew coffee", "Iced coffee"), ("Elderflower lemonade", "Lemonade")):
@@ -198,7 +200,7 @@ def test_new_rows_of_an_item_model_are_replaced_in_a_copy(tied: bool):
     model = ItemModel(item_config(4, hidden=4, max_length=5, tied=tied)).eval()
     new = np.array([False, True, False, False])
     table, bias = np.full((4, 4), 0.5), np.array([9.0, -1.0, 9.0, 9.0])
-    changed = text.with_new_items(model, new, table, bias)
+    changed = item_model.with_new_items(model, new, table, bias)
     histories = Histories.from_lists([[0, 2]])
     before, after = (ItemRecommender(m).scores(histories)[0] for m in (model, changed))
     np.testing.assert_allclose(after[~new], before[~new], atol=1e-6)
@@ -211,4 +213,4 @@ def test_new_rows_of_an_item_model_are_replaced_in_a_copy(tied: bool):
 def test_a_table_of_another_shape_is_refused():
     model = ItemModel(item_config(4, hidden=4))
     with pytest.raises(BadParameter, match=r"shape \(4, 4\)"):
-        text.with_new_items(model, np.ones(4, dtype=bool), np.ones((4, 3)), np.ones(4))
+        item_model.with_new_items(model, np.ones(4, dtype=bool), np.ones((4, 3)), np.ones(4))

@@ -16,11 +16,12 @@ import pandas as pd
 import pytest
 import torch
 
+from llmarm_tutorial.data import histories as histories_module
 from llmarm_tutorial.errors import BadParameter, RunError
-from llmarm_tutorial.evaluation import ranking
 from llmarm_tutorial.models import training
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, ItemRecommender, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 12
@@ -70,7 +71,7 @@ def run(model: ItemModel, settings: Settings = QUICK, **options) -> training.Tra
 def test_it_learns_who_follows_whom():
     model = fresh()
     done = run(model, replace(QUICK, epochs=25))
-    histories = ranking.Histories.from_lists([[start, (start + 1) % N_ITEMS] for start in range(N_ITEMS)])
+    histories = histories_module.Histories.from_lists([[start, (start + 1) % N_ITEMS] for start in range(N_ITEMS)])
     guessed = ItemRecommender(model).scores(histories).argmax(1)
     assert guessed.tolist() == [(start + 2) % N_ITEMS for start in range(N_ITEMS)]
     assert done.losses["loss"].iloc[-1] < 0.2 < 2 < done.losses["loss"].iloc[0]

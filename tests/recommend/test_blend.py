@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.recommend.blend import FLOOR, Blend, choose_weight
 
 

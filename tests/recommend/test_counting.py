@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate, next_item_task
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 from llmarm_tutorial.recommend.counting import (
-    BASELINES,
     AssociationRules,
     Ease,
     ItemNeighbours,
@@ -23,11 +24,10 @@ from llmarm_tutorial.recommend.counting import (
     PersonalPopularity,
     Popularity,
     SequentialRules,
-    make,
     recent,
     transitions,
-    tune,
 )
+from llmarm_tutorial.recommend.tuning import BASELINES, make, tune
 
 N = 6
 SMALL = [[0, 1, 2], [0, 1, 3], [0, 2], [1, 4, 1], [5]]
@@ -270,7 +270,7 @@ REFERENCE = {  # HR@10 and NDCG@10 on the test part, measured by an independent 
 
 def test_the_reference_numbers_of_movielens(real_data):
     """Fitted on train alone, users who have the item counted once, seen items left out."""
-    split = catalog.load("movielens-1m").filter_items(5).leave_one_out("event")
+    split = loading.load("movielens-1m").filter_items(5).leave_one_out("event")
     train, task = split.train.sequences(), next_item_task(split, "test")
     assert (len(task), task.n_items) == (6040, 3416)
     found = {}

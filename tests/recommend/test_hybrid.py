@@ -10,24 +10,23 @@ from hypothesis.extra import numpy as arrays
 from scipy.stats import rankdata
 from sklearn.linear_model import LogisticRegression
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.recommend.blend import FLOOR
-from llmarm_tutorial.recommend.hybrid import (
-    FEATURE_SETS,
+from llmarm_tutorial.recommend.experts import (
     LEAST,
-    Candidates,
     Combined,
     Expert,
     Panel,
-    choose,
-    fit,
     fused,
     log_chances,
     reciprocal_ranks,
     tied_places,
     z_scores,
 )
+from llmarm_tutorial.recommend.hybrid import FEATURE_SETS, Candidates, choose, fit
 
 TABLES = arrays.arrays(
     np.float32, st.tuples(st.integers(1, 4), st.integers(1, 6)), elements=st.integers(-3, 3).map(float)

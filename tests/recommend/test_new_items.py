@@ -11,11 +11,14 @@ from hypothesis.extra import numpy as arrays
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate, next_item_task
-from llmarm_tutorial.recommend import new_items as cold_start
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task, next_item_task
+from llmarm_tutorial.recommend import by_text, new_items
+from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Mixture, Only, Projected
 from llmarm_tutorial.recommend.counting import (
     AssociationRules,
     Ease,
@@ -24,7 +27,7 @@ from llmarm_tutorial.recommend.counting import (
     Popularity,
     SequentialRules,
 )
-from llmarm_tutorial.recommend.new_items import Borrowed, ContentNeighbours, Mixture, NewItems, Only, Projected
+from llmarm_tutorial.recommend.new_items import NewItems
 
 # user, basket, day, items; "n" and "m" are first sold in the last week
 BASKETS = [
@@ -52,7 +55,7 @@ def codes(row) -> list[int]:
 
 @pytest.fixture
 def cold() -> NewItems:
-    return cold_start.launched(made(), weeks=1)
+    return new_items.launched(made(), weeks=1)
 
 
 # --- who is asked what -----------------------------------------------------------------------------------------------
@@ -89,27 +92,27 @@ def test_what_cannot_be_asked_is_refused(cold: NewItems):
     with pytest.raises(BadParameter, match="'new', 'all' or 'basket', not 'old'"):
         cold.task("old")
     with pytest.raises(BadParameter, match="above 0"):
-        cold_start.launched(made(), weeks=0)
+        new_items.launched(made(), weeks=0)
     with pytest.raises(DataError, match="nothing comes before"):
-        cold_start.launched(made(), weeks=52)
+        new_items.launched(made(), weeks=52)
     with pytest.raises(DataError, match="no item was first bought"):
-        cold_start.launched(made([basket for basket in BASKETS if basket[2] < 20 or basket[1] == 32]), weeks=1 / 7)
+        new_items.launched(made([basket for basket in BASKETS if basket[2] < 20 or basket[1] == 32]), weeks=1 / 7)
     with pytest.raises(Lacks):
-        cold_start.launched(Transactions.from_baskets(["ab", "c"]), weeks=1)
+        new_items.launched(Transactions.from_baskets(["ab", "c"]), weeks=1)
 
 
 def test_nobody_known_who_buys_new_items_is_said():
-    strangers = cold_start.launched(made([*BASKETS[:2], *BASKETS[3:4], *BASKETS[5:]]), weeks=1)
+    strangers = new_items.launched(made([*BASKETS[:2], *BASKETS[3:4], *BASKETS[5:]]), weeks=1)
     with pytest.raises(DataError, match="for the first time"):
         strangers.task()
-    lonely = cold_start.launched(made([*BASKETS[:2], (1, 13, 30, "n")]), weeks=1)
+    lonely = new_items.launched(made([*BASKETS[:2], (1, 13, 30, "n")]), weeks=1)
     with pytest.raises(DataError, match="no basket holds old and new"):
         lonely.task("basket")
 
 
 def test_the_corner_shop_launches_its_six_planted_items():
-    data = catalog.load("shop")
-    cold = cold_start.launched(data, weeks=6)
+    data = loading.load("shop")
+    cold = new_items.launched(data, weeks=6)
     late = data.items["first_sold"] >= "2025-05-19"
     assert np.flatnonzero(cold.new).tolist() == np.flatnonzero(late).tolist()
     assert cold.new.sum() == 6
@@ -117,8 +120,8 @@ def test_the_corner_shop_launches_its_six_planted_items():
 
 @pytest.mark.parametrize("weeks", [None, 6.0])
 def test_hidden_items_are_nowhere_in_training(weeks: float | None):
-    data = catalog.load("shop")
-    cold = cold_start.hidden(data, 0.1, weeks=weeks, seed=3)
+    data = loading.load("shop")
+    cold = new_items.hidden(data, 0.1, weeks=weeks, seed=3)
     assert 15 <= cold.new.sum() <= 21
     assert not np.isin(cold.train.item_codes, np.flatnonzero(cold.new)).any()
     task = cold.task()
@@ -132,21 +135,21 @@ def test_hidden_items_are_nowhere_in_training(weeks: float | None):
         assert not set(data.items["item_id"][data.items["first_sold"] >= "2025-05-19"]) & set(
             cold.later.table["item_id"]
         ), "what was really launched is no part of the exercise"
-    other = cold_start.hidden(data, 0.1, weeks=weeks, seed=3)
+    other = new_items.hidden(data, 0.1, weeks=weeks, seed=3)
     np.testing.assert_array_equal(other.new, cold.new)
-    assert (cold_start.hidden(data, 0.1, weeks=weeks, seed=4).new != cold.new).any()
+    assert (new_items.hidden(data, 0.1, weeks=weeks, seed=4).new != cold.new).any()
 
 
 def test_a_share_out_of_range_is_refused():
     with pytest.raises(BadParameter, match="share of hidden items"):
-        cold_start.hidden(made(), 1.0)
+        new_items.hidden(made(), 1.0)
     with pytest.raises(BadParameter, match="share of newcomers"):
-        cold_start.newcomers(made(), 0.5)
+        new_items.newcomers(made(), 0.5)
 
 
 def test_newcomers_are_unknown_and_asked_for_their_second_basket():
-    data = catalog.load("shop")
-    train, validation, test = cold_start.newcomers(data, 0.2, seed=1)
+    data = loading.load("shop")
+    train, validation, test = new_items.newcomers(data, 0.2, seed=1)
     parts = [set(train.table["user_id"]), set(validation.users), set(test.users)]
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]
@@ -161,9 +164,9 @@ def test_newcomers_are_unknown_and_asked_for_their_second_basket():
 
 
 def test_one_basket_keeps_customers_of_one_basket():
-    split = catalog.load("shop").split_by_time(0.3, 0.3)
+    split = loading.load("shop").split_by_time(0.3, 0.3)
     task = next_item_task(split, "validation")
-    few = cold_start.one_basket(task)
+    few = new_items.one_basket(task)
     before = split.train.table.groupby("user_id")["basket_id"].nunique()
     assert (before[few.users] == 1).all()
     assert set(few.users) <= set(before.index[before == 1])
@@ -172,17 +175,17 @@ def test_one_basket_keeps_customers_of_one_basket():
     rich = Task(Histories(np.array([0, 1], dtype=np.int32), np.array([0, 2]), np.array([0, 1])),
                 task.targets[:1], np.array([1]), task.n_items, task.item_counts)  # fmt: skip
     with pytest.raises(DataError, match="for the first time"):
-        cold_start.one_basket(rich)
+        new_items.one_basket(rich)
 
 
 def test_partners_by_hand(cold: NewItems):
     """Later baskets: bcn, bm, an. Lift of n with a is 3/2, with b 3/4, with c 3/2, of m with b 3/2."""
-    task = cold_start.partners(cold, min_count=1, min_lift=1.2)
+    task = new_items.partners(cold, min_count=1, min_lift=1.2)
     assert task.users.tolist() == [M, N]
     assert [codes(task.targets[row]) for row in range(2)] == [[B], [A, C]]
     assert [task.histories.of(row).tolist() for row in range(2)] == [[M], [N]]
     with pytest.raises(DataError, match="ask for less"):
-        cold_start.partners(cold, min_count=2)
+        new_items.partners(cold, min_count=2)
 
 
 # --- vectors ---------------------------------------------------------------------------------------------------------
@@ -191,7 +194,7 @@ def test_partners_by_hand(cold: NewItems):
 def test_nearest_agrees_with_scikit_learn():
     vectors = np.random.default_rng(0).random((30, 4))
     among = np.arange(30) % 3 > 0
-    found = cold_start.nearest(vectors, among, 5)
+    found = by_text.nearest(vectors, among, 5)
     peer = NearestNeighbors(n_neighbors=6, metric="cosine").fit(vectors[among])
     distance, place = peer.kneighbors(vectors)
     for row in range(30):
@@ -204,19 +207,19 @@ def test_nearest_agrees_with_scikit_learn():
 
 def test_nearest_leaves_out_what_is_not_similar():
     vectors = np.array([[1.0, 0], [-1, 0], [0, 1], [1, 1]])
-    found = cold_start.nearest(vectors, np.array([True, True, True, False]), 10).toarray()
+    found = by_text.nearest(vectors, np.array([True, True, True, False]), 10).toarray()
     np.testing.assert_allclose(found, [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0.5**0.5, 0, 0.5**0.5, 0]])
 
 
 def test_of_equal_neighbours_the_first_are_kept():
-    found = cold_start.nearest(np.ones((5, 1)), np.ones(5, dtype=bool), 2)
+    found = by_text.nearest(np.ones((5, 1)), np.ones(5, dtype=bool), 2)
     assert [codes(found[row]) for row in range(5)] == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
 
 
 def test_nearest_refuses_what_does_not_fit():
     for vectors, neighbours in ((np.ones((3, 2)), 1), (np.ones((2, 2)), 0)):
         with pytest.raises(BadParameter, match="a vector per item"):
-            cold_start.nearest(vectors, np.ones(2, dtype=bool), neighbours)
+            by_text.nearest(vectors, np.ones(2, dtype=bool), neighbours)
 
 
 NUMBERS = st.floats(-3, 3, width=32)
@@ -230,7 +233,7 @@ NUMBERS = st.floats(-3, 3, width=32)
     ridge=st.floats(0.1, 100),
 )
 def test_a_projection_is_scikit_learns_ridge_regression(vectors, space, known, ridge):
-    found = cold_start.project(vectors, space, known, ridge=ridge)
+    found = by_text.project(vectors, space, known, ridge=ridge)
     np.testing.assert_array_equal(found[known], space[known])
     if not known.all():
         peer = Ridge(alpha=ridge).fit(vectors[known], space[known]).predict(vectors[~known])
@@ -240,17 +243,17 @@ def test_a_projection_is_scikit_learns_ridge_regression(vectors, space, known, r
 def test_single_precision_is_enough_for_a_projection():
     vectors = np.random.default_rng(0).random((300, 40))
     space, known = np.random.default_rng(1).random((300, 20)), np.arange(300) < 250
-    single = cold_start.project(vectors.astype(np.float32), space.astype(np.float32), known, ridge=0.1)
+    single = by_text.project(vectors.astype(np.float32), space.astype(np.float32), known, ridge=0.1)
     assert single.dtype == np.float32
-    np.testing.assert_allclose(single, cold_start.project(vectors, space, known, ridge=0.1), atol=1e-4)
+    np.testing.assert_allclose(single, by_text.project(vectors, space, known, ridge=0.1), atol=1e-4)
 
 
 def test_a_projection_refuses_what_does_not_fit():
     ones = np.ones((2, 2))
     with pytest.raises(BadParameter, match="above 0"):
-        cold_start.project(ones, ones, np.array([True, False]), ridge=0)
+        by_text.project(ones, ones, np.array([True, False]), ridge=0)
     with pytest.raises(BadParameter, match="a known item"):
-        cold_start.project(ones, ones, np.array([False, False]))
+        by_text.project(ones, ones, np.array([False, False]))
 
 
 # --- systems ---------------------------------------------------------------------------------------------------------
@@ -339,10 +342,10 @@ def test_a_mixture_weighs_shares():
 
 def test_partner_scores(cold: NewItems):
     asked = Histories.from_lists([[M], [N]])
-    alike = cold_start.partner_scores(VECTORS, cold)
+    alike = by_text.partner_scores(VECTORS, cold)
     np.testing.assert_allclose(alike.scores(asked), [[1, 0, 0, 0, 0, 0], [0, 0.6, 0.8, 0, 0, 0]], atol=1e-6)
     # m resembles a alone; of 5 training baskets ab, a, bc, ad, c: lift(a, b) = 5·1/(3·2), lift(a, d) = 5·1/(3·1)
-    lent = cold_start.partner_scores(VECTORS, cold, neighbours=1, min_count=1).scores(asked)
+    lent = by_text.partner_scores(VECTORS, cold, neighbours=1, min_count=1).scores(asked)
     np.testing.assert_allclose(lent[0], [0, 5 / 6, 0, 5 / 3, 0, 0], atol=1e-5)
 
 
@@ -350,20 +353,20 @@ def test_the_best_settings_are_chosen(cold: NewItems):
     # who bought a most goes for n afterwards, who bought b and c for m: the other way round than VECTORS has it
     wrong = ContentNeighbours(VECTORS, neighbours=2)
     right = ContentNeighbours(VECTORS[[A, B, C, D, N, M]], neighbours=2)
-    best, values = cold_start.choose([wrong, right, right], [cold, cold])
+    best, values = by_text.choose([wrong, right, right], [cold, cold])
     assert best is right
     assert values[1] == values[2] > values[0]
-    assert cold_start.choose([wrong], [cold], max_cases=1)[1] <= 1
+    assert by_text.choose([wrong], [cold], max_cases=1)[1] <= 1
     with pytest.raises(BadParameter, match="at least one to try"):
-        cold_start.choose([], [cold])
+        by_text.choose([], [cold])
     with pytest.raises(BadParameter, match="one validation"):
-        cold_start.choose([right], [])
+        by_text.choose([right], [])
 
 
 def test_knowing_the_planted_links_beats_chance_in_the_shop():
     """What vectors could at best give: new items at the very place of the old ones that they were made to go with."""
-    data = catalog.load("shop")
-    cold = cold_start.launched(data, weeks=6)
+    data = loading.load("shop")
+    cold = new_items.launched(data, weeks=6)
     ids = data.items["item_id"].to_list()
     vectors = np.eye(len(ids))
     for old, new in ((254, 255), (250, 257), (144, 244), (150, 160), (230, 256), (194, 173)):

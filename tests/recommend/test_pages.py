@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
-from llmarm_tutorial.figures import shop as plots_shelf
-from llmarm_tutorial.recommend import pages as shelf
+from llmarm_tutorial.evaluation import intervals
+from llmarm_tutorial.figures import shop as shop_figures
+from llmarm_tutorial.recommend import promotion, shelf
+from llmarm_tutorial.recommend.pages import judge_pages, links, partners, taken_along
 
 
 def baskets(*rows: str) -> sparse.csr_matrix:
@@ -28,7 +30,7 @@ def baskets(*rows: str) -> sparse.csr_matrix:
 
 def test_links_by_hand():
     matrix = baskets("110", "110", "100", "011", "001")
-    found = shelf.links(matrix, least=2, strength=5)
+    found = links(matrix, least=2, strength=5)
     assert found[["item", "partner", "together"]].to_numpy().tolist() == [[0, 1, 2], [1, 0, 2]]
     first = found.iloc[0]
     assert (first["baskets"], first["confidence"], first["share"]) == (3, 2 / 3, 3 / 5)
@@ -39,12 +41,12 @@ def test_links_by_hand():
 @pytest.mark.parametrize(("hits", "of"), [(0, 3), (1, 1), (7, 20), (490, 1000)])
 def test_the_lower_end_agrees_with_scipy(hits: int, of: int):
     wanted = stats.binomtest(hits, of).proportion_ci(0.9, method="wilson").low
-    assert shelf.wilson_low(np.array([hits]), np.array([of]), 0.9)[0] == pytest.approx(wanted, abs=1e-12)
+    assert intervals.wilson_low(np.array([hits]), np.array([of]), 0.9)[0] == pytest.approx(wanted, abs=1e-12)
 
 
 def test_few_baskets_pull_the_lower_end_down_and_the_best_partner_changes(shop):
-    found = shelf.links(shop.basket_matrix(), least=1)
-    by_lift, by_low = (shelf.partners(found, 11, 3, by) for by in ("lift", "lift_low"))
+    found = links(shop.basket_matrix(), least=1)
+    by_lift, by_low = (partners(found, 11, 3, by) for by in ("lift", "lift_low"))
     assert shop.labels("name")[11] == "Tortilla wraps"
     assert shop.labels("name")[by_low["partner"][0]] == "Guacamole"
     assert by_low["together"][0] > by_lift["together"][0] or by_low["partner"][0] == by_lift["partner"][0]
@@ -54,7 +56,7 @@ def test_few_baskets_pull_the_lower_end_down_and_the_best_partner_changes(shop):
 
 def test_what_later_baskets_take_along():
     later = baskets("1100", "1010", "1001", "0110", "0011")
-    row = shelf.taken_along(later, {0: [1, 2]}).iloc[0]
+    row = taken_along(later, {0: [1, 2]}).iloc[0]
     assert (row["baskets"], row["taken"]) == (3, 2)
     # each basket with item 0 holds one of three others; two shown: missed with chance C(2,2)/C(3,2) = 1/3
     assert row["chance"] == pytest.approx(3 * 2 / 3)
@@ -67,20 +69,20 @@ def test_chance_is_what_random_pages_take(seed: int, k: int):
     random = np.random.default_rng(seed)
     later = sparse.csr_matrix(random.random((12, 6)) < 0.4)
     pages = itertools.combinations(range(1, 6), k)
-    rows = [shelf.taken_along(later, {0: page}).iloc[0] for page in pages]
+    rows = [taken_along(later, {0: page}).iloc[0] for page in pages]
     assert np.mean([row["taken"] for row in rows]) == pytest.approx(rows[0]["chance"])
 
 
 @pytest.mark.parametrize("page", [[0, 1], [1, 1]])
 def test_a_page_shows_others_once(page: list[int]):
     with pytest.raises(BadParameter, match="other products"):
-        shelf.taken_along(baskets("11", "10"), {0: page})
+        taken_along(baskets("11", "10"), {0: page})
 
 
 def test_pages_are_judged_against_those_without_the_product():
     even = pd.DataFrame({"item": [0, 1], "baskets": [4, 4], "taken": [2, 2], "chance": [1, 1], "others": [0.25, 0.25]})
     uneven = pd.DataFrame({"item": [0, 1], "baskets": [3, 1], "taken": [3, 0], "chance": [1, 1], "others": [0.5, 0.1]})
-    judged = shelf.judge_pages({"even": even, "uneven": uneven}, resamples=200, seed=1).set_index("way")
+    judged = judge_pages({"even": even, "uneven": uneven}, resamples=200, seed=1).set_index("way")
     # all draws of two like pages are alike
     assert judged.loc["even"].tolist() == [0.5, 0.5, 0.5, 0.25, 2, 2, 2]
     # 3 of 4 baskets, against (3 · 0.5 + 1 · 0.1) / 4 of those without the product
@@ -95,19 +97,19 @@ def test_pages_of_different_products_are_not_compared():
     pages = pd.DataFrame({"item": [0], "baskets": [2], "taken": [1], "chance": [1.0], "others": [0.5]})
     for wrong in ({}, {"a": pages, "b": pages.assign(item=1)}, {"a": pages.assign(baskets=0)}):
         with pytest.raises(BadParameter, match="same products"):
-            shelf.judge_pages(wrong)
+            judge_pages(wrong)
     for settings_ in ({"resamples": 0}, {"level": 1.0}):
         with pytest.raises(BadParameter, match="resamples"):
-            shelf.judge_pages({"a": pages}, **settings_)
+            judge_pages({"a": pages}, **settings_)
 
 
 def test_wrong_settings_of_links_and_partners():
     matrix = baskets("11", "10")
     for wrong in ({"least": 0}, {"strength": -1}, {"level": 1.0}):
         with pytest.raises(BadParameter, match="Links need"):
-            shelf.links(matrix, **wrong)
+            links(matrix, **wrong)
     with pytest.raises(UnknownName, match="measure of partners"):
-        shelf.partners(shelf.links(matrix, least=1), 0, by="luck")
+        partners(links(matrix, least=1), 0, by="luck")
 
 
 # --- the shelf -------------------------------------------------------------------------------------------------------
@@ -195,7 +197,7 @@ def test_wrong_shelves():
 def test_naive_extra_sales_by_hand():
     a = np.repeat([True, False], [10, 90])
     b = np.concatenate([np.arange(10) < 4, np.arange(90) < 9])
-    found = shelf.extra_sales(a, b, 50)
+    found = promotion.extra_sales(a, b, 50)
     assert (found.with_it, found.without) == (0.4, 0.1)
     assert found.expected == pytest.approx(50 * 0.3)
     reach = stats.norm.ppf(0.975) * np.sqrt(0.4 * 0.6 / 10 + 0.1 * 0.9 / 90)  # of two independent shares
@@ -207,15 +209,15 @@ def test_a_season_alone_sells_nothing():
     season = np.repeat(["winter", "summer"], 100)
     a = np.concatenate([np.arange(100) < 10, np.arange(100) < 50])
     b = np.concatenate([np.arange(100) % 10 == 0, np.arange(100) % 2 == 0])
-    assert shelf.extra_sales(a, b, 100).expected == pytest.approx(100 * (26 / 60 - 34 / 140))
-    within = shelf.extra_sales(a, b, 100, strata=season)
+    assert promotion.extra_sales(a, b, 100).expected == pytest.approx(100 * (26 / 60 - 34 / 140))
+    within = promotion.extra_sales(a, b, 100, strata=season)
     assert within.expected == pytest.approx(0)
     assert within.with_it == within.without == pytest.approx(26 / 60)
 
 
 def test_strata_that_say_nothing_are_left_out():
     a, b, season = np.array([1, 0, 1, 0, 1, 1]), np.array([1, 0, 0, 0, 1, 0]), np.array([0, 0, 0, 0, 1, 1])
-    assert shelf.extra_sales(a, b, 1, strata=season) == shelf.extra_sales(a[:4], b[:4], 1)
+    assert promotion.extra_sales(a, b, 1, strata=season) == promotion.extra_sales(a[:4], b[:4], 1)
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
@@ -224,16 +226,16 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
         season = random.integers(0, 8, 800)
         a = random.random(800) < 0.1 + 0.05 * season
         b = random.random(800) < 0.05 + 0.05 * season + 0.15 * a
-        found = shelf.extra_sales(a, b, 1, strata=season, level=0.9)
+        found = promotion.extra_sales(a, b, 1, strata=season, level=0.9)
         inside += found.low <= 0.15 <= found.high
     assert stats.binomtest(inside, 300, 0.9).pvalue > 0.01
 
 
 def test_the_planted_confounded_pairs_fool_the_naive_number_only(shop):
-    planted = corner_shop.planted_rules("confounded").set_index("id")
+    planted = simulate.planted_rules("confounded").set_index("id")
     code = {item: row for row, item in enumerate(shop.items["item_id"])}
     pairs = [(code[min(r.antecedent)], code[min(r.consequent)]) for r in planted.loc[["C01", "C02"]].itertuples()]
-    table = shelf.promotions(shop.basket_matrix(), pairs, 100, shelf.weeks_of(shop))
+    table = promotion.promotions(shop.basket_matrix(), pairs, 100, promotion.weeks_of(shop))
     naive, within = (table[table["way"] == way] for way in ("naive", "within strata"))
     assert (naive["expected_low"] > 8).all()
     assert ((within["expected_low"] < 0) & (within["expected_high"] > 0)).all()
@@ -242,41 +244,41 @@ def test_the_planted_confounded_pairs_fool_the_naive_number_only(shop):
 def test_a_real_rule_survives_the_strata(shop):
     names = shop.labels("name")
     pair = (names.index("Tortilla wraps"), names.index("Guacamole"))
-    table = shelf.promotions(shop.basket_matrix(), [pair], 100, shelf.weeks_of(shop))
+    table = promotion.promotions(shop.basket_matrix(), [pair], 100, promotion.weeks_of(shop))
     assert (table["expected_low"] > 40).all()
 
 
 def test_wrong_promotions():
     a = np.array([True, False])
     with pytest.raises(BadParameter, match="one value per basket"):
-        shelf.extra_sales(a, a[:1], 10)
+        promotion.extra_sales(a, a[:1], 10)
     with pytest.raises(BadParameter, match="coarser strata"):
-        shelf.extra_sales(a, a, 10, strata=np.array([0, 1]))
+        promotion.extra_sales(a, a, 10, strata=np.array([0, 1]))
 
 
 # --- the stock -------------------------------------------------------------------------------------------------------
 
 
 def test_weeks_begin_on_monday_and_parts_agree(shop):
-    weeks = shelf.weeks_of(shop)
+    weeks = promotion.weeks_of(shop)
     first = shop.table.groupby("basket_id")["time"].min().reindex(shop.basket_ids)
     monday = np.datetime64("1969-12-29") + weeks * np.timedelta64(7, "D")
     ahead = (first.to_numpy() - monday) / np.timedelta64(1, "D")
     assert ((ahead >= 0) & (ahead < 7)).all()
     parts = shop.split_by_time(0.1, 0.1)
-    assert np.concatenate([shelf.weeks_of(part) for part in parts]).tolist() == weeks.tolist()
+    assert np.concatenate([promotion.weeks_of(part) for part in parts]).tolist() == weeks.tolist()
 
 
 def test_weekly_sales_by_hand():
-    sales = shelf.weekly_sales(baskets("11", "10", "01"), np.array([7, 7, 9]))
+    sales = promotion.weekly_sales(baskets("11", "10", "01"), np.array([7, 7, 9]))
     assert sales.tolist() == [[2, 1], [0, 0], [0, 1]]
     with pytest.raises(BadParameter, match="one week number per basket"):
-        shelf.weekly_sales(baskets("11"), np.array([1, 2]))
+        promotion.weekly_sales(baskets("11"), np.array([1, 2]))
 
 
 def test_baskets_without_a_clock_have_no_weeks():
     with pytest.raises(Lacks, match="clock"):
-        shelf.weeks_of(Transactions.from_baskets([[1, 2]]))
+        promotion.weeks_of(Transactions.from_baskets([[1, 2]]))
 
 
 def drawn_sales(seed: int, linked: bool) -> np.ndarray:
@@ -290,7 +292,7 @@ def drawn_sales(seed: int, linked: bool) -> np.ndarray:
 
 
 def test_a_common_season_is_taken_out_and_a_link_stays():
-    tables = {linked: [shelf.co_movement(drawn_sales(s, linked), [(0, 1)]) for s in range(20)] for linked in (0, 1)}
+    tables = {linked: [promotion.co_movement(drawn_sales(s, linked), [(0, 1)]) for s in range(20)] for linked in (0, 1)}
     raw, adjusted = ({k: np.mean([t[c][0] for t in v]) for k, v in tables.items()} for c in ("raw", "adjusted"))
     assert min(raw.values()) > 0.9
     assert abs(adjusted[0]) < 0.1
@@ -301,7 +303,7 @@ def test_what_all_trade_does_is_taken_out():
     random = np.random.default_rng(2)
     trade = random.gamma(20, 1 / 20, 80)
     sales = random.poisson(60 * trade[:, None], (80, 40)).astype(float)
-    found = shelf.co_movement(sales, list(itertools.combinations(range(40), 2)))
+    found = promotion.co_movement(sales, list(itertools.combinations(range(40), 2)))
     assert found["raw"].mean() > 0.5
     assert abs(found["adjusted"].mean()) < 0.05
 
@@ -309,16 +311,16 @@ def test_what_all_trade_does_is_taken_out():
 def test_usual_correlations_and_still_products():
     sales = np.random.default_rng(4).poisson(25, (90, 30)).astype(float)
     sales[:, 3] = 5
-    assert np.isnan(shelf.co_movement(sales, [(3, 4)])["raw"][0])
-    usual = shelf.usual_correlation(shelf.remove_common(sales))
-    found = shelf.co_movement(sales, list(itertools.combinations(range(4, 30), 2)))
+    assert np.isnan(promotion.co_movement(sales, [(3, 4)])["raw"][0])
+    usual = promotion.usual_correlation(promotion.remove_common(sales))
+    found = promotion.co_movement(sales, list(itertools.combinations(range(4, 30), 2)))
     assert (found["adjusted"].abs() <= usual).mean() == pytest.approx(0.95, abs=0.03)
 
 
 @pytest.mark.parametrize(("weeks", "window"), [(40, 6), (40, 1), (13, 7)])
 def test_a_running_median_needs_room(weeks: int, window: int):
     with pytest.raises(BadParameter, match="odd window"):
-        shelf.remove_common(np.ones((weeks, 2)), window)
+        promotion.remove_common(np.ones((weeks, 2)), window)
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
@@ -334,14 +336,14 @@ def test_pages_show_what_random_products_take():
             "without product": [0.1, 0.2],
         }
     )
-    lines = {line.get_label(): list(line.get_xdata()) for line in plots_shelf.pages(table, 0.07).axes[0].lines}
+    lines = {line.get_label(): list(line.get_xdata()) for line in shop_figures.pages(table, 0.07).axes[0].lines}
     assert lines["baskets without the product"] == [10, 20]
     assert lines["as many products at random"] == pytest.approx([7, 7])
-    plain = [line.get_label() for line in plots_shelf.pages(table).axes[0].lines]
+    plain = [line.get_label() for line in shop_figures.pages(table).axes[0].lines]
     assert "as many products at random" not in plain
 
 
 def test_all_dots_of_movements_are_named():
     table = pd.DataFrame({"pair": ["p", "q"], "lift": [2.0, 3.0], "raw": [0.5, 0.4], "adjusted": [0.1, 0.0]})
-    legend = plots_shelf.lift_and_movement(table, 0.2, [1]).legends[0]
+    legend = shop_figures.lift_and_movement(table, 0.2, [1]).legends[0]
     assert [text.get_text() for text in legend.get_texts()] == ["1  q", "other linked pairs"]

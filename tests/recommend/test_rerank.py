@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics.pairwise import cosine_similarity
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation import groups as slices
+from llmarm_tutorial.evaluation import groups
 from llmarm_tutorial.evaluation.latency import best, measure
 from llmarm_tutorial.evaluation.metrics import user_vectors
-from llmarm_tutorial.evaluation.ranking import Histories, Task, evaluate
-from llmarm_tutorial.recommend import counting as baselines
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Task
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.rerank import ByRules, Diversified, mmr, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
@@ -171,11 +173,11 @@ def test_similarities_are_cosines_dense_or_sparse(monkeypatch):
 
 
 def test_a_diversified_shop_is_more_diverse_and_with_full_relevance_the_same(shop):
-    from llmarm_tutorial.evaluation.ranking import next_item_task
+    from llmarm_tutorial.evaluation.tasks import next_item_task
 
     split = shop.leave_one_out()
     task = next_item_task(split, "test", max_cases=300)
-    base = baselines.make("personal").fit(split.train.sequences(), task.n_items)
+    base = tuning.make("personal").fit(split.train.sequences(), task.n_items)
     vectors = user_vectors(task.histories, task.n_items)
     similar = similarities(vectors)
     found = {
@@ -226,15 +228,15 @@ def four_cases(values: list[float], name: str):
 
 
 def test_groups_of_cases():
-    found = slices.by_history_length(four_cases([0, 3, 2, 1], "a"), "HR@1")
+    found = groups.by_history_length(four_cases([0, 3, 2, 1], "a"), "HR@1")
     assert found["segment"].tolist() == ["below 10", "10–19", "100 and more"]
     assert found["cases"].tolist() == [1, 2, 1]
     assert found["mean"].tolist() == [1, 0.5, 0]
     assert found.loc[1, ["low", "high"]].tolist() == [0, 1]
-    other = slices.by_segment(four_cases([0, 3, 2, 1], "a"), ["x", "y", "y", "x"], "HR@2")
+    other = groups.by_segment(four_cases([0, 3, 2, 1], "a"), ["x", "y", "y", "x"], "HR@2")
     assert other[["segment", "mean"]].to_numpy().tolist() == [["x", 0.5], ["y", 1.0]]
-    assert slices.by_segment(four_cases([0, 3, 2, 1], "a"), [2, 1, 1, 1])["segment"].tolist() == [1, 2]
-    assert slices.by_history_length(four_cases([0, 3, 2, 1], "a"), starts=(1, 2))["segment"].tolist() == [
+    assert groups.by_segment(four_cases([0, 3, 2, 1], "a"), [2, 1, 1, 1])["segment"].tolist() == [1, 2]
+    assert groups.by_history_length(four_cases([0, 3, 2, 1], "a"), starts=(1, 2))["segment"].tolist() == [
         "1",
         "2 and more",
     ]
@@ -242,26 +244,26 @@ def test_groups_of_cases():
 
 def test_overlap_and_hits_found_by_another_by_hand():
     a, b, c = four_cases([0, 3, 2, 1], "a"), four_cases([0, 3, 1, 2], "b"), four_cases([3, 0, 1, 2], "c")
-    table = slices.overlap([a, b, c], 2)  # lists {1, 2}, {1, 3}, {0, 3}
+    table = groups.overlap([a, b, c], 2)  # lists {1, 2}, {1, 3}, {0, 3}
     assert table.loc["a"].tolist() == [1, 0.5, 0]
     assert table.loc["b", "c"] == 0.5
     assert table.equals(table.T)
-    assert slices.also_found(a, b, 2) == pytest.approx(2 / 3)  # of the targets 1, 1, 2 the other has 1, 1
-    assert slices.also_found(a, a, 2) == 1
-    assert np.isnan(slices.also_found(c, a, 1))
+    assert groups.also_found(a, b, 2) == pytest.approx(2 / 3)  # of the targets 1, 1, 2 the other has 1, 1
+    assert groups.also_found(a, a, 2) == 1
+    assert np.isnan(groups.also_found(c, a, 1))
 
 
 def test_slices_refuse():
     a = four_cases([0, 3, 2, 1], "a")
     with pytest.raises(BadParameter, match="2 labels for 4 cases"):
-        slices.by_segment(a, ["x", "y"])
+        groups.by_segment(a, ["x", "y"])
     with pytest.raises(BadParameter, match="ascending"):
-        slices.by_history_length(a, starts=(5, 5))
+        groups.by_history_length(a, starts=(5, 5))
     with pytest.raises(BadParameter, match="no lists of 9 items"):
-        slices.overlap([a], 9)
+        groups.overlap([a], 9)
     other = evaluate(Fixed([1, 2, 3, 4]), Task.from_lists([[0]], [[1]], 4), ks=(1,))
     with pytest.raises(BadParameter, match="only within one task"):
-        slices.also_found(a, other, 1)
+        groups.also_found(a, other, 1)
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
@@ -298,20 +300,20 @@ def test_measuring_needs_histories():
 def test_figures_show_what_they_are_given():
     import matplotlib.pyplot as plt
 
-    from llmarm_tutorial.figures import recommend as plots_recommend
+    from llmarm_tutorial.figures import recommend as recommend_figures
 
     curve = pd.DataFrame({"trade": [0.5, 1.0], "accuracy": [0.2, 0.3], "diversity": [0.8, 0.6]})
     points = pd.DataFrame([("shop", "model", 0.25, 0.7)], columns=["panel", "system", "accuracy", "diversity"])
-    axis = plots_recommend.tradeoff({"shop": curve}, points).axes[0]
+    axis = recommend_figures.tradeoff({"shop": curve}, points).axes[0]
     assert axis.lines[0].get_xydata().tolist() == [[0.8, 0.2], [0.6, 0.3]]
     assert axis.collections[0].get_offsets().tolist() == [[0.7, 0.25]]
-    table = slices.overlap([four_cases([0, 3, 2, 1], "a"), four_cases([0, 3, 1, 2], "b")], 2)
-    assert {text.get_text() for text in plots_recommend.overlaps(table).axes[0].texts} == {"1.00", "0.50"}
-    parts = pd.concat([slices.by_history_length(four_cases([0, 3, 2, 1], n)).assign(system=n) for n in "ab"])
-    labels = [text.get_text() for text in plots_recommend.groups(parts, "events").axes[0].get_xticklabels()]
+    table = groups.overlap([four_cases([0, 3, 2, 1], "a"), four_cases([0, 3, 1, 2], "b")], 2)
+    assert {text.get_text() for text in recommend_figures.overlaps(table).axes[0].texts} == {"1.00", "0.50"}
+    parts = pd.concat([groups.by_history_length(four_cases([0, 3, 2, 1], n)).assign(system=n) for n in "ab"])
+    labels = [text.get_text() for text in recommend_figures.groups(parts, "events").axes[0].get_xticklabels()]
     assert labels == ["below 10\n(1)", "10–19\n(2)", "100 and more\n(1)"]
     waits = pd.DataFrame({"system": ["a", "b"], "p50": [1e-3, 2e-3], "p99": [2e-3, 9e-3], "per_second": [900, 400]})
-    left, right = plots_recommend.waiting(waits).axes
+    left, right = recommend_figures.waiting(waits).axes
     assert left.lines[0].get_xdata().tolist() == [2.0, 1.0]
     assert right.lines[0].get_xdata().tolist() == [400, 900]
     assert not right.patches  # bars would need a zero

@@ -13,9 +13,9 @@ from lesson_factory import RECORD, write_lesson
 from test_report import put_run
 from typer.testing import CliRunner
 
-from llmarm_tutorial import __version__
-from llmarm_tutorial.data import download as fetch
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial import __version__, files
+from llmarm_tutorial.data import download
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.errors import FetchError
 from llmarm_tutorial.lesson.ledger import Result
 from llmarm_tutorial.running import doctor, run_folder
@@ -118,7 +118,7 @@ def test_wrong_usage_is_exit_code_2(place):
 
 
 def test_a_busy_folder_is_refused(place):
-    with run_folder.lock(place / "out", wait=False):
+    with files.lock(place / "out", wait=False):
         assert "Another llmarm works in the folder out" in complaint("run", "0", "--out", "out")
 
 
@@ -233,19 +233,19 @@ def test_real_data_pass_their_check(real_data):
 
 
 def test_fetching_says_where_it_put_the_set_or_why_not(monkeypatch):
-    monkeypatch.setattr(fetch, "fetch", lambda name: Path("/cache") / name)
+    monkeypatch.setattr(download, "fetch", lambda name: Path("/cache") / name)
     assert llmarm("data", "fetch", "groceries").stdout == "groceries: /cache/groceries\n"
 
     def fail(name):
         raise FetchError("No way there.")
 
-    monkeypatch.setattr(fetch, "fetch", fail)
+    monkeypatch.setattr(download, "fetch", fail)
     assert complaint("data", "fetch", "groceries") == "No way there.\n"
 
 
 def test_making_a_shop(monkeypatch, tmp_path):
     calls = []
-    monkeypatch.setattr(corner_shop, "write", lambda folder, **options: calls.append((folder, options)))
+    monkeypatch.setattr(simulate, "write", lambda folder, **options: calls.append((folder, options)))
     assert llmarm("data", "make", "--customers", "50", "--out", str(tmp_path / "x"), "--seed", "3").exit_code == 0
     assert llmarm("data", "make", "--customers", "50", "--out", str(tmp_path / "x")).exit_code == 0
     with_seed, without = calls
@@ -280,7 +280,8 @@ def test_help_answers_at_once():
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "llmarm_tutorial", "--help"], check=True, capture_output=True)
         best = min(best, time.perf_counter() - start)
-    code = "import sys, llmarm_tutorial.cli; print(*{'pandas', 'numpy', 'papermill', 'torch'} & set(sys.modules))"
+    modules = "{'pandas', 'numpy', 'papermill', 'torch'}"
+    code = f"import sys, llmarm_tutorial.running.cli; print(*{modules} & set(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
     assert loaded.strip() == ""
     assert best < 2  # about 0.2 s; a busy machine is forgiven

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from llmarm_tutorial.data import loading as catalog
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.running import doctor
 from llmarm_tutorial.running.doctor import Finding
@@ -165,8 +165,8 @@ def test_a_cache_that_cannot_be_written_is_a_problem(monkeypatch):
 
 
 def test_a_changed_shop_is_a_problem(monkeypatch):
-    row = catalog.Finding("rows", 10, 9, False)
-    monkeypatch.setattr(catalog, "check", lambda name: catalog.Report(name, Path("x"), (row,), {}))
+    row = loading.Finding("rows", 10, 9, False)
+    monkeypatch.setattr(loading, "check", lambda name: loading.Report(name, Path("x"), (row,), {}))
     (finding,) = doctor._shop()
     assert finding.level == "problem"
     assert "rows 9 instead of 10" in finding.text
@@ -174,7 +174,7 @@ def test_a_changed_shop_is_a_problem(monkeypatch):
     def unreadable(name):
         raise DataError("it is broken.")
 
-    monkeypatch.setattr(catalog, "check", unreadable)
+    monkeypatch.setattr(loading, "check", unreadable)
     assert levels(doctor._shop) == ["problem"]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lesson_factory import PARAMETERS, RECORD, write_lesson
 
+from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.running import execution, lessons, run_folder
 from llmarm_tutorial.running.lessons import Lesson
@@ -317,14 +318,14 @@ def test_runs_that_look_complete_are_failures(tmp_path, cell, kind, where):
 
 def test_a_full_disk_is_one_sentence_and_leaves_what_was_there(tmp_path, monkeypatch):
     path = tmp_path / "results.json"
-    run_folder.write_atomically(path, "before")
+    files.write_atomically(path, "before")
 
     def full(descriptor):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(RunError, match=r"results\.json could not be written \(No space left on device\)"):
-        run_folder.write_atomically(path, "after")
+        files.write_atomically(path, "after")
     assert path.read_text() == "before"
     assert [p.name for p in tmp_path.iterdir()] == ["results.json"]
 

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from lesson_factory import PARAMETERS, RECORD, write_lesson
 
+from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, LlmarmError, RunError, UnknownName
 from llmarm_tutorial.running import lessons, pool, run_folder
 from llmarm_tutorial.running import plan as batch
@@ -279,7 +280,7 @@ def test_a_run_finished_by_a_leftover_of_a_killed_batch_is_not_repeated(place):
 def test_two_batches_do_not_share_a_folder(place):
     plan = plan_of(place, "lessons: [0]")
     with (
-        run_folder.lock(place / "out", wait=False),
+        files.lock(place / "out", wait=False),
         pytest.raises(RunError, match="Another llmarm works in the folder"),
     ):
         batch.run_batch(plan, place / "out")
@@ -309,15 +310,15 @@ def test_results_that_cannot_be_written_stop_the_batch(place):
 
 
 def test_the_lock_is_freed_when_its_holder_dies(tmp_path):
-    code = "import sys, time; from pathlib import Path; from llmarm_tutorial.running import run_folder\n"
-    code += "with run_folder.lock(Path(sys.argv[1]), wait=False): print('held', flush=True); time.sleep(60)"
+    code = "import sys, time; from pathlib import Path; from llmarm_tutorial import files\n"
+    code += "with files.lock(Path(sys.argv[1]), wait=False): print('held', flush=True); time.sleep(60)"
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(RunError, match="busy"), run_folder.lock(tmp_path, wait=False, complaint="busy"):
+    with pytest.raises(RunError, match="busy"), files.lock(tmp_path, wait=False, complaint="busy"):
         pass
     holder.kill()
     holder.communicate()
-    with run_folder.lock(tmp_path, wait=False):
+    with files.lock(tmp_path, wait=False):
         pass
 
 

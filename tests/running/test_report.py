@@ -16,8 +16,7 @@ import pytest
 
 from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.lesson.ledger import Result
-from llmarm_tutorial.running import plan as batch
-from llmarm_tutorial.running import report
+from llmarm_tutorial.running import plan, report
 
 PIXEL = base64.b64encode(b"\x89PNG a picture").decode()
 ENVIRONMENT = {
@@ -223,7 +222,7 @@ def put_batch(folder: Path, values: dict[int, list[Result]], varied: tuple[str, 
         for size, seeds in values.items()
         for seed, value in enumerate(seeds)
     ]
-    batch.gather(runs, varied, folder)
+    plan.gather(runs, varied, folder)
     return Page(report.build(folder))
 
 
@@ -288,7 +287,7 @@ def test_durations(value, text):
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 no", None], ids=["empty", "damaged", "foreign"])
 def test_a_damaged_table_is_one_sentence(tmp_path, damage):
-    batch.gather([put_run(tmp_path, "01_count", Result("a", 1))], [], tmp_path)
+    plan.gather([put_run(tmp_path, "01_count", Result("a", 1))], [], tmp_path)
     path = tmp_path / "results.parquet"
     pd.DataFrame({"a": [1]}).to_parquet(path) if damage is None else path.write_bytes(damage)
     with pytest.raises(RunError, match="damaged; start the batch again"):

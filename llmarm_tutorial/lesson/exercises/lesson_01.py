@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 FIVE = [{1, 2}, {3, 4}, {1, 2, 3, 4}, {1, 2, 3}, {2, 3, 4}]
 PAIRS = pd.DataFrame(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 FIVE = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
 PATTERNS = {("c", "f"), ("c", "m"), ("m", "c"), ("m", "f")}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 SIZES = np.array([2, 10, 3, 1])
 STRENGTHS = [0.5, 2.0, 8.0, 32.0, 128.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 LEFT, RIGHT = np.array([0, 0, 1, 3, 4]), np.array([1, 2, 2, 4, 5])
 PART_OF = np.array([0, 0, 1, 2, 2, 1])

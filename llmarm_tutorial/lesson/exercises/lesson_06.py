@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 SCORES = np.array([1.0, 0.95, 0.6, 0.3])
 SIMILAR = np.array([[1.0, 0.9, 0.1, 0.0], [0.9, 1.0, 0.1, 0.0], [0.1, 0.1, 1.0, 0.5], [0.0, 0.0, 0.5, 1.0]])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 FORWARD = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
 REVERSE = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)

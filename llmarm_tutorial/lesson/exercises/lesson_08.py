@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.check import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near
 
 # a path 0 – 1 – 2 with a heavier second link, 3 hanging on 1, and 4 alone
 PATH = np.zeros((5, 5))

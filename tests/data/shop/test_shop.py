@@ -11,13 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
 
-from llmarm_tutorial.data.shop import draw as corner_shop_draw
-from llmarm_tutorial.data.shop import plan
-from llmarm_tutorial.data.shop import simulate as corner_shop
+from llmarm_tutorial.data.shop import draw, plan, simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
-SHIPPED = corner_shop.SHIPPED
+SHIPPED = simulate.SHIPPED
 TABLES = ("transactions", "items", "users")
 
 
@@ -67,26 +65,26 @@ def by_id(values) -> dict:
 
 
 def entry(p: plan.Planted) -> dict:
-    return next(e for e in corner_shop.truth()["planted"] if e["id"] == p.id)
+    return next(e for e in simulate.truth()["planted"] if e["id"] == p.id)
 
 
 # --- the files ---------------------------------------------------------------------------------------------------
 
 
 def test_the_shipped_files_are_those_of_the_recorded_seed(shipped):
-    fresh = corner_shop.generate()
+    fresh = simulate.generate()
     for name in TABLES:
         same(shipped[name], getattr(fresh, name))
-    assert corner_shop.truth() == fresh.truth
+    assert simulate.truth() == fresh.truth
 
 
 def test_the_shipped_files_are_small_and_described():
-    assert {path.name for path in SHIPPED.iterdir()} == set(corner_shop.FILES)
+    assert {path.name for path in SHIPPED.iterdir()} == set(simulate.FILES)
     assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 3_000_000
-    truth, text = corner_shop.truth(), (ROOT / "data" / "README.md").read_text("utf-8")
+    truth, text = simulate.truth(), (ROOT / "data" / "README.md").read_text("utf-8")
     for number in (truth["baskets"], truth["rows"], truth["customers"], truth["weeks"], len(plan.PRODUCTS)):
         assert f"{number:,}" in text
-    assert f"seed {corner_shop.SEED}" in text
+    assert f"seed {simulate.SEED}" in text
     assert f"{len(truth['planted'])} planted things" in text
     for difficulty, meaning in plan.DIFFICULTIES.items():
         assert f"{difficulty.replace('_', ' ')} | {meaning}" in text
@@ -127,15 +125,15 @@ def test_the_products_read_like_a_shop():
 
 
 def test_a_seed_decides_everything():
-    one, again, other = (corner_shop.generate(seed, 60, 40) for seed in (1, 1, 2))
+    one, again, other = (simulate.generate(seed, 60, 40) for seed in (1, 1, 2))
     same(one.transactions, again.transactions)
     assert one.truth == again.truth
     assert len(one.transactions) != len(other.transactions)
 
 
 def test_a_large_shop_begins_with_the_chunks_of_a_smaller_one(monkeypatch):
-    monkeypatch.setattr(corner_shop_draw, "CHUNK", 200)
-    small, large = (corner_shop.generate(5, customers, 40) for customers in (400, 500))
+    monkeypatch.setattr(draw, "CHUNK", 200)
+    small, large = (simulate.generate(5, customers, 40) for customers in (400, 500))
     same(small.users, large.users[:400])
     same(small.transactions, large.transactions[: len(small.transactions)])
     assert large.transactions["basket_id"].is_monotonic_increasing
@@ -143,29 +141,29 @@ def test_a_large_shop_begins_with_the_chunks_of_a_smaller_one(monkeypatch):
 
 
 def test_writing_and_generating_agree_over_several_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr(corner_shop_draw, "CHUNK", 100)
-    folder = corner_shop.write(tmp_path / "a" / "shop", customers=250, seed=9, weeks=40, progress=False)
-    fresh = corner_shop.generate(9, 250, 40)
+    monkeypatch.setattr(draw, "CHUNK", 100)
+    folder = simulate.write(tmp_path / "a" / "shop", customers=250, seed=9, weeks=40, progress=False)
+    fresh = simulate.generate(9, 250, 40)
     for name, table in read(folder).items():
         same(table, getattr(fresh, name))
-    assert corner_shop.truth(folder) == fresh.truth
-    assert len(corner_shop.planted_rules(None, folder)) == len(plan.PLANTED)
+    assert simulate.truth(folder) == fresh.truth
+    assert len(simulate.planted_rules(None, folder)) == len(plan.PLANTED)
     assert pq.ParquetFile(folder / "transactions.parquet").num_row_groups == 3
     assert [path.name for path in folder.parent.iterdir()] == ["shop"]
 
 
 @pytest.mark.parametrize("customers", [1, 3])
 def test_a_tiny_shop_can_be_made(customers):
-    shop = corner_shop.generate(0, customers, 30)
+    shop = simulate.generate(0, customers, 30)
     assert len(shop.users) == customers
     assert shop.truth["rows"] == len(shop.transactions)
 
 
 @pytest.mark.parametrize("failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
 def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, failure):
-    folder = corner_shop.write(tmp_path / "shop", customers=20, seed=1, weeks=30, progress=False)
+    folder = simulate.write(tmp_path / "shop", customers=20, seed=1, weeks=30, progress=False)
     before = read(folder)
-    monkeypatch.setattr(corner_shop_draw, "CHUNK", 100)
+    monkeypatch.setattr(draw, "CHUNK", 100)
     real, calls = pq.ParquetWriter.write_table, []
 
     def fails_later(*arguments, **named):
@@ -179,7 +177,7 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, failure):
     for target in (folder, tmp_path / "new"):
         calls.clear()
         with pytest.raises(expected) as caught:
-            corner_shop.write(target, customers=300, seed=1, weeks=30, progress=False)
+            simulate.write(target, customers=300, seed=1, weeks=30, progress=False)
         if expected is DataError:
             assert "No space left on device" in str(caught.value)
             assert "free some space" in str(caught.value)
@@ -189,37 +187,37 @@ def test_a_failed_write_leaves_what_was_there(tmp_path, monkeypatch, failure):
 
 
 def test_a_shop_is_replaced_but_nothing_else(tmp_path):
-    folder = corner_shop.write(tmp_path / "shop", customers=20, seed=1, weeks=30, progress=False)
-    corner_shop.write(folder, customers=30, seed=1, weeks=30, progress=False)
-    assert corner_shop.truth(folder)["customers"] == 30
+    folder = simulate.write(tmp_path / "shop", customers=20, seed=1, weeks=30, progress=False)
+    simulate.write(folder, customers=30, seed=1, weeks=30, progress=False)
+    assert simulate.truth(folder)["customers"] == 30
     (folder / "thesis.txt").write_text("mine")
     with pytest.raises(DataError, match="other files"):
-        corner_shop.write(folder, customers=20, progress=False)
+        simulate.write(folder, customers=20, progress=False)
     assert (folder / "thesis.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(("name", "value"), [("seed", -1), ("customers", 0), ("weeks", 10), ("customers", 2.5)])
 def test_impossible_sizes_are_refused(name, value):
     with pytest.raises(BadParameter, match=name):
-        corner_shop.generate(**{name: value})
+        simulate.generate(**{name: value})
 
 
 def test_a_missing_truth_is_named(tmp_path):
     with pytest.raises(DataError, match=r"truth\.json"):
-        corner_shop.truth(tmp_path)
+        simulate.truth(tmp_path)
 
 
 def test_the_truth_is_known_without_the_checkout(tmp_path, monkeypatch):
-    shipped = corner_shop.truth()
-    monkeypatch.setattr(corner_shop, "SHIPPED", tmp_path)
-    assert corner_shop.truth() == shipped
+    shipped = simulate.truth()
+    monkeypatch.setattr(simulate, "SHIPPED", tmp_path)
+    assert simulate.truth() == shipped
 
 
 # --- the background ----------------------------------------------------------------------------------------------
 
 
 def test_size_popularity_and_rhythm(shipped, held, baskets):
-    truth = corner_shop.truth()
+    truth = simulate.truth()
     assert 30_000 <= truth["baskets"] <= 45_000
     assert baskets["week"].max() == truth["weeks"] - 1 == 77
     size = held.sum(axis=1)
@@ -262,7 +260,7 @@ def test_customers_have_lasting_tastes(shipped):
 
 
 def test_strong_pairs_are_planted_or_explained(held):
-    strong = corner_shop.truth()["background"]["strong_pairs"]
+    strong = simulate.truth()["background"]["strong_pairs"]
     assert strong["counts"]["not explained"] == 0
     for pair in strong["pairs"]:
         assert lift(*(held[name] for name in pair["item_names"])) == pytest.approx(pair["lift"], abs=1e-5)
@@ -270,7 +268,7 @@ def test_strong_pairs_are_planted_or_explained(held):
     obvious = [e["realised"]["overall"]["lift"] for e in map(entry, kind("same_basket")) if e["difficulty"] == "easy"]
     assert np.median(unplanted) < 3.5
     assert min(obvious) > 2 * np.median(unplanted)
-    assert 1 < corner_shop.truth()["background"]["lift_of_a_typical_pair"] < 1.15
+    assert 1 < simulate.truth()["background"]["lift_of_a_typical_pair"] < 1.15
 
 
 # --- the planted truth -------------------------------------------------------------------------------------------
@@ -420,13 +418,13 @@ def test_one_segment_is_served_badly(shipped, held, baskets):
 
 
 def test_planted_rules_are_ready_for_scoring(shipped):
-    rules = corner_shop.planted_rules()
+    rules = simulate.planted_rules()
     assert set(rules["kind"]) == {"same_basket"}
     assert {len(a) for a in rules["antecedent"]} == {1, 2}
     ids = set(shipped["items"]["item_id"])
     assert all(isinstance(a, frozenset) and a <= ids for a in [*rules["antecedent"], *rules["consequent"]])
     assert {"id", "difficulty", "expected_support", "expected_confidence", "support", "lift"} <= set(rules)
-    assert set(corner_shop.planted_rules(["drift", "segment"])["kind"]) == {"drift", "segment"}
-    assert len(corner_shop.planted_rules(None)) == len(plan.PLANTED)
+    assert set(simulate.planted_rules(["drift", "segment"])["kind"]) == {"drift", "segment"}
+    assert len(simulate.planted_rules(None)) == len(plan.PLANTED)
     with pytest.raises(UnknownName, match="sequential"):
-        corner_shop.planted_rules("sequentail")
+        simulate.planted_rules("sequentail")

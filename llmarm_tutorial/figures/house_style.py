@@ -1,0 +1,71 @@
+"""One look for all figures: colours, fonts, axes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
+CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
+SHADES = "viridis_r"
+
+# Item names may be Chinese; the first of these that are installed are used, whatever DejaVu lacks.
+_FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei")
+
+_STYLE = {
+    "figure.figsize": (8.5, 3.8),
+    "figure.dpi": 110,
+    "figure.constrained_layout.use": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.prop_cycle": mpl.cycler(color=CYCLE),
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 8,
+    "axes.labelcolor": "#333333",
+    "grid.color": "#E6E9EC",
+    "grid.linewidth": 0.8,
+    "font.size": 10,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "savefig.bbox": "tight",
+}
+
+
+def _fonts() -> list[str]:
+    installed = {font.name for font in mpl.font_manager.fontManager.ttflist}
+    return ["DejaVu Sans", *(name for name in _FONTS if name in installed)]
+
+
+def use_style() -> None:
+    """Set the kit's style for all figures that follow."""
+    plt.rcParams.update(_STYLE | {"font.family": _fonts()})
+    # an emoji that no font has is drawn as a box; the notebook need not say so for every figure
+    warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The kit's style within a `with` block."""
+    with plt.rc_context(_STYLE | {"font.family": _fonts()}):
+        yield
+
+
+def plain_log_ticks(axis: mpl.axis.Axis) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, written out: 0.2 instead of 2 × 10⁻¹."""
+    axis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1, 2, 5)))
+    axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
+    axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def finished(figure: Figure) -> Figure:
+    """Close a figure for pyplot, so that a notebook shows it once, as the value of its cell."""
+    plt.close(figure)
+    return figure
