@@ -36,7 +36,7 @@ from matplotlib.figure import Figure
 from sklearn.linear_model import RidgeCV
 
 from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation.comparison import compare
@@ -82,11 +82,11 @@ class Once:
     def __repr__(self) -> str:
         return repr(self.base)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> Recommender:
-        """Fit, or look up what was fitted on the same sequences."""
-        key = hashlib.sha256(sequences.items.tobytes() + sequences.offsets.tobytes()).digest()
+    def fit(self, histories: Histories) -> Recommender:
+        """Fit, or look up what was fitted on the same histories."""
+        key = hashlib.sha256(histories.items.tobytes() + histories.offsets.tobytes()).digest()
         if key not in self.done:
-            self.done[key] = self.base.fit(sequences, n_items)
+            self.done[key] = self.base.fit(histories)
         return self.done[key]
 
 
@@ -107,7 +107,7 @@ class Bench:
         ]
         written = text.item_texts(self.data.items)
         self.vectors = {(encoder := TEXTS[key]()).name: encoder.vectors(written) for key in texts}
-        self.sequences, self.n_items = self.cold.train.sequences(), self.cold.n_items
+        self.histories, self.n_items = self.cold.train.histories(), self.cold.n_items
         self.rows: Rows = []
         self.gains: Rows = []
         self.facts = {
@@ -151,7 +151,7 @@ class Bench:
                 tasks["all"] = (self.cold.task("all"), False)
         plain: dict[str, Evaluation] = {}
         for base in (Popularity(), Ease()):
-            fitted = base.fit(self.sequences, self.n_items)
+            fitted = base.fit(self.histories)
             for task, (cases, only) in tasks.items():
                 if only and base != Popularity():
                     continue  # without text all new items are equal to whatever counts
@@ -163,7 +163,7 @@ class Bench:
         for encoder, vectors in self.vectors.items():
             for kind, settings in grids(vectors, bases).items():
                 best, _ = by_text.choose(settings, self.validations, asked=asked, max_cases=MOST_CASES)
-                fitted = best.fit(self.sequences, self.n_items)
+                fitted = best.fit(self.histories)
                 for task, (cases, only) in tasks.items():
                     evaluation = evaluate(judged(fitted, self.cold.new, only), cases, name=kind)
                     self.keep(ASKED[task], evaluation, encoder, best)
@@ -183,7 +183,7 @@ class Bench:
         if self.name == "shop":
             tasks["planted partners of new items"], self.facts["ranks of planted partners"] = self.planted(), {}
         for task, cases in tasks.items():
-            popular = evaluate(Only(Popularity().fit(self.sequences, self.n_items), old), cases)
+            popular = evaluate(Only(Popularity().fit(self.histories), old), cases)
             self.keep(task, popular)
             for encoder, vectors in self.vectors.items():
                 for neighbours in (None, 3, 10):  # not chosen: all are shown
@@ -213,9 +213,9 @@ class Bench:
         task = "second basket of unknown customers"
         for seed in self.seeds:
             known, few, test = cold_start.newcomers(self.data, seed=seed)
-            sequences, evaluations = known.sequences(), {}
+            histories, evaluations = known.histories(), {}
             tuned = {
-                name: tuning.tune(name, sequences, few, budget=12, metric="MRR", grid=grid)
+                name: tuning.tune(name, histories, few, budget=12, metric="MRR", grid=grid)
                 for name, grid in {
                     "popularity": {"last": (None, 1, 3)},
                     "ar": {"measure": ("confidence", "lift"), "unit": ("user", "basket"), "min_count": (1, 5)},
@@ -230,7 +230,7 @@ class Bench:
             for encoder, vectors in self.vectors.items():
                 tries = []
                 for setting in contents(vectors):
-                    fitted = setting.fit(sequences, self.n_items)
+                    fitted = setting.fit(histories)
                     tries.append((value(fitted, few), setting, fitted))
                 _, setting, fitted = max(tries, key=lambda row: row[0])
                 alone = evaluate(fitted, test, name="content-kNN")
@@ -244,7 +244,7 @@ class Bench:
 
     def models(self) -> None:
         """A small causal item model whose rows for new items are foretold from text."""
-        known, new = self.sequences, self.cold.new
+        known, new = self.histories, self.cold.new
         tasks = {"new": (self.cold.task(), True), "new among all": (self.cold.task(), False)}
         if self.weeks is not None:
             tasks["all"] = (self.cold.task("all"), False)

@@ -103,12 +103,12 @@ class Bench:
         data = loading.load(name)
         films = name == "movielens-1m"
         split = data.filter_items(5).leave_one_out(unit="event") if films else data.leave_one_out()
-        self.n_items, self.past = len(split.train.items), split.train.sequences()
+        self.n_items, self.past = len(split.train.items), split.train.histories()
         self.test = next_item_task(split, "test")
         self.validation = next_item_task(split, "validation", max_cases=CHECKED)
         self.filter_seen = films  # nobody rates a film twice; in the shop most purchases are repeated
         self.counts = np.bincount(self.past.items, minlength=self.n_items)
-        self.counting = tuning.make(COUNTING[name]).fit(self.past, self.n_items)
+        self.counting = tuning.make(COUNTING[name]).fit(self.past)
         self._teachers: dict[int, ItemModel] = {}
 
     def values(self, system: Recommender, part: str = "test") -> np.ndarray:

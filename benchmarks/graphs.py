@@ -42,7 +42,7 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
 from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.metrics import Evaluation
@@ -282,7 +282,7 @@ class Bench(recommend.Bench):
 
     def linked(self, seed: int) -> tuple[ItemWeights, float]:
         """Links foretold by a graph network on the graph of shared customers."""
-        graph = strongest(shared_users(self.past, self.n_items), NEAREST).weights
+        graph = strongest(shared_users(self.past), NEAREST).weights
         plan = Settings(epochs=2 * SHORT, decay="constant", seed=seed, **LINK_PLAN | {"patience": 3})
         fitted = fit_links(graph, None, plan, encoder="LightGCN", folds=2, others=8,
                            validate=lambda scores: self.validated(by_links(scores)))  # fmt: skip
@@ -293,10 +293,10 @@ class Bench(recommend.Bench):
         path = self.kept / "walks.json"
         if path.exists():
             told = json.loads(path.read_text(encoding="utf-8"))
-            return Walks(**told["settings"]).fit(self.past, self.n_items), told
+            return Walks(**told["settings"]).fit(self.past), told
         found = []
         for steps, discount in itertools.product((2, 3), (0.0, 0.5)):
-            fitted = Walks(steps, 0.5, discount, 50).fit(self.past, self.n_items)
+            fitted = Walks(steps, 0.5, discount, 50).fit(self.past)
             system, value = with_recency(fitted, self.few, tries=WALKED_FROM, filter_seen=self.filter_seen)
             found.append((value, {"steps": steps, "discount": discount, "neighbours": 50}, system))
         _, settings, system = max(found, key=lambda row: row[0])
@@ -440,11 +440,11 @@ class TextLinks:
         """What tables call it."""
         return self.encoder
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Train on the strongest links of known items, then say which of them go with each new one."""
-        key = (self.encoder, self.hide, self.seed, sequences.items.tobytes())
+        key = (self.encoder, self.hide, self.seed, histories.items.tobytes())
         if key not in self.trained:
-            graph = strongest(together(_baskets(sequences, n_items), "ppmi", min_count=2), NEAREST).weights
+            graph = strongest(together(histories.visit_matrix()[0], "ppmi", min_count=2), NEAREST).weights
             plan = Settings(epochs=SHORT, seed=self.seed, **LINK_PLAN)
             self.trained[key] = fit_links(
                 graph, self.features, plan, encoder=self.encoder, ids=False, hide=self.hide, others=8
@@ -460,17 +460,6 @@ class TextLinks:
         return by_links(fitted.scores(graph), name=self.encoder)
 
 
-def _baskets(sequences: Sequences | Histories, n_items: int) -> sparse.csr_matrix:
-    """Visits × items."""
-    user = np.repeat(np.arange(len(sequences.offsets) - 1), np.diff(sequences.offsets))
-    begins = np.append(True, (np.diff(user) > 0) | (np.diff(sequences.visits) != 0))
-    shape = (int(begins.sum()), n_items)
-    ones = np.ones(len(user), dtype=np.int64)
-    baskets = sparse.csr_matrix((ones, (np.cumsum(begins) - 1, sequences.items)), shape=shape)
-    baskets.data[:] = 1
-    return baskets
-
-
 def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
     """New items to customers and to baskets."""
     path = work / f"cold-{name}.json"
@@ -480,14 +469,14 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
     cold = new_items.launched(data, WEEKS[name])
     validations = [new_items.hidden(cold.train, 0.1, weeks=WEEKS[name], seed=seed) for seed in seeds]
     vectors = texts.TfidfText().vectors(texts.item_texts(data.items))
-    features, sequences = compact(vectors), cold.train.sequences()
+    features, histories = compact(vectors), cold.train.histories()
     rows, gains = [], []
     trained: dict[Any, Links] = {}
     for asked in ("new", "basket"):
         task, mean = cold.task(asked), {}
 
         def judged(setting: Baseline, task: Any = task) -> Evaluation:
-            return evaluate(Only(setting.fit(sequences, cold.n_items), cold.new), task, ks=(10,))
+            return evaluate(Only(setting.fit(histories), cold.new), task, ks=(10,))
 
         systems: dict[str, list[Baseline]] = {"chance": [Popularity()]}
         best, _ = by_text.choose(contents(vectors), validations, asked=asked, max_cases=500)

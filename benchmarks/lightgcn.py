@@ -130,7 +130,7 @@ class Bench:
             try:
                 tuned = tuning.tune(name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid)
                 searched, used, begin = time.process_time() - used, time.process_time(), time.perf_counter()
-                fitted = tuned.baseline.fit(self.whole.histories, self.whole.n_items)
+                fitted = tuned.baseline.fit(self.whole.histories)
             except LlmarmError as error:
                 print(f"{self.name} {name}: left out. {error}")
                 continue

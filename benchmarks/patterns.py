@@ -54,12 +54,12 @@ Job = Callable[[], int]
 
 
 def kit(data: Transactions, support: float) -> Job:
-    data.sequences()  # loads what the first call would
+    data.histories()  # loads what the first call would
     return lambda: len(mine_sequences(data, support, max_length=LONGEST))
 
 
 def taught(data: Transactions, support: float) -> Job:
-    runs = data.sequences()
+    runs = data.histories()
     smallest = min_count(support, len(runs.user_ids))
     sequences = []
     for user in range(len(runs.user_ids)):
@@ -74,7 +74,7 @@ def package(data: Transactions, support: float) -> Job | None:
 
     if "baskets" in data.aspects:
         return None
-    runs = data.sequences()
+    runs = data.histories()
     peer = PrefixSpan([part.tolist() for part in np.split(runs.items, runs.offsets[1:-1])])
     peer.maxlen = LONGEST
     smallest = min_count(support, len(runs.user_ids))

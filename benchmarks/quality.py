@@ -107,7 +107,7 @@ class Bench:
         if name == "movielens-1m":
             data = data.filter_items(5)
         split = data.leave_one_out(unit="event")
-        self.n_items, self.sequences = len(data.items), split.train.sequences()
+        self.n_items, self.histories = len(data.items), split.train.histories()
         self.tasks: dict[str, Task] = {part: next_item_task(split, part) for part in ("validation", "test")}
         self.few = next_item_task(split, "validation", max_cases=CHECKED)
 
@@ -133,10 +133,10 @@ class Bench:
                 continue  # with seen items left out it is popularity
             try:
                 begin, used = time.perf_counter(), time.process_time()
-                fitted = tuning.make(name).fit(self.sequences, self.n_items)
+                fitted = tuning.make(name).fit(self.histories)
                 seconds, used = time.perf_counter() - begin, time.process_time() - used
                 found, evaluation = self.judge(fitted, name)
-                tuned = tuning.tune(name, self.sequences, self.few, budget=TRIES)
+                tuned = tuning.tune(name, self.histories, self.few, budget=TRIES)
             except LlmarmError as error:
                 print(f"{self.name} {name}: left out. {error}")
                 continue
@@ -161,7 +161,7 @@ class Bench:
         plan = RECIPES[recipe][self.name][objective]
         torch.manual_seed(seed)
         model = ItemModel(item_config(self.n_items, objective=objective, **plan.get("model", {})))
-        known, length = self.sequences, model.config.max_position_embeddings
+        known, length = self.histories, model.config.max_position_embeddings
         options = {"objective": objective, "seed": seed} | plan.get("batches", {})
         batches = ItemBatches(known.items, known.offsets, length, **options)
         used = time.process_time()
@@ -189,7 +189,7 @@ class Bench:
         }
         found, evaluation = self.judge(recommender, objective)
         self.keep(stem, common | {"system": objective} | found, evaluation, done.validations.to_dict("records"))
-        rules = tuning.make("sr").fit(self.sequences, self.n_items)
+        rules = tuning.make("sr").fit(self.histories)
         blend, _ = choose_weight(recommender, rules, self.few)
         found, evaluation = self.judge(blend, f"{objective} × sr")
         self.keep(f"{stem}-blend", common | {"system": f"{objective} × sr", "weight": blend.weight} | found, evaluation)

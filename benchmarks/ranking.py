@@ -38,12 +38,12 @@ def evaluation_cost(n_users: int, n_items: int) -> pd.DataFrame:
     lengths = np.full(n_users, 20)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     items = rng.integers(0, n_items, offsets[-1], dtype=np.int32)
-    histories = Histories(items, offsets, np.tile(np.arange(20, dtype=np.int32), n_users))
+    histories = Histories(items, offsets, np.tile(np.arange(20, dtype=np.int32), n_users), n_items)
     targets = Histories(
-        rng.integers(0, n_items, n_users, dtype=np.int32), np.arange(n_users + 1), np.zeros(n_users, np.int32)
+        rng.integers(0, n_items, n_users, dtype=np.int32), np.arange(n_users + 1), np.zeros(n_users, np.int32), n_items
     )
     counts = np.bincount(items, minlength=n_items)
-    task = Task(histories, targets.matrix(n_items).astype(bool), np.arange(n_users), n_items, counts)
+    task = Task(histories, targets.matrix().astype(bool), np.arange(n_users), n_items, counts)
     rows = []
     for name, levels in {"all scores differ": 2**24, "three levels": 3, "all scores equal": 1}.items():
         begin = time.process_time()
@@ -54,11 +54,11 @@ def evaluation_cost(n_users: int, n_items: int) -> pd.DataFrame:
 
 def baseline_cost(name: str) -> pd.DataFrame:
     split = loading.load(name).filter_items(5).leave_one_out("event")
-    train, task = split.train.sequences(), next_item_task(split, "test")
+    train, task = split.train.histories(), next_item_task(split, "test")
     rows = []
     for baseline in BASELINES:
         begin = time.process_time()
-        fitted = make(baseline).fit(train, task.n_items)
+        fitted = make(baseline).fit(train)
         fit_seconds = time.process_time() - begin
         begin = time.process_time()
         judged = evaluate(fitted, task, ks=(10,))

@@ -75,13 +75,13 @@ class Bench:
         data = loading.load(name)
         films = name == "movielens-1m"
         split = data.filter_items(5).leave_one_out(unit="event") if films else data.leave_one_out()
-        self.n_items, self.past = len(split.train.items), split.train.sequences()
+        self.n_items, self.past = len(split.train.items), split.train.histories()
         self.test = next_item_task(split, "test")
         self.few = next_item_task(split, "validation", max_cases=CHECKED)
         known = self.few.histories
         bought = known.matrix(self.n_items).multiply(self.few.targets).astype(bool).sum()
         self.filter_seen = bool(bought < 0.05 * self.few.targets.nnz)
-        self.vectors = user_vectors(next_item_task(split, "validation").histories, self.n_items)
+        self.vectors = user_vectors(next_item_task(split, "validation").histories)
         self.similar = similarities(self.vectors)
 
     def judge(self, system: Recommender, name: str, block: int | None = None) -> Evaluation:
@@ -121,7 +121,7 @@ class Bench:
             if name == "personal" and self.filter_seen:
                 continue  # with seen items left out it is popularity
             if name in kept:
-                fitted[name] = tuning.make(name, **kept[name]["settings"]).fit(self.past, self.n_items)
+                fitted[name] = tuning.make(name, **kept[name]["settings"]).fit(self.past)
                 continue
             found = tuning.tune(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
             fitted[name] = found.fitted

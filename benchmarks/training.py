@@ -4,7 +4,7 @@
     python benchmarks/training.py --until 0.1 --sets movielens-1m     # hours on a CPU: seconds to a validation NDCG@10
 
 All systems train the same network (BERT with 2 layers of width 64, a fifth of the items masked) with AdamW on the same
-windows of the same sequences, 128 in a batch. Those of Trainer use `BertForMaskedLM` and
+windows of the same histories, 128 in a batch. Those of Trainer use `BertForMaskedLM` and
 `DataCollatorForLanguageModeling` in two ways: every window padded to the full length, in Trainer's default float32, as
 most published code does; and the best that Trainer's own switches give, bfloat16 and windows grouped by length.
 
@@ -80,7 +80,7 @@ ENDLESS = 100_000  # epochs: a turn ends the training
 
 
 class Data(NamedTuple):
-    """Training sequences of one set, and what validates."""
+    """Training histories of one set, and what validates."""
 
     name: str
     items: np.ndarray
@@ -97,9 +97,9 @@ class Data(NamedTuple):
 
 def load(name: str) -> Data:
     split = loading.load(name).leave_one_out()
-    sequences = split.train.sequences()
+    histories = split.train.histories()
     task = next_item_task(split, "validation", max_cases=5000)
-    return Data(name, sequences.items, sequences.offsets, len(split.train.items), task)
+    return Data(name, histories.items, histories.offsets, len(split.train.items), task)
 
 
 # --- turns -----------------------------------------------------------------------------------------------------------

@@ -1,52 +1,49 @@
-"""What users did, one after the other: items end to end, and where each user begins."""
+"""What users did, one after the other: items end to end, and where each user begins.
+
+One type serves all: what counting and models are fitted on, what a recommender is asked about, what a label is put on.
+Only NumPy is needed; the matrices ask for SciPy when they are made.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
-
-class Sequences(NamedTuple):
-    """Item sequences of all users, end to end.
-
-    Attributes:
-        user_ids: The users, shape (n_users,), in ascending order.
-        items: Item codes (rows of the item table) of all events, user by user in time order, shape (n_events,), int32.
-        offsets: Where each user's events begin, shape (n_users + 1,), int64; the last one is n_events.
-        visits: Number of the event's basket within its user, from 0; without baskets the number of the event itself.
-    """
-
-    user_ids: np.ndarray
-    items: np.ndarray
-    offsets: np.ndarray
-    visits: np.ndarray
-
-    def of(self, row: int) -> np.ndarray:
-        """Item codes of the user in the given row, in time order."""
-        return self.items[self.offsets[row] : self.offsets[row + 1]]
+if TYPE_CHECKING:  # what serves an exported model has no SciPy
+    from scipy import sparse
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
-    """What is known of each case before its target, end to end, in time order.
+    """The items of many cases (users, baskets, what is known before a target), end to end, each in time order.
 
     Attributes:
-        items: Item codes of all events, shape (n_events,), int32.
+        items: Item codes (rows of the item table) of all events, shape (n_events,), int32.
         offsets: Where each case begins, shape (n_cases + 1,), int64, from 0; the last one is n_events.
-        visits: Number of the event's basket within its user, from 0; without baskets the number of the event itself.
+        visits: Number of the event's basket within its case, not falling; without baskets the number of the event.
+        n_items: Size of the catalogue; all codes lie below it.
+        user_ids: Id of each case's user, shape (n_cases,), where it is known.
+        users: Row of each case's user in the matrix that a system was fitted on, shape (n_cases,), where there is one:
+            a system that has learnt something of this user may use it.
     """
 
     items: np.ndarray
     offsets: np.ndarray
     visits: np.ndarray
+    n_items: int
+    user_ids: np.ndarray | None = None
+    users: np.ndarray | None = None
 
     @classmethod
-    def from_lists(cls, histories: Sequence[Sequence[int]]) -> Histories:
+    def from_lists(cls, histories: Sequence[Sequence[int]], n_items: int | None = None) -> Histories:
         """Histories from lists of item codes, one event per visit.
+
+        Args:
+            histories: One list of item codes per case, in time order.
+            n_items: Size of the catalogue; None takes the largest code plus 1, which is enough to ask a recommender.
 
         Example:
             >>> Histories.from_lists([[4, 2], [7]]).last(2).tolist()
@@ -55,7 +52,19 @@ class Histories:
         lengths = [len(history) for history in histories]
         items = np.array([code for history in histories for code in history], dtype=np.int32)
         visits = np.array([number for length in lengths for number in range(length)], dtype=np.int32)
-        return cls(items, np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), visits)
+        offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+        return cls(items, offsets, visits, int(items.max(initial=-1)) + 1 if n_items is None else n_items)
+
+    @classmethod
+    def from_matrix(cls, matrix: sparse.csr_matrix, users: np.ndarray | None = None) -> Histories:
+        """A case per row of a matrix of cases × items: the items that are not 0, in the matrix's order, in one visit.
+
+        Args:
+            matrix: Shape (n_cases, n_items).
+            users: Row of each case's user in a fitted matrix, see the attribute.
+        """
+        items, offsets = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
+        return cls(items, offsets, np.zeros(len(items), dtype=np.int32), matrix.shape[1], users=users)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -70,6 +79,19 @@ class Histories:
         """The case of every event, shape (n_events,)."""
         return np.repeat(np.arange(len(self)), self.lengths)
 
+    @property
+    def starts_visit(self) -> np.ndarray:
+        """Whether an event is the first of its visit, shape (n_events,), bool."""
+        first = np.ones(len(self.items), dtype=bool)
+        first[1:] = self.visits[1:] != self.visits[:-1]
+        first[self.offsets[:-1][self.lengths > 0]] = True
+        return first
+
+    @property
+    def item_counts(self) -> np.ndarray:
+        """Number of events of each item, shape (n_items,)."""
+        return np.bincount(self.items, minlength=self.n_items)
+
     def of(self, row: int) -> np.ndarray:
         """Item codes of one case, in time order."""
         return self.items[self.offsets[row] : self.offsets[row + 1]]
@@ -78,14 +100,25 @@ class Histories:
         """The cases from `start` to before `stop`, without a copy of their events."""
         offsets = self.offsets[start : stop + 1]
         events = slice(offsets[0], offsets[-1])
-        return Histories(self.items[events], offsets - offsets[0], self.visits[events])
+        return self._with(events, offsets - offsets[0], slice(start, stop))
 
     def take(self, rows: np.ndarray) -> Histories:
         """The cases in the given rows, in that order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         events = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
-        return Histories(self.items[events], offsets, self.visits[events])
+        return self._with(events, offsets, rows)
+
+    def keep(self, events: np.ndarray) -> Histories:
+        """The same cases with some of their events only: those where `events`, shape (n_events,), bool, is true."""
+        offsets = np.append(0, np.cumsum(np.bincount(self.rows[events], minlength=len(self))))
+        return self._with(events, offsets, slice(None))
+
+    def _with(self, events: np.ndarray | slice, offsets: np.ndarray, cases: np.ndarray | slice) -> Histories:
+        """A part of the events under new offsets; what is said of the cases goes along."""
+        of_cases = {"user_ids": self.user_ids, "users": self.users}
+        parts = {name: None if values is None else values[cases] for name, values in of_cases.items()}
+        return replace(self, items=self.items[events], offsets=offsets, visits=self.visits[events], **parts)
 
     def last(self, n: int) -> np.ndarray:
         """The last n items of every case, shape (n_cases, n), int32, filled with -1 on the left."""
@@ -95,40 +128,37 @@ class Histories:
             return np.full(place.shape, -1, dtype=np.int32)
         return np.where(known, self.items[np.where(known, place, 0)], -1).astype(np.int32)
 
-    def matrix(self, n_items: int) -> sparse.csr_matrix:
-        """How often each item occurs in each case, shape (n_cases, n_items), float32."""
+    def latest(self, n: int) -> Histories:
+        """The last n events of every case."""
+        return self.keep(np.arange(len(self.items)) >= (self.offsets[1:] - n)[self.rows])
+
+    def matrix(self, n_items: int | None = None) -> sparse.csr_matrix:
+        """How often each item occurs in each case, shape (n_cases, n_items), float32.
+
+        Args:
+            n_items: Number of columns where a system knows more items than these histories; None takes theirs.
+        """
+        from scipy import sparse
+
         ones = np.ones(len(self.items), dtype=np.float32)
-        counts = sparse.csr_matrix((ones, self.items.copy(), self.offsets.copy()), shape=(len(self), n_items))
+        shape = (len(self), self.n_items if n_items is None else n_items)
+        counts = sparse.csr_matrix((ones, self.items.copy(), self.offsets.copy()), shape=shape)
         counts.sum_duplicates()
         return counts
 
+    def held(self, n_items: int | None = None) -> sparse.csr_matrix:
+        """Which items each case has, shape (n_cases, n_items), float32: 1, however often it occurs; see `matrix`."""
+        held = self.matrix(n_items)
+        held.data[:] = 1
+        return held
 
-@dataclass(frozen=True, eq=False)
-class UserHistories(Histories):
-    """Histories of users who have a row in a matrix: a system may know more of them than their items.
+    def visit_matrix(self) -> tuple[sparse.csr_matrix, np.ndarray]:
+        """Which items each visit holds, case by case in time order, and whose visit it is.
 
-    Attributes:
-        users: Row of each case's user, shape (n_cases,).
-    """
-
-    users: np.ndarray
-
-    def block(self, start: int, stop: int) -> Self:
-        """The cases from `start` to before `stop`."""
-        return self._with(super().block(start, stop), self.users[start:stop])
-
-    def take(self, rows: np.ndarray) -> Self:
-        """The cases in the given rows, in that order."""
-        return self._with(super().take(rows), self.users[rows])
-
-    def _with(self, known: Histories, users: np.ndarray) -> Self:
-        return replace(self, items=known.items, offsets=known.offsets, visits=known.visits, users=users)
-
-
-def user_histories(held: sparse.csr_matrix, users: np.ndarray) -> UserHistories:
-    """The items of some rows of a matrix as histories that know their users; every item is a visit of its own."""
-    rows = held[users]
-    rows.sort_indices()
-    number = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr))
-    offsets = rows.indptr.astype(np.int64)
-    return UserHistories(rows.indices.astype(np.int32), offsets, number.astype(np.int32), np.asarray(users))
+        Returns:
+            Shape (n_visits, n_items), bool; and the case of every visit, shape (n_visits,).
+        """
+        first = self.starts_visit
+        starts = np.append(np.flatnonzero(first), len(self.items)).astype(np.int64)
+        by_visit = Histories(self.items, starts, self.visits, self.n_items)
+        return by_visit.matrix().astype(bool), self.rows[first]

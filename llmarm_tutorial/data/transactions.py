@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.data.catalogue import ASPECTS
-from llmarm_tutorial.data.histories import Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.table import canonical_ids, canonical_items, canonical_table, hash_values
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing
 
@@ -232,8 +232,8 @@ class Transactions:
         """Baskets × items as the sparse boolean DataFrame that mlxtend takes, columns labelled by id or name."""
         return pd.DataFrame.sparse.from_spmatrix(self.basket_matrix(), columns=list(map(str, self.labels(label))))
 
-    def sequences(self) -> Sequences:
-        """Every user's items in time order.
+    def histories(self) -> Histories:
+        """Every user's items in time order, users by ascending id.
 
         Raises:
             Lacks: If the data set has no users or no order.
@@ -247,7 +247,7 @@ class Transactions:
         if "baskets" in self.aspects:
             number = np.cumsum(~known["basket_id"].duplicated().to_numpy()) - 1
         visits = number - np.repeat(number[offsets[:-1]], np.diff(offsets))
-        return Sequences(users, self.item_codes[: len(known)], offsets, visits.astype(np.int32))
+        return Histories(self.item_codes[: len(known)], offsets, visits.astype(np.int32), len(self.items), users)
 
     def to_dataset(self) -> datasets.Dataset:
         """A Hugging Face dataset: one row per user (`user_id`, `items` in time order) or, without users, per basket.
@@ -260,7 +260,7 @@ class Transactions:
         except ImportError:
             raise Missing("datasets", "models", "A Hugging Face dataset") from None
         if {"users", "order"} <= self.aspects:
-            runs = self.sequences()
+            runs = self.histories()
             rows = {"user_id": runs.user_ids, "items": np.split(runs.items, runs.offsets[1:-1])}
         else:
             matrix = self.basket_matrix()
@@ -345,14 +345,13 @@ class Transactions:
         unit = unit or ("basket" if "baskets" in self.aspects else "event")
         if unit not in ("event", "basket"):
             raise BadParameter(f"leave_one_out knows the units 'event' and 'basket', not {unit!r}.")
-        runs = self.sequences()
-        lengths = np.diff(runs.offsets)
+        runs = self.histories()
         if unit == "basket":
             self.require("baskets", purpose="leaving out baskets")
             number = runs.visits
         else:
-            number = np.arange(len(runs.items)) - np.repeat(runs.offsets[:-1], lengths)
-        last = np.repeat(number[runs.offsets[1:] - 1], lengths)
+            number = np.arange(len(runs.items)) - np.repeat(runs.offsets[:-1], runs.lengths)
+        last = number[runs.offsets[1:] - 1][runs.rows]
         part = np.full(len(self.table), -1)  # rows without a user belong to no part
         part[: len(runs.items)] = np.where(last < 2, 0, np.clip(2 - (last - number), 0, 2))
         return self._parts(part)

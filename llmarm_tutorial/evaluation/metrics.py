@@ -258,11 +258,9 @@ class Evaluation:
             return np.where(lengths > 1, 1 - similar / (lengths * (lengths - 1)), np.nan)
 
 
-def user_vectors(histories: Histories, n_items: int) -> sparse.csr_matrix:
+def user_vectors(histories: Histories) -> sparse.csr_matrix:
     """A vector per item for the diversity of lists: which cases have it, shape (n_items, n_cases), 0 or 1."""
-    matrix = histories.matrix(n_items).T.tocsr()
-    matrix.data[:] = 1
-    return matrix
+    return histories.held().T.tocsr()
 
 
 def _unit_rows(vectors: np.ndarray | sparse.spmatrix, n_items: int) -> np.ndarray | sparse.csr_matrix:

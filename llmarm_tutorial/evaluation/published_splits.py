@@ -15,14 +15,14 @@ in training is no candidate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from scipy import sparse
 
 from llmarm_tutorial.data import catalogue, loading, readers
-from llmarm_tutorial.data.histories import UserHistories, user_histories
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 from llmarm_tutorial.evaluation.tasks import Task
@@ -52,7 +52,7 @@ class Released:
         return self.train.shape[1]
 
     @property
-    def histories(self) -> UserHistories:
+    def histories(self) -> Histories:
         """What every user has in training, in the order of item codes: to fit `baselines` on."""
         return user_histories(self.train, np.arange(self.train.shape[0]))
 
@@ -134,3 +134,11 @@ def _parts(entry: catalogue.Entry, path: Path, data: Transactions, users: np.nda
         columns = np.searchsorted(data.items["item_id"], frame["item_id"])
         found.append(cells(rows, columns, (len(users), len(data.items))))
     return found
+
+
+def user_histories(held: sparse.csr_matrix, users: np.ndarray) -> Histories:
+    """The items of some rows of a matrix as histories that know their users; every item is a visit of its own."""
+    rows = held[users]
+    rows.sort_indices()
+    number = np.arange(rows.nnz) - np.repeat(rows.indptr[:-1], np.diff(rows.indptr))
+    return replace(Histories.from_matrix(rows, np.asarray(users)), visits=number.astype(np.int32))

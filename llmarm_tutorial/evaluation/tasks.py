@@ -65,9 +65,9 @@ class Task:
         item_counts: Sequence[int] | None = None,
     ) -> Task:
         """A task from lists of item codes; without `item_counts` the events of the histories are counted."""
-        known, asked = Histories.from_lists(histories), Histories.from_lists(targets)
+        known, asked = Histories.from_lists(histories, n_items), Histories.from_lists(targets, n_items)
         counts = np.bincount(known.items, minlength=n_items) if item_counts is None else np.asarray(item_counts)
-        return cls(known, asked.matrix(n_items).astype(bool), np.arange(len(known)), n_items, counts)
+        return cls(known, asked.matrix().astype(bool), np.arange(len(known)), n_items, counts)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -139,12 +139,13 @@ def next_item_task(
     before = before & (case[user] >= 0)
     within = within & (case[user] >= 0) & ((visit == first[user]) | (horizon == "all"))
     lengths = np.bincount(case[user[before]], minlength=len(chosen))
+    n_items = len(split.train.items)
     histories = Histories(
         item[before].astype(np.int32),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         visit[before].astype(np.int32),
+        n_items,
     )
-    n_items = len(split.train.items)
     ones = np.ones(within.sum(), dtype=bool)
     targets = sparse.csr_matrix((ones, (case[user[within]], item[within])), shape=(len(chosen), n_items))
     counts = np.bincount(split.train.item_codes, minlength=n_items)

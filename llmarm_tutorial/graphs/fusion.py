@@ -17,13 +17,13 @@ import torch
 from scipy import sparse
 from scipy.special import softmax
 
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop, strongest
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
-from llmarm_tutorial.recommend.counting import ItemWeights, Profile, held_items, pair_counts
+from llmarm_tutorial.recommend.counting import ItemWeights, Profile, co_occurrences
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import Chosen, choose
 
@@ -84,33 +84,32 @@ class Walks:
         if not self.discount >= 0 or (self.last is not None and self.last < 1):
             raise BadParameter(f"Walks need a discount ({self.discount}) from 0 and last ({self.last}) from 1 or None.")
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Count pairs within users and walk over them.
 
         Raises:
             BadParameter: If steps, restart or neighbours are out of range.
         """
-        graph = shared_users(sequences, n_items, self.discount)
+        graph = shared_users(histories, self.discount)
         if self.neighbours is not None:
             graph = strongest(graph, self.neighbours)
         weights = multi_hop(graph, self.steps, restart=self.restart).astype(np.float32)
-        return ItemWeights(self.name, n_items, Profile(self.last, self.position_power, once=True), weights)
+        return ItemWeights(self.name, histories.n_items, Profile(self.last, self.position_power, once=True), weights)
 
 
-def shared_users(sequences: Sequences | Histories, n_items: int, discount: float = 0.5) -> ItemGraph:
+def shared_users(histories: Histories, discount: float = 0.5) -> ItemGraph:
     """Items linked by the customers who have both, weighing n(a, b) / (n(a) n(b))^discount; undirected.
 
     Args:
-        sequences: Items of users.
-        n_items: Number of items.
+        histories: Items of users.
         discount: 0 for counts, 0.5 for cosines, 1 for the lift up to a factor.
     """
-    held = held_items(sequences, n_items)
+    held = histories.held()
     counts = np.asarray(held.sum(axis=0), dtype=float).ravel()
-    pairs = pair_counts(held)
+    pairs = co_occurrences(held)
     pairs.setdiag(0)
     pairs.eliminate_zeros()
-    row = np.repeat(np.arange(n_items), np.diff(pairs.indptr))
+    row = np.repeat(np.arange(histories.n_items), np.diff(pairs.indptr))
     data = pairs.data / (counts[row] * counts[pairs.indices]) ** discount
     return ItemGraph(sparse.csr_matrix((data, pairs.indices, pairs.indptr), shape=pairs.shape), meaning="shared users")
 

@@ -166,12 +166,12 @@ def following(
         Lacks: If the data set has no users or no order.
     """
     _check_thresholds(min_count, max_q)
-    sequences, n_items = data.sequences(), len(data.items)
-    last = np.repeat(sequences.visits[sequences.offsets[1:] - 1], np.diff(sequences.offsets))
-    before = np.bincount(sequences.items[sequences.visits < last], minlength=n_items)
-    after = np.bincount(sequences.items[sequences.visits > 0], minlength=n_items)
-    n = int(sequences.visits[sequences.offsets[1:] - 1].sum())
-    steps = transitions(sequences, n_items).tocoo()
+    histories, n_items = data.histories(), len(data.items)
+    last = np.repeat(histories.visits[histories.offsets[1:] - 1], histories.lengths)
+    before = np.bincount(histories.items[histories.visits < last], minlength=n_items)
+    after = np.bincount(histories.items[histories.visits > 0], minlength=n_items)
+    n = int(histories.visits[histories.offsets[1:] - 1].sum())
+    steps = transitions(histories).tocoo()
     other = steps.row != steps.col
     i, j, both = steps.row[other], steps.col[other], steps.data[other].astype(np.int64)
     q = benjamini_hochberg(fisher_greater(both, before[i], after[j], np.full(len(i), n)), n_items * (n_items - 1))

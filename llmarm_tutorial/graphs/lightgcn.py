@@ -304,7 +304,7 @@ class GraphBatches:
 class GraphRecommender:
     """A trained LightGCN as a `ranking.Recommender`.
 
-    Cases that know their user (`released.UserHistories`) are scored with the user's vector. Any other history h of n
+    Cases that know their user (`Histories.users`) are scored with the user's vector. Any other history h of n
     different items is scored as a new user who has these items and no learnt vector, while all other vectors stay:
 
         u = 1 / (K + 1) · Σ_{i in h} 1 / √(n · d_i) · Σ_{k < K} e_i^(k)
@@ -329,12 +329,11 @@ class GraphRecommender:
 
     def scores(self, histories: Histories) -> np.ndarray:
         """Dot products with all items, shape (n_cases, n_items), float32."""
-        known = getattr(histories, "users", None)
+        known = histories.users
         vectors = self.users[known] if known is not None else self.user_vectors(histories)
         return vectors @ self.items.T
 
     def user_vectors(self, histories: Histories) -> np.ndarray:
         """Vectors of new users with these histories, shape (n_cases, width), float32."""
-        held = histories.matrix(self.n_items)
-        held.data[:] = 1
+        held = histories.held(self.n_items)
         return (held @ self.spoken) / np.sqrt(np.maximum(np.diff(held.indptr), 1)).astype(np.float32)[:, None]

@@ -169,11 +169,7 @@ def factors(task: LinkTask, dimensions: int = 16, by: str = "count", seed: int =
 
 def linear(task: LinkTask, ridge: float = 500.0) -> np.ndarray:
     """Weights of the linear model that rebuilds each basket's items from its others: see `baselines.Ease`."""
-    matrix = task.matrix
-    visits = np.zeros(matrix.nnz, dtype=np.int32)
-    baskets = Histories(matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64), visits)
-    weights = Ease(ridge=ridge).fit(baskets, task.n_items).weights
-    return np.asarray(weights)
+    return np.asarray(Ease(ridge=ridge).fit(Histories.from_matrix(task.matrix)).weights)
 
 
 def _binary(graph: ItemGraph) -> sparse.csr_matrix:

@@ -43,9 +43,9 @@ def pair_counting(train: Transactions, i: np.ndarray, j: np.ndarray) -> dict[str
         Name → values, shape (n,).
     """
     units = {"baskets": as_matrix(train)[0]}
-    runs = train.sequences() if {"users", "order"} <= train.aspects else None
+    runs = train.histories() if {"users", "order"} <= train.aspects else None
     if runs is not None:
-        purchases = Histories(runs.items, runs.offsets, runs.visits).matrix(len(train.items))
+        purchases = runs.matrix()
         units["customers"] = purchases.astype(bool)
     products, place = np.unique(np.concatenate([i, j]), return_inverse=True)
     a, b = place[: len(i)], place[len(i) :]

@@ -175,12 +175,12 @@ def customer_segments(
     if data.users is None or column not in data.users:
         known = [] if data.users is None else [name for name in data.users if name != "user_id"]
         raise Lacks(f"The users of {data.name!r} have no {column!r}; known of them: {', '.join(known) or 'nothing'}.")
-    runs = data.sequences()
+    runs = data.histories()
     named = data.users.set_index("user_id")[column].reindex(runs.user_ids)
-    rows = np.flatnonzero((np.diff(runs.offsets) >= min_events) & named.notna().to_numpy())
+    rows = np.flatnonzero((runs.lengths >= min_events) & named.notna().to_numpy())
     labels, classes = pd.factorize(named.to_numpy()[rows], sort=True)
     part = _divide(len(rows), shares, np.random.default_rng(seed), labels)
-    histories = _latest(Histories(runs.items, runs.offsets, runs.visits).take(rows), max_events)
+    histories = runs.take(rows).latest(max_events)
     return _checked(
         Labelled(
             name="customer",
@@ -240,7 +240,7 @@ def returning_customers(
             f"The {days} days after {cut} of the data must lie within it, and customers have at least 2 visits, not "
             f"{min_visits}: take a smaller cut or fewer days."
         )
-    runs = data.rows(time < np.datetime64(moment)).sequences()
+    runs = data.rows(time < np.datetime64(moment)).histories()
     visits = data.table[data.table["user_id"].notna()].drop_duplicates("basket_id")
     before = visits[visits["time"] < moment].groupby("user_id")["time"].agg(["size", "min", "max"]).loc[runs.user_ids]
     gone = ((moment - before["max"]) / DAY).to_numpy()
@@ -248,8 +248,8 @@ def returning_customers(
     soon = visits["time"].between(moment, moment + days * DAY)
     labels = np.isin(runs.user_ids[rows], visits["user_id"][soon].unique()).astype(np.int64)
     known = ((moment - before["min"]) / DAY).to_numpy()
-    numbers = visit_numbers(before["size"].to_numpy(), gone, known, np.diff(runs.offsets))[rows]
-    histories = _latest(Histories(runs.items, runs.offsets, runs.visits).take(rows), max_events)
+    numbers = visit_numbers(before["size"].to_numpy(), gone, known, runs.lengths)[rows]
+    histories = runs.take(rows).latest(max_events)
     return _checked(
         Labelled(
             name="customer",
@@ -337,8 +337,8 @@ def holding_rules(
         Labelled(
             name="rule",
             classes=("does not hold", "holds"),
-            sets=Histories.from_lists([[code for code in row if code >= 0] for row in x.tolist()]),
-            others=Histories.from_lists(y[:, None].tolist()),
+            sets=Histories.from_lists([[code for code in row if code >= 0] for row in x.tolist()], len(early.items)),
+            others=Histories.from_lists(y[:, None].tolist(), len(early.items)),
             labels=(unseen - 1 >= kept * (lift - 1))[rows].astype(np.int64),
             part=part[rows],
             counts=np.column_stack(list(counts.values())).astype(np.float32),
@@ -394,8 +394,8 @@ def _pair_task(
         Labelled(
             name="pair",
             classes=classes,
-            sets=Histories.from_lists(i[:, None].tolist()),
-            others=Histories.from_lists(j[:, None].tolist()),
+            sets=Histories.from_lists(i[:, None].tolist(), len(train.items)),
+            others=Histories.from_lists(j[:, None].tolist(), len(train.items)),
             labels=labels,
             part=part,
             counts=np.column_stack([np.empty((len(i), 0)), *counts.values()]).astype(np.float32),
@@ -404,10 +404,3 @@ def _pair_task(
             metric="average precision",
         )
     )
-
-
-def _latest(histories: Histories, n: int) -> Histories:
-    """The last n events of every case."""
-    keep = np.arange(len(histories.items)) >= (histories.offsets[1:] - n)[histories.rows]
-    offsets = np.concatenate([[0], np.cumsum(np.minimum(histories.lengths, n))])
-    return Histories(histories.items[keep], offsets, histories.visits[keep])

@@ -226,11 +226,10 @@ def mine_sequences(
             raise BadParameter(f"{name} must be a whole number of at least 1, not {value!r}.")
     if max_gap is not None and max_gap < min_gap:
         raise BadParameter(f"max_gap ({max_gap}) must be at least min_gap ({min_gap}).")
-    runs = data.sequences()
-    n_sequences, lengths = len(runs.user_ids), np.diff(runs.offsets)
+    runs = data.histories()
+    n_sequences = len(runs)
     smallest = min_count(min_support, n_sequences)
-    owner = np.repeat(np.arange(n_sequences), lengths)
-    new_visit = np.append(True, (owner[1:] != owner[:-1]) | (runs.visits[1:] != runs.visits[:-1]))
+    owner, new_visit = runs.rows, runs.starts_visit
     visit = np.cumsum(new_visit) - 1  # the visits of all users, numbered through
     stop = np.searchsorted(owner[new_visit], owner[new_visit], side="right")
     reach = None

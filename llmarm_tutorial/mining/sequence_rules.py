@@ -13,7 +13,6 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import bdtrc, gammainc
 
-from llmarm_tutorial.data.histories import Sequences
 from llmarm_tutorial.data.transactions import Transactions, item_labels
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
@@ -120,7 +119,7 @@ def follow_rules(
     if not isinstance(within, (int, np.integer)) or isinstance(within, bool) or within < 1:
         raise BadParameter(f"within must be a whole number of visits of at least 1, not {within!r}.")
     share = exact_share(min_confidence, "min_confidence") if min_confidence else None
-    held, user = visit_matrix(data.sequences(), len(data.items))
+    held, user = data.histories().visit_matrix()
     has_next = np.append(user[1:] == user[:-1], False)
     if not has_next.any():
         raise BadParameter(f"No user of {data.name} has two visits, so nothing follows anything.")
@@ -154,16 +153,6 @@ def follow_rules(
         tests = (expected, count / expected, p, benjamini_hochberg(p, max(n_tests, len(p))), reverse)
         table = table.assign(**dict(zip(TESTS, (*tests, bdtrc(count - 1, count + reverse, 0.5)), strict=True)))
     return table.sort_values(["confidence", "count"], ascending=False, kind="stable", ignore_index=True)
-
-
-def visit_matrix(sequences: Sequences, n_items: int) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """Visits × items, bool, user by user in order of time, and the user row of every visit, shape (n_visits,)."""
-    user = np.repeat(np.arange(len(sequences.offsets) - 1), np.diff(sequences.offsets))
-    new = np.append(True, (user[1:] != user[:-1]) | (sequences.visits[1:] != sequences.visits[:-1]))
-    ones = np.ones(len(user), dtype=bool)
-    starts = np.append(np.flatnonzero(new), len(user))
-    matrix = sparse.csr_matrix((ones, sequences.items, starts), shape=(len(starts) - 1, n_items), copy=True)
-    return matrix, user[new]
 
 
 def followed_by(held: sparse.csr_matrix, user: np.ndarray, within: int) -> sparse.csr_matrix:
@@ -204,7 +193,7 @@ def lift_by_gap(data: Transactions, pairs: Iterable[tuple[Hashable, Hashable]], 
     """
     if not isinstance(reach, (int, np.integer)) or isinstance(reach, bool) or reach < 1:
         raise BadParameter(f"reach must be a whole number of visits of at least 1, not {reach!r}.")
-    held, user = visit_matrix(data.sequences(), len(data.items))
+    held, user = data.histories().visit_matrix()
     columns, rows, pairs = held.tocsc(), [], list(pairs)
     code = {item: int(codes_of(data.items, [item])[0]) for pair in pairs for item in pair}
     bought = {item: columns[:, [column]].toarray().ravel() for item, column in code.items()}

@@ -117,7 +117,8 @@ class CountingTeacher:
             seen = (read >= FIRST_ITEM) & (np.arange(read.shape[1]) <= column[:, None])
             visits = np.cumsum(read == VISIT if (read == VISIT).any() else seen, axis=1)  # else each event is a visit
             offsets = np.concatenate([[0], np.cumsum(seen.sum(1))])
-            asked = Histories((read[seen] - FIRST_ITEM).astype(np.int32), offsets, visits[seen].astype(np.int32))
+            codes, numbers = (read[seen] - FIRST_ITEM).astype(np.int32), visits[seen].astype(np.int32)
+            asked = Histories(codes, offsets, numbers, self.counting.n_items)
             scores = np.asarray(self.counting.scores(asked))
             if scores.min(initial=0) < 0:
                 raise BadParameter("A counting teacher needs scores that are at least 0, as shares and counts are.")

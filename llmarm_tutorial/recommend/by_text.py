@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import linalg, sparse
 
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
@@ -39,12 +39,12 @@ class ContentNeighbours:
     position_power: float = 0.0
     name: str = "content-kNN"
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
-        """Compare all items with those that occur in the sequences."""
-        counts = _events(sequences, n_items)
+    def fit(self, histories: Histories) -> ItemWeights:
+        """Compare all items with those that occur in the histories."""
+        counts = histories.item_counts
         alike = nearest(self.vectors, counts > 0, self.neighbours)
         weights = alike.T.multiply(1 / np.maximum(counts, 1.0)[:, None] ** self.discount).tocsr().astype(np.float32)
-        return ItemWeights(self.name, n_items, Profile(self.last, self.position_power, once=False), weights)
+        return ItemWeights(self.name, histories.n_items, Profile(self.last, self.position_power, once=False), weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +66,9 @@ class Borrowed:
     neighbours: int = 10
     name: str | None = None
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Fit the base, then fill the columns of items without events."""
-        fitted, weights, lent, old = _counted(self.base, sequences, n_items)
+        fitted, weights, lent, old = _counted(self.base, histories)
         alike = nearest(self.vectors, old, self.neighbours)[~old]
         share = alike.multiply(1 / np.maximum(alike.sum(axis=1), 1e-12).reshape(-1, 1)).tocsr()
         weights[:, ~old] = (share @ lent.T).T
@@ -98,12 +98,12 @@ class Projected:
     ridge: float = 1.0
     name: str | None = None
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Fit the base, learn the regression on items with events, and fill the columns of the others."""
-        fitted, weights, lent, old = _counted(self.base, sequences, n_items)
+        fitted, weights, lent, old = _counted(self.base, histories)
         space = lent.T if fitted.constant is None else np.column_stack([lent.T, fitted.constant])
         space = project(self.vectors, space, old, ridge=self.ridge)
-        weights[:, ~old] = space[~old, :n_items].T
+        weights[:, ~old] = space[~old, : histories.n_items].T
         constant = fitted.constant
         if constant is not None:
             constant = np.where(old, constant, space[:, -1]).astype(np.float32)
@@ -199,7 +199,7 @@ def partner_scores(
         alike = nearest(vectors, ~cold.new, cold.n_items)
         return ItemWeights("the similar themselves", cold.n_items, whole, alike)
     rules = AssociationRules("lift", "basket", min_count)
-    fitted = Borrowed(vectors, rules, neighbours).fit(cold.train.sequences(), cold.n_items)
+    fitted = Borrowed(vectors, rules, neighbours).fit(cold.train.histories())
     return ItemWeights(f"partners of {neighbours} similar", cold.n_items, whole, fitted.weights.T)
 
 
@@ -230,11 +230,11 @@ def choose(
         raise BadParameter("To choose settings takes at least one to try and one validation to try it on.")
     cutoff, values = int(metric.partition("@")[2] or 1), np.zeros((len(validations), len(settings)))
     for row, cold in enumerate(validations):
-        task, sequences = cold.task(asked), cold.train.sequences()
+        task, histories = cold.task(asked), cold.train.histories()
         if max_cases is not None and max_cases < len(task):
             task = task.take(np.sort(np.random.default_rng(row).choice(len(task), max_cases, replace=False)))
         for column, setting in enumerate(settings):
-            fitted = Only(setting.fit(sequences, cold.n_items), cold.new)
+            fitted = Only(setting.fit(histories), cold.new)
             values[row, column] = evaluate(fitted, task, ks=(cutoff,)).mean(metric)
     means = values.mean(axis=0)
     return settings[int(means.argmax())], means
@@ -308,18 +308,12 @@ def nearest(vectors: np.ndarray, among: np.ndarray, neighbours: int) -> sparse.c
     return sparse.csr_matrix((found.data, (found.row, codes[found.col])), shape=(len(unit), len(unit)))
 
 
-def _events(sequences: Sequences | Histories, n_items: int) -> np.ndarray:
-    return np.bincount(sequences.items, minlength=n_items)
-
-
-def _counted(
-    base: Baseline, sequences: Sequences | Histories, n_items: int
-) -> tuple[ItemWeights, np.ndarray, np.ndarray, np.ndarray]:
+def _counted(base: Baseline, histories: Histories) -> tuple[ItemWeights, np.ndarray, np.ndarray, np.ndarray]:
     """(the fitted base, a dense copy of its weights, the same without what items say of themselves, old items)."""
-    fitted = base.fit(sequences, n_items)
+    fitted = base.fit(histories)
     if not isinstance(fitted, ItemWeights):
         raise BadParameter(f"{base.name} has no weights from item to item that new items could get; take another base.")
     weights = fitted.weights.toarray() if sparse.issparse(fitted.weights) else fitted.weights.copy()
     lent = weights.copy()  # "who has a has a" is no rule, and nothing to lend
     np.fill_diagonal(lent, 0)
-    return fitted, weights, lent, _events(sequences, n_items) > 0
+    return fitted, weights, lent, histories.item_counts > 0

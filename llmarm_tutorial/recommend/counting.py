@@ -1,6 +1,6 @@
 """What counting can do about the next item: the baselines that every model has to beat.
 
-A baseline is a small frozen dataclass of settings; `fit` counts in the training sequences and gives a recommender for
+A baseline is a small frozen dataclass of settings; `fit` counts in the training histories and gives a recommender for
 `ranking.evaluate`. All but popularity are one product: a sparse profile of the history (which items, how recent) times
 a matrix of item-to-item weights. The defaults are simple settings that were fixed before any tuning; `tune` chooses
 others on validation, so that a model is compared with the best that counting can do and not with a straw man.
@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy import linalg, sparse
 
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
@@ -31,8 +31,8 @@ DENSE_BYTES = 2**29  # item-to-item weights that are rather full are kept dense 
 class Baseline(Protocol):
     """Settings of a counting method."""
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> Recommender:
-        """Count in training sequences of item codes below `n_items`."""
+    def fit(self, histories: Histories) -> Recommender:
+        """Count in training histories."""
 
 
 class Profile(NamedTuple):
@@ -119,10 +119,11 @@ class Popularity:
     def __post_init__(self) -> None:
         _check_last(self.last)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemScores:
+    def fit(self, histories: Histories) -> ItemScores:
         """Count the events of each item."""
-        _, items, _ = _recent_events(sequences, self.last)
-        return ItemScores(self.name, n_items, np.bincount(items, minlength=n_items).astype(np.float32))
+        _, items, _ = _recent_events(histories, self.last)
+        counts = np.bincount(items, minlength=histories.n_items).astype(np.float32)
+        return ItemScores(self.name, histories.n_items, counts)
 
 
 @dataclass(frozen=True)
@@ -147,12 +148,13 @@ class PersonalPopularity:
         _check_last(self.last)
         check_from(0, position_power=self.position_power, popularity=self.popularity)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Count the events of each item; a history speaks for nothing but itself."""
-        counts = np.bincount(sequences.items, minlength=n_items)
+        counts = histories.item_counts
         profile = Profile(self.last, self.position_power, once=False)
         share = (self.popularity * counts / max(counts.sum(), 1)).astype(np.float32)
-        return ItemWeights(self.name, n_items, profile, sparse.eye(n_items, format="csr", dtype=np.float32), share)
+        itself = sparse.eye(histories.n_items, format="csr", dtype=np.float32)
+        return ItemWeights(self.name, histories.n_items, profile, itself, share)
 
 
 @dataclass(frozen=True)
@@ -182,17 +184,17 @@ class AssociationRules:
         _check_last(self.last)
         check_from(1, min_count=self.min_count)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Count all pairs of items of a unit."""
-        units = held_items(sequences, n_items) if self.unit == "user" else _visits(sequences, n_items)[0]
-        pairs = pair_counts(units)
+        units = histories.held() if self.unit == "user" else histories.visit_matrix()[0].astype(np.float32)
+        pairs = co_occurrences(units)
         pairs.data[pairs.data < self.min_count] = 0
         counts = _sums(units, 0)
         weights = _scaled(pairs, 1 / np.maximum(counts, 1), None)
         if self.measure == "lift":
             weights = _scaled(weights, None, units.shape[0] / np.maximum(counts, 1))
         profile = Profile(self.last, self.position_power, once=True)
-        return ItemWeights(f"{self.name}, {self.measure}", n_items, profile, _compact(weights))
+        return ItemWeights(f"{self.name}, {self.measure}", histories.n_items, profile, _compact(weights))
 
 
 @dataclass(frozen=True)
@@ -225,15 +227,15 @@ class SequentialRules:
         check_from(1, steps=self.steps)
         check_from(0, popularity=self.popularity)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Count all transitions over up to `steps` visits."""
-        weights = transitions(sequences, n_items, self.steps, self.gap_power)
+        weights = transitions(histories, self.steps, self.gap_power)
         total = _sums(weights, 1)
         weights = _scaled(weights, 1 / np.where(total > 0, total, 1) ** self.row_power, None)
-        share = np.bincount(sequences.items, minlength=n_items) / max(len(sequences.items), 1)
+        share = histories.item_counts / max(len(histories.items), 1)
         constant = (self.popularity * share).astype(np.float32) if self.popularity else None
         profile = Profile(self.last, self.position_power, once=False)
-        return ItemWeights(self.name, n_items, profile, _compact(weights), constant)
+        return ItemWeights(self.name, histories.n_items, profile, _compact(weights), constant)
 
 
 @dataclass(frozen=True)
@@ -251,10 +253,10 @@ class MarkovChain:
     def __post_init__(self) -> None:
         check_from(0, popularity=self.popularity)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Count transitions to the next visit."""
-        fitted = SequentialRules(steps=1, last=1, popularity=self.popularity).fit(sequences, n_items)
-        return ItemWeights(self.name, n_items, fitted.profile, fitted.weights, fitted.constant)
+        fitted = SequentialRules(steps=1, last=1, popularity=self.popularity).fit(histories)
+        return ItemWeights(self.name, histories.n_items, fitted.profile, fitted.weights, fitted.constant)
 
 
 @dataclass(frozen=True)
@@ -281,21 +283,21 @@ class ItemNeighbours:
         check_from(1, neighbours=self.neighbours)
         check_from(0, shrinkage=self.shrinkage)
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Count pairs within users and keep the nearest."""
-        held = held_items(sequences, n_items)
+        held = histories.held()
         counts = np.sqrt(_sums(held, 0))
-        similar = pair_counts(held)
+        similar = co_occurrences(held)
         similar.setdiag(0)
         similar.eliminate_zeros()
         similar.sort_indices()  # among equals the lower item code comes first
-        row = np.repeat(np.arange(n_items), np.diff(similar.indptr))
+        row = np.repeat(np.arange(histories.n_items), np.diff(similar.indptr))
         similar.data = (similar.data / (counts[row] * counts[similar.indices] + self.shrinkage)).astype(np.float32)
         for start, stop in itertools.pairwise(similar.indptr):
             _keep_largest(similar.data[start:stop], self.neighbours)
         weights = similar.T.tocsr()  # similarity is symmetric: the nearest of a row are those that a column listens to
         profile = Profile(self.last, self.position_power, once=True)
-        return ItemWeights(self.name, n_items, profile, _compact(weights))
+        return ItemWeights(self.name, histories.n_items, profile, _compact(weights))
 
 
 @dataclass(frozen=True)
@@ -322,18 +324,19 @@ class Ease:
         if self.ridge <= 0:
             raise BadParameter(f"The ridge of EASE is above 0, not {self.ridge}.")
 
-    def fit(self, sequences: Sequences | Histories, n_items: int) -> ItemWeights:
+    def fit(self, histories: Histories) -> ItemWeights:
         """Solve the ridge regressions of all items at once.
 
         Raises:
             BadParameter: If there are more than `max_items` items.
         """
+        n_items = histories.n_items
         if n_items > self.max_items:
             raise BadParameter(
                 f"EASE inverts a matrix of {n_items:,} × {n_items:,} items ({16 * n_items**2 / 2**30:.0f} GB), more "
                 f"than max_items={self.max_items:,} allows: filter_items() first, or raise max_items."
             )
-        gram = pair_counts(held_items(sequences, n_items)).toarray().astype(np.float64)
+        gram = co_occurrences(histories.held()).toarray().astype(np.float64)
         gram[np.diag_indices(n_items)] += self.ridge
         factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)
         inverse, _ = linalg.lapack.dpotri(factor, lower=1, overwrite_c=1)  # the lower triangle only
@@ -344,22 +347,20 @@ class Ease:
         return ItemWeights(self.name, n_items, profile, weights.astype(np.float32))
 
 
-def transitions(
-    sequences: Sequences | Histories, n_items: int, steps: int = 1, gap_power: float = 1.0
-) -> sparse.csr_matrix:
+def transitions(histories: Histories, steps: int = 1, gap_power: float = 1.0) -> sparse.csr_matrix:
     """Weighted counts of how often item b (column) follows item a (row) within a user.
 
     Args:
-        sequences: Items of users in time order.
-        n_items: Number of items.
+        histories: Items of users in time order.
         steps: Gaps of 1 to so many visits are counted.
         gap_power: A gap g counts 1 / g^gap_power.
 
     Returns:
         Shape (n_items, n_items), float32.
     """
-    visits, user = _visits(sequences, n_items)
-    total = sparse.csr_matrix((n_items, n_items), dtype=np.float32)
+    visits, user = histories.visit_matrix()
+    visits = visits.astype(np.float32)
+    total = sparse.csr_matrix((histories.n_items,) * 2, dtype=np.float32)
     for gap in range(1, min(steps, len(user) - 1) + 1):
         before = np.flatnonzero(user[:-gap] == user[gap:])
         total = total + (visits[before].T @ visits[before + gap]).tocsr() * np.float32(1 / gap**gap_power)
@@ -402,39 +403,16 @@ def check_from(lowest: float, **given: float) -> None:
             raise BadParameter(f"{setting} is at least {lowest}, not {value}.")
 
 
-def _recent_events(sequences: Sequences | Histories, last: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _recent_events(histories: Histories, last: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(user row, item, position of the visit from the end, from 1) of the events of the last visits."""
-    lengths = np.diff(sequences.offsets)
-    rows = np.repeat(np.arange(len(lengths)), lengths)
-    ends = sequences.visits[np.maximum(sequences.offsets[1:] - 1, 0)] if len(rows) else np.zeros(len(lengths), int)
-    position = ends[rows] - sequences.visits + 1
+    rows = histories.rows
+    ends = histories.visits[np.maximum(histories.offsets[1:] - 1, 0)] if len(rows) else np.zeros(len(histories), int)
+    position = ends[rows] - histories.visits + 1
     keep = slice(None) if last is None else position <= last
-    return rows[keep], sequences.items[keep], position[keep]
+    return rows[keep], histories.items[keep], position[keep]
 
 
-def held_items(sequences: Sequences | Histories, n_items: int) -> sparse.csr_matrix:
-    """Users × items, 1 where the user has the item."""
-    ones = np.ones(len(sequences.items), dtype=np.float32)
-    held = sparse.csr_matrix(
-        (ones, sequences.items.copy(), sequences.offsets.copy()), shape=(len(sequences.offsets) - 1, n_items)
-    )
-    held.sum_duplicates()
-    held.data[:] = 1
-    return held
-
-
-def _visits(sequences: Sequences | Histories, n_items: int) -> tuple[sparse.csr_matrix, np.ndarray]:
-    """(visits × items, 1 where the visit has the item; user row of each visit), users and visits in order."""
-    user = np.repeat(np.arange(len(sequences.offsets) - 1), np.diff(sequences.offsets))
-    fresh = np.ones(len(user), dtype=bool)
-    fresh[1:] = (np.diff(user) > 0) | (np.diff(sequences.visits) != 0)
-    starts = np.append(np.flatnonzero(fresh), len(user))
-    ones = np.ones(len(user), dtype=np.float32)
-    matrix = sparse.csr_matrix((ones, sequences.items.copy(), starts), shape=(len(starts) - 1, n_items))
-    return matrix, user[fresh]
-
-
-def pair_counts(units: sparse.csr_matrix) -> sparse.csr_matrix:
+def co_occurrences(units: sparse.csr_matrix) -> sparse.csr_matrix:
     """In how many units each pair of items occurs, shape (n_items, n_items); float32 is exact below 2^24."""
     return (units.T @ units).tocsr()
 

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.evaluation.tasks import Task
@@ -66,16 +66,15 @@ class NewItems:
             raise BadParameter(f"A task of new items asks for 'new', 'all' or 'basket', not {asked!r}.")
         if asked == "basket":
             return self._baskets()
-        known = self.train.sequences()
+        known = self.train.histories()
         rows = pd.Index(known.user_ids).get_indexer(self.later.table["user_id"])
         items = self.later.item_codes
         keep = (rows >= 0) & (self.new[items] | (asked == "all"))
         bought = sparse.csr_matrix(
-            (np.ones(keep.sum(), dtype=bool), (rows[keep], items[keep])), shape=(len(known.user_ids), self.n_items)
+            (np.ones(keep.sum(), dtype=bool), (rows[keep], items[keep])), shape=(len(known), self.n_items)
         )
-        histories = Histories(known.items, known.offsets, known.visits)
         counts = np.bincount(self.train.item_codes, minlength=self.n_items)
-        return _first_time(histories, bought, known.user_ids, counts, self.train.name)
+        return _first_time(known, bought, known.user_ids, counts, self.train.name)
 
     def _baskets(self) -> Task:
         baskets = self.later.basket_matrix()
@@ -86,10 +85,8 @@ class NewItems:
         if not len(cases):
             raise DataError(f"{self.train.name}: no basket holds old and new items; use more weeks.")
         given = given[cases]
-        codes, offsets = given.indices.astype(np.int32), given.indptr.astype(np.int64)
-        histories = Histories(codes, offsets, np.zeros_like(codes))
         counts = np.bincount(self.train.item_codes, minlength=self.n_items)
-        return Task(histories, asked[cases], self.later.basket_ids[cases], self.n_items, counts)
+        return Task(Histories.from_matrix(given), asked[cases], self.later.basket_ids[cases], self.n_items, counts)
 
 
 def launched(data: Transactions, weeks: float) -> NewItems:
@@ -164,18 +161,18 @@ def newcomers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple
     if not 0 < share < 0.5:
         raise BadParameter(f"The share of newcomers lies between 0 and 0.5, not {share}.")
     data.require("baskets", purpose="customers of one basket")
-    known = data.sequences()
+    known = data.histories()
     part = np.searchsorted(
-        [share, 2 * share], np.random.default_rng(seed).permutation(len(known.user_ids)) / len(known.user_ids), "right"
+        [share, 2 * share], np.random.default_rng(seed).permutation(len(known)) / len(known), "right"
     )
-    user = np.repeat(np.arange(len(known.user_ids)), np.diff(known.offsets))
     train = data.rows(data.table["user_id"].isin(known.user_ids[part == 2]).to_numpy())
     counts = np.bincount(train.item_codes, minlength=len(data.items))
     tasks = []
     for number in (0, 1):
         cases = np.flatnonzero(part == number)
-        first, second = (_visit(known, user, cases, visit) for visit in (0, 1))
-        tasks.append(_first_time(first, second.matrix(len(data.items)), known.user_ids[cases], counts, data.name))
+        theirs = known.take(cases)
+        first, second = (theirs.keep(theirs.visits == visit) for visit in (0, 1))
+        tasks.append(_first_time(first, second.matrix(), known.user_ids[cases], counts, data.name))
     return train, *tasks
 
 
@@ -217,7 +214,8 @@ def partners(cold: NewItems, *, min_count: int = 5, min_lift: float = 2.0) -> Ta
         raise DataError(f"No new item has a partner in {min_count} baskets with a lift of {min_lift:g}; ask for less.")
     codes = np.flatnonzero(cold.new)[rows]
     sold = np.bincount(cold.train.item_codes, minlength=cold.n_items)
-    return Task(Histories.from_lists(codes[:, None]), sparse.csr_matrix(found[rows]), codes, cold.n_items, sold)
+    histories = Histories.from_lists(codes[:, None], cold.n_items)
+    return Task(histories, sparse.csr_matrix(found[rows]), codes, cold.n_items, sold)
 
 
 def _cut(data: Transactions, weeks: float) -> tuple[Transactions, Transactions]:
@@ -243,17 +241,8 @@ def _first_time(
     histories: Histories, bought: sparse.csr_matrix, users: np.ndarray, counts: np.ndarray, name: str
 ) -> Task:
     """A task of what was bought and is not in the history; cases without any are left out."""
-    first = (bought.astype(bool) > (histories.matrix(len(counts)) > 0)).tocsr()
+    first = (bought.astype(bool) > (histories.matrix() > 0)).tocsr()
     cases = np.flatnonzero(np.diff(first.indptr))
     if not len(cases):
         raise DataError(f"{name}: nobody with such a history buys something for the first time; take a larger part.")
     return Task(histories.take(cases), first[cases], users[cases], len(counts), counts)
-
-
-def _visit(known: Sequences, user: np.ndarray, cases: np.ndarray, visit: int) -> Histories:
-    """One visit of some users as histories."""
-    row = np.full(len(known.user_ids), -1)
-    row[cases] = np.arange(len(cases))
-    keep = (known.visits == visit) & (row[user] >= 0)
-    lengths = np.bincount(row[user[keep]], minlength=len(cases))
-    return Histories(known.items[keep], np.append(0, np.cumsum(lengths)), np.zeros(keep.sum(), dtype=np.int32))

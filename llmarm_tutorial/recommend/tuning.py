@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.data.histories import Histories, Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import UnknownName
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
@@ -71,7 +71,7 @@ class Tuned(NamedTuple):
 
     Attributes:
         baseline: The settings that did best on validation.
-        fitted: The same, fitted on the training sequences.
+        fitted: The same, fitted on the training histories.
         tries: One row per try, in order: settings, `value` of the metric, `seconds`.
     """
 
@@ -98,7 +98,7 @@ def make(name: str, **settings: Any) -> Baseline:
 
 def tune(
     name: str,
-    sequences: Sequences | Histories,
+    histories: Histories,
     task: Task,
     *,
     budget: int = 20,
@@ -114,7 +114,7 @@ def tune(
 
     Args:
         name: Name in `BASELINES`.
-        sequences: Training sequences.
+        histories: Training histories.
         task: The validation task; never the test.
         budget: Number of tries, from 1; give every competitor the same.
         seed: Seed of the sample.
@@ -138,7 +138,7 @@ def tune(
     rows, best, best_fitted = [], None, None
     for baseline in [first, *others]:
         begin = time.perf_counter()
-        fitted = baseline.fit(sequences, task.n_items)
+        fitted = baseline.fit(histories)
         value = evaluate(fitted, task, ks=(cutoff,), filter_seen=filter_seen).mean(metric)
         settings = {setting: getattr(baseline, setting) for setting in grid}
         rows.append({**settings, "value": value, "seconds": time.perf_counter() - begin})

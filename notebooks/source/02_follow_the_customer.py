@@ -26,7 +26,7 @@ from scipy import sparse
 
 from llmarm_tutorial.data import histories as histories_module
 from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.evaluation import comparison, ranking
@@ -62,8 +62,8 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 # %%
 data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="following customers")
-runs = data.sequences()
-held, user = sequence_rules.visit_matrix(runs, len(data.items))  # visits × items, and whose visit it is
+runs = data.histories()
+held, user = runs.visit_matrix()  # visits × items, and whose visit it is
 n_visits = np.bincount(user)
 if (n_visits >= 3).sum() < 50:
     raise DataError(f"{data.name} has fewer than 50 customers with three visits, too few to follow: take more data.")
@@ -509,20 +509,20 @@ print(
 # adding its *gain*, confidence less base rate. **Own habits** repeats what the customer buys anyway.
 
 # %%
-train, n_items = split.train.sequences(), len(data.items)
+train, n_items = split.train.histories(), len(data.items)
 past = sequence_rules.follow_rules(split.train, WITHIN, MIN_COUNT)
 past["gain"] = past["confidence"] - past["consequent_count"] / past["n_baskets"]
 tested = past[(past["q_value"] < 0.05) & (past["gain"] > 0)]
 unit = "basket" if "baskets" in data.aspects else "user"
 systems = {
-    "popularity": counting.Popularity().fit(train, n_items),
-    "basket rules": counting.AssociationRules(unit=unit, last=WITHIN).fit(train, n_items),
-    "Markov chain": counting.MarkovChain().fit(train, n_items),
-    "all transitions": counting.SequentialRules().fit(train, n_items),
+    "popularity": counting.Popularity().fit(train),
+    "basket rules": counting.AssociationRules(unit=unit, last=WITHIN).fit(train),
+    "Markov chain": counting.MarkovChain().fit(train),
+    "all transitions": counting.SequentialRules().fit(train),
     "tested rules": by_rules.recommender(tested, data.items, by="gain", last=WITHIN),
 }
 if n_items <= counting.Ease().max_items:
-    systems["EASE"] = counting.Ease().fit(train, n_items)
+    systems["EASE"] = counting.Ease().fit(train)
 print(f"{len(tested):,} of {len(past):,} rules are left after the test")
 
 # %% [markdown]
@@ -626,21 +626,19 @@ comparison.comparison_table(compared)
 
 
 # %%
-def hide_one(place: np.ndarray) -> tuple[Sequences, tasks_module.Task]:
+def hide_one(place: np.ndarray) -> tuple[Histories, tasks_module.Task]:
     """Hide one visit of each customer; what is left, before and after, is trained on and known.
 
     Args:
         place: Number of the visit to hide, per customer.
     """
-    owner = np.repeat(np.arange(len(n_visits)), np.diff(runs.offsets))
-    hidden = runs.visits == place[owner]
-    offsets = np.append(0, np.cumsum(np.bincount(owner[~hidden], minlength=len(n_visits))))
-    rest = Sequences(runs.user_ids, runs.items[~hidden], offsets, runs.visits[~hidden])
-    targets = sparse.csr_matrix((np.ones(hidden.sum(), bool), (owner[hidden], runs.items[hidden])), per_customer.shape)
-    counts = np.bincount(rest.items, minlength=n_items)
-    task = tasks_module.Task(
-        histories_module.Histories(*rest[1:]).take(cases), targets[cases], runs.user_ids[cases], n_items, counts
+    hidden = runs.visits == place[runs.rows]
+    rest = runs.keep(~hidden)
+    targets = sparse.csr_matrix(
+        (np.ones(hidden.sum(), bool), (runs.rows[hidden], runs.items[hidden])), per_customer.shape
     )
+    counts = np.bincount(rest.items, minlength=n_items)
+    task = tasks_module.Task(rest.take(cases), targets[cases], runs.user_ids[cases], n_items, counts)
     return rest, only_new(task)
 
 
@@ -664,7 +662,7 @@ leak = {protocol: {} for protocol in hidden}
 for protocol, place in hidden.items():
     rest, task = hide_one(place)
     for name, baseline in settings.items():
-        leak[protocol][name] = ranking.evaluate(baseline.fit(rest, n_items), task, name=name)
+        leak[protocol][name] = ranking.evaluate(baseline.fit(rest), task, name=name)
 leak_means = {protocol: means_of(found, "NDCG@10") for protocol, found in leak.items()}
 shown = {"the last visit hidden": leak_means["last"], "a random visit hidden": leak_means["random"]}
 sequences_figures.scores(shown, "NDCG@10, something new")
@@ -704,7 +702,7 @@ print(f"the largest change of a system's NDCG@10: {change[change.abs().idxmax()]
 # same customers; the hit rate HR@10 is the share of customers with a hidden item among the first ten.
 
 # %%
-free = n_items - int(np.diff((new_tasks["test"].histories.matrix(n_items) > 0).indptr).max())
+free = n_items - int(np.diff((new_tasks["test"].histories.matrix() > 0).indptr).max())
 free -= int(np.diff(new_tasks["test"].targets.indptr).max())
 n_negatives = min(100, max(1, free // 2))
 few = {

@@ -76,7 +76,7 @@ print(f"{n_items:,} products and {FIRST_ITEM} special tokens make a vocabulary o
 # One customer's first visits, as text and as numbers:
 
 # %%
-runs = data.sequences()
+runs = data.histories()
 lengths = np.diff(runs.offsets)
 customer = int(np.argmax((lengths >= 8) & (lengths <= 14)))
 codes, visits = runs.of(customer)[:8], runs.visits[runs.offsets[customer] :][:8]
@@ -160,7 +160,7 @@ def units(part) -> tuple[np.ndarray, np.ndarray]:
     if has_baskets:
         matrix = part.basket_matrix()
         return matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
-    known = part.sequences()
+    known = part.histories()
     return known.items, known.offsets
 
 
@@ -204,7 +204,7 @@ def loss_of(scores: np.ndarray, task: tasks.Task, *, free: bool = True) -> np.nd
 
 items, offsets = units(parts.train)
 share = (np.bincount(items, minlength=n_items) + 0.5) / (len(items) + 0.5 * n_items)
-counted = tuning.make("ar", last=None, unit="basket" if has_baskets else "user").fit(parts.train.sequences(), n_items)
+counted = tuning.make("ar", last=None, unit="basket" if has_baskets else "user").fit(parts.train.histories())
 
 
 # %%
@@ -358,7 +358,7 @@ pd.Series(nearest, name="nearest neighbours").to_frame()
 def trained(seed: int, *, rate: float = 3e-3, part: float = 1.0, hidden: int = HIDDEN) -> float:
     """Validation loss after a short training on a share of the baskets."""
     chosen = np.sort(np.random.default_rng(seed).permutation(len(offsets) - 1)[: int(part * (len(offsets) - 1))])
-    sets = histories.Histories(items, offsets, np.zeros(len(items), np.int32)).take(chosen)
+    sets = histories.Histories(items, offsets, np.zeros(len(items), np.int32), n_items).take(chosen)
     small = ItemBatches(sets.items, sets.offsets, 50, "masked", batch_size=64, seed=seed)
     found = gap_model(seed, hidden)
     train(found, small, replace(plan, epochs=max(1, EPOCHS // 4), learning_rate=rate, seed=seed), progress=False)
@@ -407,10 +407,10 @@ models_figures.growth(by_size, "baskets", levels, "baskets learned from")
 
 # %%
 split = data.leave_one_out()
-past = split.train.sequences()
+past = split.train.histories()
 next_validation = tasks.next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
 next_test = tasks.next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
-bought_before = next_validation.histories.matrix(n_items).multiply(next_validation.targets).astype(bool).sum()
+bought_before = next_validation.histories.matrix().multiply(next_validation.targets).astype(bool).sum()
 again = bought_before / next_validation.targets.nnz
 FILTER = bool(again < 0.05)
 print(

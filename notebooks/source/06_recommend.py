@@ -83,11 +83,11 @@ data.require("users", "order", purpose="recommending to customers")
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
-past = split.train.sequences()
+past = split.train.histories()
 to_choose, to_judge = (
     tasks.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
 )
-again = to_choose.histories.matrix(n_items).multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
+again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 FILTER = bool(again < 0.05)
 print(f"{n_items:,} products, {len(past.user_ids):,} customers, {len(to_judge):,} of them asked")
 print(
@@ -98,7 +98,7 @@ print(
 # The simplest list: what most people buy. For one customer, by hand:
 
 # %%
-popular = tuning.make("popularity").fit(past, n_items)
+popular = tuning.make("popularity").fit(past)
 bought = to_judge.targets.toarray()
 first = popular.scores(to_judge.histories).copy()
 if FILTER:
@@ -344,7 +344,7 @@ twin = next(name for name, system in systems.items() if system is hybrid.system)
 called = {} if twin == "hybrid" else {twin: f"hybrid (= {twin})"}
 
 # %%
-of_users = metrics.user_vectors(Histories(past.items, past.offsets, past.visits), n_items)
+of_users = metrics.user_vectors(past)
 judged = {
     name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, vectors=of_users, name=name)
     for name, system in systems.items()
@@ -519,19 +519,19 @@ else:
 meant = {name: encoder.vectors(written) for name, encoder in encoders.items()}
 
 # %%
-asked, known = cold.task("new"), cold.train.sequences()
+asked, known = cold.task("new"), cold.train.histories()
 bases = {
     "content": by_text.ContentNeighbours,
     "borrowed rules": lambda v, neighbours: by_text.Borrowed(v, tuning.make("ar", last=None), neighbours),
 }
-chance = evaluate(by_text.Only(tuning.make("popularity").fit(known, n_items), cold.new), asked, ks=(10,), name="chance")
+chance = evaluate(by_text.Only(tuning.make("popularity").fit(known), cold.new), asked, ks=(10,), name="chance")
 fresh, asked_of = {"chance": chance}, {"chance": "–"}
 for encoder, v in meant.items():
     for way, make in bases.items():
         setting, _ = by_text.choose([make(v, neighbours=k) for k in (3, 10, 30)], [like_it], max_cases=MAX_CASES)
         name = f"{way}, {encoder}"
         asked_of[name] = setting.neighbours
-        fresh[name] = evaluate(by_text.Only(setting.fit(known, n_items), cold.new), asked, ks=(10,), name=name)
+        fresh[name] = evaluate(by_text.Only(setting.fit(known), cold.new), asked, ks=(10,), name=name)
 found = pd.concat({name: e.summary(["MRR"]).iloc[0] for name, e in fresh.items()}, axis=1).T
 found.assign(**{"similar products": pd.Series(asked_of)})
 
@@ -570,12 +570,12 @@ if has_baskets:
 # %%
 if has_baskets:
     others, few, newcomers = new_items.newcomers(data, seed=SEED)
-    theirs, at_the_door = others.sequences(), {}
+    theirs, at_the_door = others.histories(), {}
     for name in ("popularity", "ar", "itemknn", "ease"):
         fitted = tuning.tune(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).fitted
         at_the_door[name] = evaluate(fitted, newcomers, ks=(10,), name=name)
     for encoder, v in meant.items():
-        tries = [by_text.ContentNeighbours(v, k).fit(theirs, n_items) for k in (3, 10, 30)]
+        tries = [by_text.ContentNeighbours(v, k).fit(theirs) for k in (3, 10, 30)]
         found = max(tries, key=lambda system: evaluate(system, few, ks=(10,)).mean("MRR"))
         at_the_door[f"content, {encoder}"] = evaluate(found, newcomers, ks=(10,), name=f"content, {encoder}")
     door = [
@@ -806,10 +806,8 @@ def ordered(system, basket: list[int]) -> tuple[np.ndarray, np.ndarray]:
 
 # %%
 unit = "basket" if has_baskets else "user"
-pair_rules = tuning.make("ar", unit=unit, last=None, min_count=5).fit(past, n_items)
-held = (
-    split.train.basket_matrix() if has_baskets else Histories(past.items, past.offsets, past.visits).matrix(n_items) > 0
-)
+pair_rules = tuning.make("ar", unit=unit, last=None, min_count=5).fit(past)
+held = split.train.basket_matrix() if has_baskets else past.held() > 0
 share = np.asarray(held.mean(axis=0)).ravel()
 
 

@@ -112,11 +112,11 @@ data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=
 data.require("users", "order", purpose="predicting what a customer buys next")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
-past = split.train.sequences()
+past = split.train.histories()
 to_choose, to_judge = (
     tasks.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
 )
-again = to_choose.histories.matrix(n_items).multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
+again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 FILTER = bool(again < 0.05)  # whether what was bought before is left out of the lists
 objective = "masked" if "baskets" in data.aspects else "causal"
 counts = np.bincount(past.items, minlength=n_items)
@@ -240,7 +240,7 @@ print("NDCG@10 on validation, before the student learns:", {label: round(value, 
 # as much again, or twice; `hard labels, twice as long` is the rival of equal time.
 
 # %%
-counting = tuning.make("personal" if not FILTER else "sr").fit(past, n_items)
+counting = tuning.make("personal" if not FILTER else "sr").fit(past)
 by_model, by_counts = ModelTeacher(teacher), CountingTeacher(counting, objective)
 ways = {  # where the student begins, its teacher, the mix of labels, the weight of hidden states
     "hard labels": ("teacher", None, Mix(0.0), 0.0),

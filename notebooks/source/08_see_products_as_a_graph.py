@@ -22,7 +22,7 @@ from IPython.display import display
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial.data import histories, loading
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation import comparison, intervals, metrics
@@ -119,7 +119,7 @@ def in_baskets(data: Transactions) -> Transactions:
     """The same with baskets and a clock; where these are missing, see the notes that it prints."""
     if {"baskets", "clock"} <= data.aspects:
         return data
-    known = data.sequences()
+    known = data.histories()
     user, visit = np.repeat(np.arange(len(known.user_ids)), np.diff(known.offsets)), known.visits
     if "baskets" not in data.aspects:
         visit = visit // 10
@@ -563,9 +563,8 @@ layers.round(3)
 
 # %%
 split = data.leave_one_out()
-past = split.train.sequences()
-history = histories.Histories(past.items, past.offsets, past.visits)
-held = (history.matrix(n_items) > 0).astype(np.float32)
+past = split.train.histories()
+held = past.held()
 net = LightGCN(held, GRAPH_WIDTH, GRAPH_LAYERS, seed=SEED)
 links_of = normalised_adjacency(held).tocoo()
 ends = torch.from_numpy(np.stack([links_of.row, links_of.col]).astype(np.int64))
@@ -616,12 +615,12 @@ to_choose, to_judge = (
 
 def new_to_them(task: Task) -> Task:
     """The same customers, asked only for what they never had."""
-    fresh = (task.targets.astype(bool) > (task.histories.matrix(n_items) > 0)).tocsr()
+    fresh = (task.targets.astype(bool) > (task.histories.matrix() > 0)).tocsr()
     cases = np.flatnonzero(np.diff(fresh.indptr))
     return Task(task.histories.take(cases), fresh[cases], np.asarray(task.users)[cases], n_items, task.item_counts)
 
 
-again = to_choose.histories.matrix(n_items).multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
+again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 NEW = "new to the customer"
 questions = {} if again < 0.05 else {"next basket": (to_choose, to_judge, False)}
 questions |= {NEW: (new_to_them(to_choose), new_to_them(to_judge), True)}
@@ -669,7 +668,7 @@ for question, (choosing, asked, leave_out) in questions.items():
         if not (name == "personal" and leave_out):
             tuned[name] = tuning.tune(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
     rivals[question] = sorted(tuned, key=lambda name: -tuned[name].tries["value"].max())
-    walks = [with_recency(Walks(steps, discount=discount).fit(past, n_items), choosing, filter_seen=leave_out)
+    walks = [with_recency(Walks(steps, discount=discount).fit(past), choosing, filter_seen=leave_out)
              for steps, discount in ((2, 0.0), (2, 0.5), (3, 0.5))]  # fmt: skip
     systems[question] = {name: tuned[name].fitted for name in rivals[question]}
     systems[question] |= {"walks": max(walks, key=lambda found: found[1])[0], "model": model} | graphs
@@ -821,10 +820,10 @@ def from_text(encoder: str, seed: int):
     return by_links(fitted.scores(), name=encoder)
 
 
-known_past = cold.train.sequences()
+known_past = cold.train.histories()
 fresh = {
-    "chance": [tuning.make("popularity").fit(known_past, n_items)],
-    "neighbours by text": [by_text.ContentNeighbours(meant).fit(known_past, n_items)],  # settings as they come
+    "chance": [tuning.make("popularity").fit(known_past)],
+    "neighbours by text": [by_text.ContentNeighbours(meant).fit(known_past)],  # settings as they come
     "MLP (text)": [from_text("MLP", SEED + number) for number in range(LINK_SEEDS)],
     "GraphSAGE (text)": [from_text("GraphSAGE", SEED + number) for number in range(LINK_SEEDS)],
 }

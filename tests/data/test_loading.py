@@ -156,7 +156,7 @@ def test_real_sets_offer_what_the_catalogue_says(real_data: Path, name: str) -> 
     if "baskets" in entry.aspects:
         assert data.basket_matrix().sum() == len(data)
     if "order" in entry.aspects:
-        assert len(data.sequences().items) == data.table["user_id"].notna().sum()
+        assert len(data.histories().items) == data.table["user_id"].notna().sum()
     if "order" in entry.aspects and "baskets" not in entry.aspects:
         assert data.leave_one_out().test.describe()["users"] == data.describe()["users"]
 

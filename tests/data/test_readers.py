@@ -178,7 +178,7 @@ def test_movielens_1m(tmp_path: Path) -> None:
     copy = readers.movielens_1m(tmp_path / "sequences.txt", "movielens-1m")
     assert copy.aspects == {"users", "order"}
     assert copy.fingerprint(["user_id", "item_id"]) == data.fingerprint(["user_id", "item_id"])
-    assert copy.sequences().items.tolist() == data.sequences().items.tolist()
+    assert copy.histories().items.tolist() == data.histories().items.tolist()
 
 
 def test_shop_files(tmp_path: Path) -> None:

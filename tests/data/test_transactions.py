@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmarm_tutorial.data.histories import Sequences
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Split, Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 
@@ -230,7 +230,7 @@ def test_users_that_are_all_unknown_are_no_users() -> None:
     data = Transactions.from_frame(frame)
     assert data.aspects == {"baskets"}
     with pytest.raises(Lacks):
-        data.sequences()
+        data.histories()
 
 
 def test_ids_keep_what_they_are() -> None:
@@ -244,7 +244,7 @@ def test_ids_keep_what_they_are() -> None:
 def test_ids_beyond_the_exact_floats_stay_apart() -> None:
     big = 2**53
     frame = pd.DataFrame({"user_id": [1, 1], "basket_id": [big, big + 1], "item_id": [1, 1]})
-    runs = Transactions.from_frame(frame.assign(time=DAY)).sequences()
+    runs = Transactions.from_frame(frame.assign(time=DAY)).histories()
     assert runs.visits.tolist() == [0, 1]
 
 
@@ -287,7 +287,7 @@ def test_sequences_hold_every_known_event_in_time_order(frame: pd.DataFrame) -> 
     data = Transactions.from_frame(frame)
     if "users" not in data.aspects:
         return
-    runs = data.sequences()
+    runs = data.histories()
     known = data.table[data.table["user_id"].notna()]
     assert runs.user_ids.tolist() == sorted(known["user_id"].unique())
     assert runs.offsets[-1] == len(runs.items) == len(known)
@@ -308,8 +308,8 @@ def test_views_of_the_small_shop() -> None:
         **{"first": pd.Timestamp("2024-02-01 08:00"), "last": pd.Timestamp("2024-03-05 12:00")},
     }
     assert data.basket_ids.tolist() == ["e", "a", "b", "c", "d"]
-    runs = data.sequences()
-    assert isinstance(runs, Sequences)
+    runs = data.histories()
+    assert isinstance(runs, Histories)
     assert runs.user_ids.tolist() == [7, 9]
     assert data.items["item_id"].iloc[runs.items].tolist() == ["milk", "bread", "milk", "eggs", "milk"]
     assert runs.visits.tolist() == [0, 1, 1, 2, 0]
@@ -328,7 +328,7 @@ def test_position_orders_ties_in_time_and_keeps_baskets_whole() -> None:
     )
     data = Transactions.from_frame(frame)
     assert data.table["basket_id"].tolist() == ["y", "y", "x", "x"]
-    assert data.sequences().visits.tolist() == [0, 0, 1, 1]
+    assert data.histories().visits.tolist() == [0, 0, 1, 1]
     events = Transactions.from_frame(frame.drop(columns="basket_id"))
     assert events.table["item_id"].tolist() == ["b", "c", "a", "d"]
 
@@ -362,7 +362,7 @@ def test_hugging_face_datasets() -> None:
 def test_lacks_names_the_sets_that_serve() -> None:
     baskets_only = Transactions.from_baskets([["a"]], name="till")
     with pytest.raises(Lacks, match=r"'till' has no users .* and an order .*: shop, online-retail, movielens-100k"):
-        baskets_only.sequences()
+        baskets_only.histories()
     events_only = Transactions.from_frame(
         pd.DataFrame({"user_id": [1], "position": [0], "item_id": [1]}), name="clicks"
     )

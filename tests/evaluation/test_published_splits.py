@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import UserHistories, user_histories
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 from llmarm_tutorial.evaluation import published_splits
-from llmarm_tutorial.evaluation.published_splits import Released, cells
+from llmarm_tutorial.evaluation.published_splits import Released, cells, user_histories
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.recommend.blend import Told
 
@@ -113,7 +113,7 @@ def test_histories_keep_their_users_in_every_view():
     known = user_histories(small([[0, 2], [1], [], [3]], [[]] * 4, 4).train, np.array([3, 0, 2]))
     assert known.visits.tolist() == [0, 0, 1]
     part = known.block(1, 3)
-    assert isinstance(part, UserHistories)
+    assert isinstance(part, Histories)
     assert (part.users.tolist(), part.of(0).tolist(), len(part)) == ([0, 2], [0, 2], 2)
     assert known.take(np.array([1])).users.tolist() == [0]
 

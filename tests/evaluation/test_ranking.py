@@ -63,33 +63,6 @@ def asked(task: Task) -> dict:
     }
 
 
-# --- histories ----------------------------------------------------------------------------------------------
-
-ragged = st.lists(st.lists(st.integers(0, 8), max_size=6), min_size=1, max_size=8)
-
-
-def test_the_views_of_a_history():
-    histories = Histories.from_lists([[4, 2, 4], [], [7]])
-    assert len(histories) == 3
-    assert histories.last(2).tolist() == [[2, 4], [-1, -1], [-1, 7]]
-    assert histories.matrix(8).toarray()[0].tolist() == [0, 0, 1, 0, 2, 0, 0, 0]
-    assert histories.of(0).tolist() == [4, 2, 4]
-    assert histories.visits.tolist() == [0, 1, 2, 0]
-    assert Histories.from_lists([[], []]).last(2).tolist() == [[-1, -1]] * 2
-
-
-@given(ragged, st.data())
-def test_blocks_and_rows_of_histories_are_those_cases(lists: list[list[int]], data: st.DataObject):
-    histories = Histories.from_lists(lists)
-    start = data.draw(st.integers(0, len(lists)))
-    stop = data.draw(st.integers(start, len(lists)))
-    rows = np.array(data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=5)), dtype=int)
-    assert [histories.block(start, stop).of(i).tolist() for i in range(stop - start)] == lists[start:stop]
-    assert [histories.take(rows).of(i).tolist() for i in range(len(rows))] == [lists[row] for row in rows]
-    padded = histories.last(4)
-    assert [[code for code in row if code >= 0] for row in padded.tolist()] == [one[-4:] for one in lists]
-
-
 # --- tasks --------------------------------------------------------------------------------------------------
 
 
@@ -323,7 +296,7 @@ def test_metrics_of_lists_by_hand():
 def test_diversity_is_one_less_the_mean_cosine_of_all_pairs(kind: type):
     rng = np.random.default_rng(3)
     task = Task.from_lists(rng.integers(0, 30, (20, 6)), rng.integers(0, 30, (20, 1)), 30)
-    vectors = user_vectors(task.histories, 30).toarray()
+    vectors = user_vectors(task.histories).toarray()
     found = evaluate(Given(rng.random((20, 30))), task, ks=(5,), vectors=kind(vectors))
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     expected = [1 - np.mean([unit[a] @ unit[b] for a, b in itertools.combinations(row, 2)]) for row in found.lists]

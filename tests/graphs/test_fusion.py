@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -24,7 +26,7 @@ from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, item_config
 from llmarm_tutorial.recommend.counting import AssociationRules, ItemWeights, Popularity, Profile
 from llmarm_tutorial.recommend.experts import Expert
 
-CHAIN = Histories.from_lists([[0, 1], [0, 1], [1, 2]])  # 0 and 2 never meet, 1 knows both
+CHAIN = Histories.from_lists([[0, 1], [0, 1], [1, 2]], 3)  # 0 and 2 never meet, 1 knows both
 
 
 # --- links and walks -------------------------------------------------------------------------------------------------
@@ -56,17 +58,18 @@ def test_scores_of_links_are_a_square_table(scores: np.ndarray):
 
 
 def test_links_by_shared_users_by_hand():
-    counts = shared_users(CHAIN, 4, discount=0.0).weights.toarray()
+    four = replace(CHAIN, n_items=4)
+    counts = shared_users(four, discount=0.0).weights.toarray()
     assert counts.tolist() == [[0, 2, 0, 0], [2, 0, 1, 0], [0, 1, 0, 0], [0, 0, 0, 0]]
-    cosines = shared_users(CHAIN, 4).weights.toarray()
+    cosines = shared_users(four).weights.toarray()
     assert cosines[0, 1] == pytest.approx(2 / np.sqrt(2 * 3))
     assert cosines[1, 2] == pytest.approx(1 / np.sqrt(3 * 1))
     twice = Histories.from_lists([[0, 1, 0, 0]])
-    assert shared_users(twice, 2, discount=0.0).weights.toarray().tolist() == [[0, 1], [1, 0]]
+    assert shared_users(twice, discount=0.0).weights.toarray().tolist() == [[0, 1], [1, 0]]
 
 
 def test_walks_of_two_steps_reach_what_was_never_bought_together():
-    one, two = (Walks(steps=steps, discount=0.0).fit(CHAIN, 3) for steps in (1, 2))
+    one, two = (Walks(steps=steps, discount=0.0).fit(CHAIN) for steps in (1, 2))
     from_first = Histories.from_lists([[0]])
     # half of the walks from 0 never start, half of the others stop at 1, then one in three goes on to 2, if it goes
     assert one.scores(from_first)[0] == pytest.approx([0, 0.25, 0])
@@ -74,16 +77,16 @@ def test_walks_of_two_steps_reach_what_was_never_bought_together():
 
 
 def test_one_step_of_counts_is_confidence_up_to_a_factor_per_item(shop):
-    sequences, n_items = shop.sequences(), len(shop.items)
-    walks = Walks(steps=1, discount=0.0, neighbours=None).fit(sequences, n_items).weights
-    rules = AssociationRules().fit(sequences, n_items).weights.copy()
+    histories = shop.histories()
+    walks = Walks(steps=1, discount=0.0, neighbours=None).fit(histories).weights
+    rules = AssociationRules().fit(histories).weights.copy()
     np.fill_diagonal(rules, 0)
     assert 4 * walks == pytest.approx(rules / np.maximum(rules.sum(axis=1, keepdims=True), 1e-12), abs=1e-6)
 
 
 def test_fewer_neighbours_mean_fewer_links(shop):
-    sequences, n_items = shop.sequences(), len(shop.items)
-    few, all_links = (Walks(steps=1, neighbours=k).fit(sequences, n_items).weights for k in (5, None))
+    histories = shop.histories()
+    few, all_links = (Walks(steps=1, neighbours=k).fit(histories).weights for k in (5, None))
     assert 5 <= (few > 0).sum(axis=1).max() < (all_links > 0).sum(axis=1).max()
 
 
@@ -93,7 +96,7 @@ def test_walks_refuse_what_makes_no_sense():
     with pytest.raises(BadParameter, match="last"):
         Walks(last=0)
     with pytest.raises(BadParameter, match="restart"):
-        Walks(restart=1.0).fit(CHAIN, 3)
+        Walks(restart=1.0).fit(CHAIN)
 
 
 # --- joining ---------------------------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ def test_recency_is_chosen_on_validation():
 
 def test_a_graph_that_knows_the_answer_is_taken_and_one_that_knows_nothing_is_not():
     task, links = next_in_a_ring()
-    popular = Expert("popular", Popularity().fit(task.histories, task.n_items))
+    popular = Expert("popular", Popularity().fit(task.histories))
     knowing = Expert("graph", by_links(links, last=1))
     found = gain_of_graph([popular], [knowing], task)
     values = [evaluate(chosen.system, task).mean("NDCG@10") for chosen in found]

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from llmarm_tutorial.data.histories import Histories, user_histories
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
+from llmarm_tutorial.evaluation.published_splits import user_histories
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.lightgcn import (

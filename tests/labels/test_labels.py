@@ -197,7 +197,7 @@ def test_segments_are_stratified_and_count_what_the_model_reads(shop):
     assert found.sets.lengths.min() >= 8
     shares = found.balance()[list(found.classes)]
     assert (shares.max() - shares.min()).max() < 0.01
-    runs = shop.sequences()
+    runs = shop.histories()
     truth = shop.users.set_index("user_id")["segment"]
     row = int(found.clusters[5])
     assert runs.of(row)[-16:].tolist() == found.sets.of(5).tolist()  # all customers of the shop bought enough

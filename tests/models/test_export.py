@@ -76,7 +76,9 @@ def test_the_tokens_of_a_served_model_are_those_of_the_item_model():
 
 
 def test_tokens_by_hand():
-    asked = Histories(np.array([7, 8, 9], dtype=np.int32), np.array([0, 3, 3]), np.array([0, 0, 1], dtype=np.int32))
+    asked = Histories(
+        np.array([7, 8, 9], dtype=np.int32), np.array([0, 3, 3]), np.array([0, 0, 1], dtype=np.int32), N_ITEMS
+    )
     found, lasts = tokens(asked, Reading(10, max_length=6, masked=True, visits=True))
     seven, eight, nine = (code + FIRST_ITEM for code in (7, 8, 9))
     # the first visit's mark no longer fits: four tokens of history, then the question
@@ -195,7 +197,7 @@ def test_thin_tables_are_thin_in_the_file_too(exported):
 def trained(shop, tmp_path_factory):
     """A model of some customers of the shop, its task, its file, and its file in bytes."""
     split = shop.leave_one_out()
-    known, n_items = split.train.sequences(), len(shop.items)
+    known, n_items = split.train.histories(), len(shop.items)
     offsets = known.offsets[:201]
     items, visits = known.items[: offsets[-1]], known.visits[: offsets[-1]]
     torch.manual_seed(0)

@@ -357,7 +357,7 @@ def test_with_visits_baskets_stay_together_in_any_order_and_marks_are_never_aske
 
 
 def test_a_model_with_visits_is_asked_for_the_next_visit():
-    histories = Histories(np.array([1, 2, 3], np.int32), np.array([0, 3, 3]), np.array([0, 0, 1], np.int32))
+    histories = Histories(np.array([1, 2, 3], np.int32), np.array([0, 3, 3]), np.array([0, 0, 1], np.int32), 10)
     for objective, asked in (("causal", []), ("masked", [MASK])):
         net = model(objective=objective, visits=True, max_length=8)
         scores = ItemRecommender(net).scores(histories)

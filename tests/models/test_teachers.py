@@ -35,7 +35,7 @@ def model_of(seed: int = 0, **options) -> ItemModel:
 
 
 def batches_of(objective: str = "causal", **options) -> ItemBatches:
-    known = Histories.from_lists(SEQUENCES)
+    known = Histories.from_lists(SEQUENCES, N_ITEMS)
     return ItemBatches(known.items, known.offsets, 6, objective, batch_size=4, **options)
 
 
@@ -63,8 +63,8 @@ def test_a_model_says_what_it_says_as_a_recommender():
 
 
 def test_counting_says_what_it_says_as_a_recommender():
-    known = Histories.from_lists(SEQUENCES)
-    rules = tuning.make("sr").fit(known, N_ITEMS)
+    known = Histories.from_lists(SEQUENCES, N_ITEMS)
+    rules = tuning.make("sr").fit(known)
     batch = first_batch(batches_of())
     said = CountingTeacher(rules).reads(batch)(2, 7, 2.0)
     expected = torch.from_numpy(log_shares(rules.scores(prefixes(batch))[2:7]) / 2).log_softmax(1)
@@ -147,7 +147,7 @@ def test_hidden_states_are_matched_through_a_map():
 
 
 def test_a_student_without_a_teacher_of_states_matches_nothing():
-    rules = tuning.make("popularity").fit(Histories.from_lists(SEQUENCES), N_ITEMS)
+    rules = tuning.make("popularity").fit(Histories.from_lists(SEQUENCES, N_ITEMS))
     with pytest.raises(BadParameter, match="needs an item model as teacher"):
         Student(model_of(), CountingTeacher(rules), matching=0.1)
 

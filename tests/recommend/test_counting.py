@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -31,7 +32,7 @@ from llmarm_tutorial.recommend.tuning import BASELINES, make, tune
 
 N = 6
 SMALL = [[0, 1, 2], [0, 1, 3], [0, 2], [1, 4, 1], [5]]
-TRAIN = Histories.from_lists(SMALL)
+TRAIN = Histories.from_lists(SMALL, N)
 
 
 def visited(users: list[list[list[int]]]) -> Histories:
@@ -39,7 +40,9 @@ def visited(users: list[list[list[int]]]) -> Histories:
     items = [item for user in users for basket in user for item in basket]
     visits = [number for user in users for number, basket in enumerate(user) for _ in basket]
     lengths = [sum(map(len, user)) for user in users]
-    return Histories(np.array(items, np.int32), np.concatenate([[0], np.cumsum(lengths)]), np.array(visits, np.int32))
+    return Histories(
+        np.array(items, np.int32), np.concatenate([[0], np.cumsum(lengths)]), np.array(visits, np.int32), N
+    )
 
 
 baskets = st.lists(st.integers(0, N - 1), min_size=1, max_size=3, unique=True)
@@ -47,7 +50,7 @@ many_users = st.lists(st.lists(baskets, max_size=5), min_size=1, max_size=6)
 
 
 def scores(baseline, history: list[int], train: Histories = TRAIN, n: int = N) -> list[float]:
-    return baseline.fit(train, n).scores(Histories.from_lists([history]))[0].tolist()
+    return baseline.fit(replace(train, n_items=n)).scores(Histories.from_lists([history]))[0].tolist()
 
 
 # --- each one by its definition ----------------------------------------------------
@@ -59,11 +62,11 @@ def test_popularity_counts_events():
 
 
 def test_personal_popularity_by_hand():
-    train = Histories.from_lists([[0, 0, 1], [1, 2, 2, 1]])  # events per item: 2, 3, 2 of 7
-    fitted = PersonalPopularity(popularity=0.7).fit(train, 3)
+    train = Histories.from_lists([[0, 0, 1], [1, 2, 2, 1]], 3)  # events per item: 2, 3, 2 of 7
+    fitted = PersonalPopularity(popularity=0.7).fit(train)
     asked = Histories.from_lists([[2, 2, 2, 0], []])
     assert np.allclose(fitted.scores(asked), [[1.2, 0.3, 3.2], [0.2, 0.3, 0.2]])
-    recent = PersonalPopularity(last=2, position_power=1.0, popularity=0.0).fit(train, 3)
+    recent = PersonalPopularity(last=2, position_power=1.0, popularity=0.0).fit(train)
     assert np.allclose(recent.scores(asked)[0], [1, 0, 0.5])
 
 
@@ -110,15 +113,15 @@ def test_transitions_lead_from_basket_to_later_basket(users: list, steps: int, p
                 for a in before:
                     for b in after:
                         expected[a, b] += 1 / gap**power
-    assert transitions(visited(users), N, steps, power).toarray() == pytest.approx(expected, rel=1e-5)
+    assert transitions(visited(users), steps, power).toarray() == pytest.approx(expected, rel=1e-5)
 
 
 @settings(deadline=None)
 @given(many_users.filter(lambda users: any(users)), st.sampled_from([None, 1, 2]), st.sampled_from([0.0, 1.0]))
 def test_positions_count_visits_back_from_the_end(users: list, last: int | None, power: float):
     history = visited(users)
-    fitted = SequentialRules(last=last, position_power=power).fit(TRAIN, N)
-    weights = SequentialRules().fit(TRAIN, N).weights
+    fitted = SequentialRules(last=last, position_power=power).fit(TRAIN)
+    weights = SequentialRules().fit(TRAIN).weights
     weights = weights if isinstance(weights, np.ndarray) else weights.toarray()
     for row, user in enumerate(users):
         chosen = list(enumerate(reversed(user), start=1))[:last]
@@ -139,16 +142,16 @@ def test_neighbours_by_their_definition(users: list, k: int, shrinkage: float):
     for item in range(N):
         near = sorted(range(N), key=lambda other: (-similarity[other, item], other))[:k]
         expected[near, item] = similarity[near, item]
-    fitted = ItemNeighbours(neighbours=k, shrinkage=shrinkage).fit(train, N)
+    fitted = ItemNeighbours(neighbours=k, shrinkage=shrinkage).fit(train)
     one_each = Histories.from_lists([[item] for item in range(N)])
     assert fitted.scores(one_each) == pytest.approx(expected, rel=1e-5)
 
 
 def test_ease_solves_the_ridge_regression_of_every_item_on_the_others():
     rng = np.random.default_rng(0)
-    train = Histories.from_lists([rng.choice(8, 3, replace=False) for _ in range(40)])
+    train = Histories.from_lists([rng.choice(8, 3, replace=False) for _ in range(40)], 8)
     held = (train.matrix(8).toarray() > 0).astype(float)
-    fitted = Ease(ridge=5.0).fit(train, 8)
+    fitted = Ease(ridge=5.0).fit(train)
     for item in range(8):
         others = [other for other in range(8) if other != item]
         x = held[:, others]
@@ -164,7 +167,7 @@ def test_an_item_that_occurs_twice_counts_at_its_latest_position():
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_all_baselines_answer_for_any_history_in_one_form(name: str):
-    fitted = make(name).fit(TRAIN, N + 2)  # two items that nobody has
+    fitted = make(name).fit(replace(TRAIN, n_items=N + 2))  # two items that nobody has
     found = fitted.scores(Histories.from_lists([[], [7], [0, 0, 3]]))
     assert found.shape == (3, N + 2)
     assert found.dtype == np.float32
@@ -199,7 +202,7 @@ def test_settings_out_of_range_are_refused():
 
 def test_ease_refuses_what_would_not_fit_into_memory():
     with pytest.raises(BadParameter, match=r"54,542 × 54,542 items \(44 GB\).*filter_items"):
-        Ease().fit(TRAIN, 54_542)
+        Ease().fit(replace(TRAIN, n_items=54_542))
 
 
 def wanderers(n_users: int = 150, n_items: int = 20) -> Transactions:
@@ -216,7 +219,7 @@ def test_the_tuner_tries_the_defaults_first_and_keeps_the_best():
     split = wanderers().leave_one_out()
     task = next_item_task(split, "validation")
     ask = {"budget": 6, "seed": 3, "metric": "NDCG@5"}
-    found, again = (tune("sr", split.train.sequences(), task, **ask) for _ in range(2))
+    found, again = (tune("sr", split.train.histories(), task, **ask) for _ in range(2))
     assert len(found.tries) == 6
     assert found.tries.iloc[0][["steps", "last"]].tolist() == [10, 10]
     assert found.baseline == again.baseline
@@ -229,15 +232,15 @@ def test_the_tuner_tries_the_defaults_first_and_keeps_the_best():
 def test_a_small_grid_is_tried_whole():
     split = wanderers().leave_one_out()
     task = next_item_task(split, "validation")
-    found = tune("sr", split.train.sequences(), task, budget=50, grid={"steps": (1, 2, 10)})
+    found = tune("sr", split.train.histories(), task, budget=50, grid={"steps": (1, 2, 10)})
     assert found.tries["steps"].tolist() == [10, 1, 2]
-    assert len(tune("popularity", split.train.sequences(), task).tries) == 5
+    assert len(tune("popularity", split.train.histories(), task).tries) == 5
 
 
 def test_counting_the_order_beats_counting_sets_where_there_is_an_order():
     split = wanderers().leave_one_out()
-    task, train = next_item_task(split, "test"), split.train.sequences()
-    found = {name: evaluate(make(name).fit(train, 20), task).mean("HR@5") for name in BASELINES}
+    task, train = next_item_task(split, "test"), split.train.histories()
+    found = {name: evaluate(make(name).fit(train), task).mean("HR@5") for name in BASELINES}
     assert found["markov"] > found["ar"] > found["popularity"] - 0.1
     assert found["markov"] > 0.9
 
@@ -271,11 +274,11 @@ REFERENCE = {  # HR@10 and NDCG@10 on the test part, measured by an independent 
 def test_the_reference_numbers_of_movielens(real_data):
     """Fitted on train alone, users who have the item counted once, seen items left out."""
     split = loading.load("movielens-1m").filter_items(5).leave_one_out("event")
-    train, task = split.train.sequences(), next_item_task(split, "test")
+    train, task = split.train.histories(), next_item_task(split, "test")
     assert (len(task), task.n_items) == (6040, 3416)
     found = {}
     for name, (baseline, _, _) in REFERENCE.items():
-        judged = evaluate(baseline.fit(train, task.n_items), task, ks=(10,))
+        judged = evaluate(baseline.fit(train), task, ks=(10,))
         found[name] = (judged.mean("HR@10"), judged.mean("NDCG@10"))
     expected = {name: pytest.approx(tuple(numbers), abs=0.003) for name, (_, *numbers) in REFERENCE.items()}
     assert found == expected

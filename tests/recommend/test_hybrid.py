@@ -103,7 +103,7 @@ def test_a_fusion_by_hand_in_each_way():
 
 def test_facts_of_the_history():
     names = ["bought", "times", "recent", "popularity", "depth e0", "log e0"]
-    history = Histories(np.array([1, 0, 0, 1]), np.array([0, 3, 4]), np.array([0, 1, 2, 0]))
+    history = Histories(np.array([1, 0, 0, 1]), np.array([0, 3, 4]), np.array([0, 1, 2, 0]), 3)
     bought, times, recent, popularity, depth, log = panel_of(ONE).features(history, names)
     assert bought.tolist() == [[1, 1, 0], [0, 1, 0]]
     assert np.allclose(times[0], np.log([3, 2, 1]))

@@ -172,7 +172,7 @@ def test_one_basket_keeps_customers_of_one_basket():
     assert set(few.users) <= set(before.index[before == 1])
     assert 0 < len(few) <= (before[task.users] == 1).sum()
     assert (few.targets.multiply(few.histories.matrix(few.n_items) > 0)).nnz == 0
-    rich = Task(Histories(np.array([0, 1], dtype=np.int32), np.array([0, 2]), np.array([0, 1])),
+    rich = Task(Histories(np.array([0, 1], dtype=np.int32), np.array([0, 2]), np.array([0, 1]), task.n_items),
                 task.targets[:1], np.array([1]), task.n_items, task.item_counts)  # fmt: skip
     with pytest.raises(DataError, match="for the first time"):
         new_items.one_basket(rich)
@@ -263,20 +263,20 @@ VECTORS = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, -1], [1, 0, 0], [0
 
 
 def test_content_neighbours_by_hand(cold: NewItems):
-    fitted = ContentNeighbours(VECTORS, neighbours=2, discount=1.0).fit(cold.train.sequences(), 6)
+    fitted = ContentNeighbours(VECTORS, neighbours=2, discount=1.0).fit(cold.train.histories())
     scores = fitted.scores(Histories.from_lists([[A, A, B], [C]]))
     # training events: a 3, b 2, c 2; nothing is said about what has no similar old item
     np.testing.assert_allclose(scores, [[0, 0, 0, 0, 2 / 3, 0.3], [0, 0, 0, 0, 0, 0.4]], atol=1e-6)
-    one = ContentNeighbours(VECTORS, neighbours=1, discount=0.0).fit(cold.train.sequences(), 6)
+    one = ContentNeighbours(VECTORS, neighbours=1, discount=0.0).fit(cold.train.histories())
     np.testing.assert_allclose(one.scores(Histories.from_lists([[A, B, C]]))[0, 4:], [1, 0.8], atol=1e-6)
 
 
 def test_new_items_borrow_the_rules_of_similar_ones(cold: NewItems):
     """Baskets ab, a, bc, ad, c: conf(a ⇒ b) = 1/3, conf(b ⇒ a) = conf(b ⇒ c) = 1/2, conf(c ⇒ b) = 1/2."""
     rules = AssociationRules(unit="basket", last=None)
-    counted = rules.fit(cold.train.sequences(), 6).weights
+    counted = rules.fit(cold.train.histories()).weights
     counted = counted.toarray() if hasattr(counted, "toarray") else counted
-    fitted = Borrowed(VECTORS, rules, neighbours=2).fit(cold.train.sequences(), 6)
+    fitted = Borrowed(VECTORS, rules, neighbours=2).fit(cold.train.histories())
     np.testing.assert_array_equal(fitted.weights[:, :4], counted[:, :4])
     np.fill_diagonal(counted, 0)
     np.testing.assert_allclose(fitted.weights[:, M], counted[:, A])
@@ -288,38 +288,38 @@ def test_new_items_borrow_the_rules_of_similar_ones(cold: NewItems):
 def test_an_item_without_a_similar_one_borrows_nothing(cold: NewItems):
     vectors = VECTORS.copy()
     vectors[M] = 0
-    fitted = Borrowed(vectors, Ease(), neighbours=2).fit(cold.train.sequences(), 6)
+    fitted = Borrowed(vectors, Ease(), neighbours=2).fit(cold.train.histories())
     assert not fitted.weights[:, M].any()
     assert fitted.weights[:, N].any()
 
 
 @pytest.mark.parametrize("base", [Ease(), ItemNeighbours(), SequentialRules(popularity=0.1)], ids=lambda b: b.name)
 def test_new_columns_are_foretold_and_old_ones_kept(cold: NewItems, base):
-    sequences = cold.train.sequences()
-    counted = base.fit(sequences, 6)
+    histories = cold.train.histories()
+    counted = base.fit(histories)
     weights = counted.weights.toarray() if hasattr(counted.weights, "toarray") else counted.weights
-    fitted = Projected(VECTORS, base, ridge=0.5).fit(sequences, 6)
+    fitted = Projected(VECTORS, base, ridge=0.5).fit(histories)
     np.testing.assert_array_equal(fitted.weights[:, :4], weights[:, :4])
     others = weights - np.diag(np.diag(weights))
     peer = Ridge(alpha=0.5).fit(VECTORS[:4], others[:, :4].T)
     np.testing.assert_allclose(fitted.weights[:, 4:], peer.predict(VECTORS[4:]).T, atol=1e-5)
-    borrowed = Borrowed(VECTORS, base, neighbours=1).fit(sequences, 6)
+    borrowed = Borrowed(VECTORS, base, neighbours=1).fit(histories)
     if counted.constant is not None:
         peer = Ridge(alpha=0.5).fit(VECTORS[:4], counted.constant[:4])
         np.testing.assert_allclose(fitted.constant[4:], peer.predict(VECTORS[4:]), atol=1e-6)
         np.testing.assert_array_equal(borrowed.constant, counted.constant[[A, B, C, D, A, C]])
-    again = base.fit(sequences, 6).weights
+    again = base.fit(histories).weights
     again = again.toarray() if hasattr(again, "toarray") else again
     np.testing.assert_array_equal(again, weights)
 
 
 def test_a_base_without_item_weights_is_refused(cold: NewItems):
     with pytest.raises(BadParameter, match="popularity has no weights from item to item"):
-        Borrowed(VECTORS, Popularity()).fit(cold.train.sequences(), 6)
+        Borrowed(VECTORS, Popularity()).fit(cold.train.histories())
 
 
 def test_only_candidates_are_ranked(cold: NewItems):
-    popular = Popularity().fit(cold.train.sequences(), 6)
+    popular = Popularity().fit(cold.train.histories())
     system = Only(popular, cold.new)
     assert np.isneginf(system.scores(Histories.from_lists([[A]]))[0]).tolist() == [True] * 4 + [False] * 2
     assert evaluate(system, cold.task(), ks=(1,)).mean("HR@1") == 0.5, "both new items are equally unknown: chance"
@@ -371,7 +371,7 @@ def test_knowing_the_planted_links_beats_chance_in_the_shop():
     vectors = np.eye(len(ids))
     for old, new in ((254, 255), (250, 257), (144, 244), (150, 160), (230, 256), (194, 173)):
         vectors[ids.index(new)] = vectors[ids.index(old)]
-    sequences, task = cold.train.sequences(), cold.task("basket")
-    chance = evaluate(Only(Popularity().fit(sequences, len(ids)), cold.new), task, ks=(1,)).mean("MRR")
-    fitted = ContentNeighbours(vectors, neighbours=1).fit(sequences, len(ids))
+    histories, task = cold.train.histories(), cold.task("basket")
+    chance = evaluate(Only(Popularity().fit(histories), cold.new), task, ks=(1,)).mean("MRR")
+    fitted = ContentNeighbours(vectors, neighbours=1).fit(histories)
     assert evaluate(Only(fitted, cold.new), task, ks=(1,)).mean("MRR") > chance + 0.2

@@ -177,8 +177,8 @@ def test_a_diversified_shop_is_more_diverse_and_with_full_relevance_the_same(sho
 
     split = shop.leave_one_out()
     task = next_item_task(split, "test", max_cases=300)
-    base = tuning.make("personal").fit(split.train.sequences(), task.n_items)
-    vectors = user_vectors(task.histories, task.n_items)
+    base = tuning.make("personal").fit(split.train.histories())
+    vectors = user_vectors(task.histories)
     similar = similarities(vectors)
     found = {
         trade: evaluate(
