@@ -18,8 +18,8 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
 
-class Finding(NamedTuple):
-    """One line of a `Report`: what was looked at, what it should be, what it is, whether they agree."""
+class CheckedFact(NamedTuple):
+    """One line of a `DataCheck`: what was looked at, what it should be, what it is, whether they agree."""
 
     what: str
     expected: Any
@@ -28,7 +28,7 @@ class Finding(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Report:
+class DataCheck:
     """What a check of a data set found.
 
     Attributes:
@@ -40,7 +40,7 @@ class Report:
 
     name: str
     path: Path
-    rows: tuple[Finding, ...]
+    rows: tuple[CheckedFact, ...]
     notes: Mapping[str, int]
 
     @property
@@ -97,7 +97,7 @@ def read(entry: Entry, path: Path) -> Transactions:
         raise DataError(f"{entry.name}: {path} is not in the format of this data set: {reason}.") from error
 
 
-def check(name: str) -> Report:
+def check(name: str) -> DataCheck:
     """Compare a data set on this machine with its catalogue entry, by content.
 
     Raises:
@@ -108,7 +108,7 @@ def check(name: str) -> Report:
     return examine(chosen, locate(chosen) or _obtain(chosen))
 
 
-def examine(entry: Entry, path: Path) -> Report:
+def examine(entry: Entry, path: Path) -> DataCheck:
     """Compare a file with a catalogue entry, by content; see `check`."""
     data = read(entry, path)
     expected, found = dict(entry.counts), data.describe()
@@ -119,8 +119,10 @@ def examine(entry: Entry, path: Path) -> Report:
     if entry.fingerprint:
         covered = f"fingerprint over {', '.join(entry.columns)}"
         expected[covered], found[covered] = entry.fingerprint, data.fingerprint(entry.columns)
-    rows = tuple(Finding(what, value, found.get(what), found.get(what) == value) for what, value in expected.items())
-    return Report(entry.name, path, rows, data.notes)
+    rows = tuple(
+        CheckedFact(what, value, found.get(what), found.get(what) == value) for what, value in expected.items()
+    )
+    return DataCheck(entry.name, path, rows, data.notes)
 
 
 def _obtain(entry: Entry) -> Path:

@@ -191,7 +191,7 @@ def verify(
     if record:
         typer.echo(f"recorded: {verification.record(folder, profile)}")
         return
-    comparisons = verification.compare(folder, profile)
+    comparisons = verification.against_reference(folder, profile)
     for c in comparisons:
         detail = {
             verification.DRIFTED: f"{show(c.found)} instead of {show(c.expected)} ± {show(c.allowed)}",

@@ -20,7 +20,7 @@ REPRODUCED, DRIFTED, MISSING, NEW, SKIPPED = "reproduced", "drifted", "missing",
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Verdict:
     """One value of a run against its reference.
 
     Attributes:
@@ -51,7 +51,7 @@ def reference_path(profile: str) -> Path:
     return lessons.folder().parent / "results" / "reference" / f"{profile}.json"
 
 
-def compare(folder: Path, profile: str | None = None) -> list[Comparison]:
+def against_reference(folder: Path, profile: str | None = None) -> list[Verdict]:
     """Compare every lesson in a folder of runs with the reference.
 
     Args:
@@ -105,7 +105,7 @@ def record(folder: Path, profile: str | None = None) -> Path:
     return path
 
 
-def _compare_values(lesson: str, values: list[dict[str, Any]], expected: dict[str, Any]) -> list[Comparison]:
+def _compare_values(lesson: str, values: list[dict[str, Any]], expected: dict[str, Any]) -> list[Verdict]:
     found = {entry["name"]: entry["value"] for entry in values}
     comparisons = []
     for name, entry in expected.items():
@@ -118,9 +118,9 @@ def _compare_values(lesson: str, values: list[dict[str, Any]], expected: dict[st
             verdict = SKIPPED
         else:
             verdict = REPRODUCED if agree(want, found[name], allowed) else DRIFTED
-        comparisons.append(Comparison(lesson, name, verdict, want, found.get(name), allowed))
+        comparisons.append(Verdict(lesson, name, verdict, want, found.get(name), allowed))
     new = [entry for entry in found if entry not in expected]
-    return comparisons + [Comparison(lesson, name, NEW, None, found[name], 0.0) for name in new]
+    return comparisons + [Verdict(lesson, name, NEW, None, found[name], 0.0) for name in new]
 
 
 def agree(want: Value, got: Value, allowed: float) -> bool:

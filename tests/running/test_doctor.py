@@ -165,8 +165,8 @@ def test_a_cache_that_cannot_be_written_is_a_problem(monkeypatch):
 
 
 def test_a_changed_shop_is_a_problem(monkeypatch):
-    row = loading.Finding("rows", 10, 9, False)
-    monkeypatch.setattr(loading, "check", lambda name: loading.Report(name, Path("x"), (row,), {}))
+    row = loading.CheckedFact("rows", 10, 9, False)
+    monkeypatch.setattr(loading, "check", lambda name: loading.DataCheck(name, Path("x"), (row,), {}))
     (finding,) = doctor._shop()
     assert finding.level == "problem"
     assert "rows 9 instead of 10" in finding.text

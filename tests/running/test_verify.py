@@ -23,7 +23,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def verdicts(folder: Path) -> dict[str, str]:
-    return {c.name: c.verdict for c in verify.compare(folder)}
+    return {c.name: c.verdict for c in verify.against_reference(folder)}
 
 
 def test_every_verdict(place):
@@ -130,13 +130,13 @@ def test_other_parameters_are_not_compared(place):
     put_run(place / "b", "01_x", Result("a", 1), parameters={"SEED": 0, "SIZE": 2})
     verify.record(place / "a")
     with pytest.raises(RunError, match="SIZE=2 instead of 1"):
-        verify.compare(place / "b")
+        verify.against_reference(place / "b")
 
 
 def test_without_reference_the_command_is_named(place):
     put_run(place / "a", "01_x", Result("a", 1))
     with pytest.raises(RunError, match=r"--record"):
-        verify.compare(place / "a")
+        verify.against_reference(place / "a")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"lessons": 1}'])
@@ -146,21 +146,21 @@ def test_a_broken_reference_is_one_sentence(place, content):
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(RunError, match="not readable"):
-        verify.compare(place / "a")
+        verify.against_reference(place / "a")
 
 
 def test_folders_that_do_not_tell_what_to_compare(place):
     put_run(place / "a", "01_x", name="r1")
     put_run(place / "a", "01_x", name="r2")
     with pytest.raises(RunError, match="several runs of one lesson"):
-        verify.compare(place / "a")
+        verify.against_reference(place / "a")
     put_run(place / "b", "01_x")
     put_run(place / "b", "02_x", profile="full")
     with pytest.raises(BadParameter, match="full and quick"):
-        verify.compare(place / "b")
+        verify.against_reference(place / "b")
 
 
-@pytest.mark.parametrize("call", [verify.compare, verify.record])
+@pytest.mark.parametrize("call", [verify.against_reference, verify.record])
 def test_only_profiles_that_exist_have_a_reference(place, call):
     put_run(place / "a", "01_x", Result("a", 1))
     (place / "notebooks" / "profiles").mkdir()
