@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 import yaml
 
-import llmarm_tutorial
-
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = editions.sources(ROOT)
 EXERCISE = "check.exercise("
@@ -67,14 +65,18 @@ def test_the_editions_are_in_step_with_their_sources():
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
-def test_badges_lead_to_files_that_exist(source: Path):
-    for folder in ("notebooks", "notebooks/exercises"):
+def test_both_editions_carry_badges_that_open_them(source: Path):
+    """That the places exist under the ref is tested with the launch links of all documents."""
+    notebook = editions.notebook_of(source)
+    for folder, edition in (
+        ("notebooks", notebook),
+        ("notebooks/exercises", editions.exercises_of(notebook, source.stem)),
+    ):
         path = f"{folder}/{source.stem}.ipynb"
-        title = nbformat.read(ROOT / path, as_version=4).cells[0].source
-        colab = re.search(r"https://colab\.research\.google\.com/github/llmarm/llmarm/blob/v[\d.]+/([^)]+)", title)
-        binder = re.search(r"https://mybinder\.org/v2/gh/llmarm/llmarm/v[\d.]+\?urlpath=lab/tree/([^)]+)", title)
-        assert colab[1] == binder[1] == path
-        assert (ROOT / path).exists()
+        title = edition.cells[0].source
+        assert f"({editions.colab(path)})" in title
+        assert f"({editions.binder(path)})" in title
+        assert title.count(f"/{source.stem}.ipynb)") == 2
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
@@ -320,7 +322,7 @@ def test_the_set_up_cell_does_nothing_elsewhere(monkeypatch: pytest.MonkeyPatch)
     exec(editions.setup_cell(), {})
 
 
-def test_the_set_up_cell_installs_the_tagged_version_on_colab(monkeypatch: pytest.MonkeyPatch):
+def test_the_set_up_cell_installs_what_the_badges_open_on_colab(monkeypatch: pytest.MonkeyPatch):
     calls = []
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release")
     monkeypatch.delenv("LLMARM_SOURCE", raising=False)
@@ -330,7 +332,7 @@ def test_the_set_up_cell_installs_the_tagged_version_on_colab(monkeypatch: pytes
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     exec(editions.setup_cell(), {})
     ((command, kwargs),) = calls
-    assert command[-1] == f"llmarm[models] @ git+https://github.com/llmarm/llmarm@v{llmarm_tutorial.__version__}"
+    assert command[-1] == "llmarm[models] @ git+{}@{}".format(*editions.launch())
     assert kwargs == {"check": True}
 
 

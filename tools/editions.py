@@ -47,28 +47,37 @@ class EditionError(Exception):
 # --- what every lesson begins with ---------------------------------------------------------------------------------
 
 
-def release() -> tuple[str, str]:
-    """The repository's address and the tag of this version, as in `("https://github.com/llmarm/llmarm", "v0.1.0")`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    version = re.search(r'__version__ = "(.+)"', (ROOT / "llmarm_tutorial" / "__init__.py").read_text(encoding="utf-8"))
-    return project["urls"]["Source"], f"v{version[1]}"
+def launch() -> tuple[str, str]:
+    """The repository's address and the ref that Colab and Binder open, as `("https://github.com/o/r", "main")`."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return settings["project"]["urls"]["Source"], settings["tool"]["llmarm"]["launch"]["ref"]
+
+
+def colab(path: str = "") -> str:
+    """Where Colab opens a notebook, named by its path in the repository; without one, a list of all notebooks."""
+    repository, ref = launch()
+    slug = repository.removeprefix("https://github.com/")
+    return f"https://colab.research.google.com/github/{slug}/blob/{ref}/{path}".rstrip("/")
+
+
+def binder(path: str = "notebooks") -> str:
+    """Where Binder opens a notebook or a folder, named by its path in the repository, in JupyterLab."""
+    repository, ref = launch()
+    slug = repository.removeprefix("https://github.com/")
+    return f"https://mybinder.org/v2/gh/{slug}/{ref}?urlpath=lab/tree/{path}"
 
 
 def badges(path: str) -> str:
     """Markdown of the two badges that open a notebook, named by its path in the repository, on Colab and on Binder."""
-    repository, tag = release()
-    slug = repository.removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{slug}/blob/{tag}/{path}"
-    binder = f"https://mybinder.org/v2/gh/{slug}/{tag}?urlpath=lab/tree/{path}"
     return (
-        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n"
-        f"[![Open on Binder](https://mybinder.org/badge_logo.svg)]({binder})"
+        f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab(path)})\n"
+        f"[![Open on Binder](https://mybinder.org/badge_logo.svg)]({binder(path)})"
     )
 
 
 def setup_cell() -> str:
     """The code of the set-up cell, the same in every lesson."""
-    repository, tag = release()
+    repository, ref = launch()
     return textwrap.dedent(f"""\
         # On Google Colab this cell installs llmarm and keeps Colab's own packages. Everywhere else it does nothing.
         import importlib.util
@@ -78,7 +87,7 @@ def setup_cell() -> str:
 
         on_colab = "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
         if on_colab and importlib.util.find_spec("llmarm_tutorial") is None:
-            source = os.environ.get("LLMARM_SOURCE", "llmarm[models] @ git+{repository}@{tag}")
+            source = os.environ.get("LLMARM_SOURCE", "llmarm[models] @ git+{repository}@{ref}")
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
             importlib.invalidate_caches()""")
 
