@@ -1,6 +1,8 @@
 # %% [markdown]
 # # {number} · {title}
 #
+# *Question: What is asked here, in one line?*
+#
 # One figure or number that says why this lesson is worth the time.
 #
 # | You will do | You will learn | You need |

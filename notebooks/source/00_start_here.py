@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 00 · Start here
 #
+# *Question: Does everything work, and what do the words mean?*
+#
 # **Where does a model beat counting, and where does it not?** Shops have counted what goes together for thirty years.
 # Technical articles on large models claim that a model does it better and faster (the lessons name them); they rarely show
 # it. In these notebooks you build both, let them compete on the same baskets, and judge for yourself. A result that goes

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 01 · Count what goes together
 #
+# *Question: Which counted rules are real?*
+#
 # Which products belong together? Before any model answers, counting does. This lesson builds the counting answer from
 # five baskets on the back of an envelope up to a miner that goes through a whole shop in a blink, and then asks the
 # question that matters more than speed: *which of the rules are real?* Whatever a model claims in later lessons has

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 02 · Follow the customer
 #
+# *Question: What does the order of visits add?*
+#
 # Lesson 01 looked into baskets and forgot everything in between. But who bought a coffee machine comes back for
 # coffee, and never the other way round. This lesson follows customers from visit to visit: it builds PrefixSpan from
 # five tiny sequences, a miner that is fast enough for real shops, and rules with an arrow that means *later*. Then it

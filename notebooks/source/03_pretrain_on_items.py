@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 03 · Pretrain a language model of items
 #
+# *Question: What does a model learn from baskets?*
+#
 # Counting knows that two products met so and so often, and nothing about two that never met. A language model gives every
 # product a *vector*, learned by guessing products that were hidden from it, and products that are used alike come to lie
 # close together: what it learns about one, it learns a little about its neighbours too. That is the hope. This lesson builds

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 04 · Read rules from the model
 #
+# *Question: Are the model's rules better than counted ones?*
+#
 # A language model of items has seen every basket. Can one *read the rules out of it*, and are they better than counted
 # ones? Texts on large models say so; hardly anyone has measured it. This lesson trains a small BERT to complete baskets,
 # reads the confidence of any rule from it, and puts it to the test that matters: **baskets that neither the model nor the

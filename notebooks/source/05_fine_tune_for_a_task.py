@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 05 · Fine-tune for a task
 #
+# *Question: Does pretraining save labels?*
+#
 # A pretrained model is a half-finished tool. To tell which segment a customer belongs to, whether two products are of a kind, or
 # whether a rule will still hold next month, it has to be shown examples with the answer: **labels**, which cost somebody's time.
 # The literature promises that a pretrained model needs few of them, and that a hundredth of its weights is enough to change. This

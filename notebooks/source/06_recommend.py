@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 06 · Recommend: rules, model, or both
 #
+# *Question: Is it worth joining rules and a model?*
+#
 # Rules and models are worth what a shop does with them. This lesson turns scores into lists, joins counting and a model in
 # every usual way, and asks each time whether it was worth it: for accuracy, for variety, for new products and new customers,
 # for a shelf, for a promotion that looks good on paper, and for the customer who waits.
@@ -249,7 +251,7 @@ print(f"the best counting on validation: {rival}")
 # **What we see.** In the shop nothing comes near the rule $i \Rightarrow i$: people buy what they bought. Rules between different
 # products are little better than popularity, or worse, for the next *visit*; within a basket they are another matter, as lesson
 # 01 has shown. Tuning gains little here, but one knows that only afterwards. Where nothing is bought twice, as with films, the
-# order turns around: in the table of results in the repository (`results/README.md`, MovieLens-1M) the sequential rules lead.
+# order turns around: in the table of results in the repository (`results/recommenders.md`, MovieLens-1M) the sequential rules lead.
 
 # %% [markdown]
 # ## 4. Both: hybrids
@@ -378,7 +380,7 @@ comparison.comparison_table(against)
 # personal popularity says; the third, by z, and the learned combination cannot be told from it. The weights say the same: by z
 # the model gets none, by log and rank the smallest share that a second expert can have. So the cautious choice ships plain
 # counting, which is a result, too: it saves the training, and the waiting of section 9. The slip of section 2, dividing twice, is
-# ahead of the cosine here, but not beyond doubt; over three seeds (`results/README.md`) it is ahead in the shop and in Online
+# ahead of the cosine here, but not beyond doubt; over three seeds (`results/recommenders.md`) it is ahead in the shop and in Online
 # Retail, and behind with films. With films the whole picture turns: in that table of results rules and model together beat
 # either. Whether joining pays is a property of the data, and validation tells.
 

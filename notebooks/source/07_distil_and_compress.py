@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 07 · Distil, then compress
 #
+# *Question: How small can the model be?*
+#
 # A model that took a night to train has to answer in a millisecond, perhaps on a till. This lesson makes it small: first by
 # **distillation**, in which a small model learns from what a large one *says* rather than from what was bought, then by taking
 # from it what it can spare: neurons, digits, vectors. At each step the question is the same: what does it cost, what is it worth,
@@ -314,7 +316,7 @@ pd.DataFrame(faithful).T.assign(kept=[kept[name] for name in students])
 # as part of the teacher and so knows already what it would be told; when the teacher is wrong, for then its mistakes are taught
 # along. The benchmark `benchmarks/distillation.py` has both cases, with teachers
 # trained to the end, fewer customers, random starts, temperatures and mixtures, on the shop and on a million film ratings, over
-# seeds; its tables are in `results/README.md`.
+# seeds; its tables are in `results/distillation.md`.
 #
 # ## 6. Prune: what can go
 # **Unstructured** pruning sets the smallest weights to zero and leaves the matrices as they are. **Structured** pruning cuts out

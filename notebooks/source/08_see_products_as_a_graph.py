@@ -1,6 +1,8 @@
 # %% [markdown]
 # # 08 · See the products as a graph
 #
+# *Question: What does a graph of products add?*
+#
 # Counted pairs are links, and links make a graph. In a graph one can ask what no single pair answers: what is near without ever
 # having met, what belongs together, what stands in the middle. A text under test [T2] promises that a **graph neural network**
 # on such a graph finds associations over several links and makes the analysis more precise. This lesson builds the graph, looks
@@ -864,7 +866,7 @@ new_products.set_index(["question", "system"])
 # ## 8. Where the published number stands
 # Is the LightGCN of this lesson the published one? The shop cannot tell: nobody has published a number for it. `benchmarks/lightgcn.py` trains
 # it with the settings of its authors on the splits that they released (`lastfm`, `gowalla`), and judges it as they do; the table in
-# `results/README.md` puts the value found beside the published one, where there is one, and beside tuned counting on the same split. `benchmarks/graphs.py`
+# `results/lightgcn.md` puts the value found beside the published one, where there is one, and beside tuned counting on the same split. `benchmarks/graphs.py`
 # repeats sections 4, 6 and 7 over seeds on the shop, on a year of a wholesaler (`online-retail`) and on films (`movielens-1m`). Read them
 # before concluding from a corner shop on a graph of millions.
 
