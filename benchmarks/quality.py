@@ -48,7 +48,7 @@ METRICS = ("HR@10", "NDCG@10", "MRR")
 CHECKED = 3000  # validation cases after each epoch; what is reported uses all of them
 TRIES = 12  # settings of each baseline tried on validation
 
-# What differs from the defaults of item_config, ItemBatches and Settings. Chosen on validation, see results/README.md.
+# What differs from the defaults of item_config, ItemBatches and Settings. Chosen on validation: results/next_items.md.
 RECIPES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
     "cpu": {
         "movielens-1m": {

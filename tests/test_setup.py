@@ -1,4 +1,4 @@
-"""Set-up and launch: the Makefile, the pins, conda, Binder, continuous integration, and the commands of the README."""
+"""Set-up and launch: the Makefile, the pins, conda, Binder, continuous integration."""
 
 from __future__ import annotations
 
@@ -8,23 +8,17 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
-import nbformat
 import pytest
-import typer.main
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-import llmarm_tutorial
-
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
 CONDA_FORGE = {  # names there
@@ -291,14 +285,6 @@ def test_notebooks_are_tested_with_strict_checks():
 # --- continuous integration ------------------------------------------------------------------------------------------
 
 
-def test_ci_runs_the_commands_of_the_readme():
-    script = ROOT / ".ci" / "run"
-    assert subprocess.run(["bash", "-n", script]).returncode == 0
-    commands = [line for line in script.read_text().splitlines() if line.startswith("make")]
-    assert [command.split(" &&")[0] for command in commands] == ["make run", "make test"]
-    assert {"make run", "make test"} <= set(commands_of_the_readme())
-
-
 def test_the_workflow_is_sound():
     workflow = yaml_of(".github/workflows/ci.yml")
     assert set(workflow) == {"name", True, "permissions", "concurrency", "jobs"}  # YAML 1.1 reads "on" as true
@@ -315,66 +301,3 @@ def test_the_workflow_is_sound():
         assert any("upload-artifact" in step.get("uses", "") for step in job["steps"])
     assert [step["run"] for step in test["steps"] if "run" in step] == ["bash .ci/run"]
     assert [step["run"] for step in gpu["steps"] if "run" in step] == ["make run PROFILE=gpu"]
-
-
-# --- README, citation ------------------------------------------------------------------------------------------------
-
-
-def commands_of_the_readme() -> list[str]:
-    """Every command in a ```bash block, without comments and trailing backslashes."""
-    blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [line for line in (re.sub(r"\s+#.*", "", line).strip() for line in lines) if line]
-
-
-def test_the_commands_of_the_readme_exist():
-    from llmarm_tutorial.running.cli import app
-
-    root = typer.main.get_command(app)
-    for line in commands_of_the_readme():
-        name, *words = line.split()
-        if name == "make":
-            named = [word for word in words if "=" not in word]
-            assert set(named) <= set(TARGETS), line
-            assert {word.split("=")[0] for word in words if "=" in word} <= set(
-                re.findall(r"^(\w+) \?=", MAKEFILE, re.M)
-            ), line
-        elif name.endswith("llmarm"):
-            command = root
-            while hasattr(command, "commands") and words and not words[0].startswith("-"):
-                assert words[0] in command.commands, line
-                command = command.commands[words.pop(0)]
-            options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-            assert {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)} <= options, line
-        else:
-            assert name in ("git", "cd", "source", "mamba"), line
-
-
-def test_links_of_the_readme_lead_somewhere():
-    here = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", README)
-    assert [link for link in here if not (ROOT / link).exists()] == []
-    hosted = re.findall(r"(?:blob/v[\d.]+/|lab/tree/)(notebooks/[^)\s]+\.ipynb)", README)
-    assert hosted
-    assert [link for link in hosted if not (ROOT / link).exists()] == []
-
-
-def test_the_readme_lists_every_lesson():
-    for notebook in (ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"):
-        title = nbformat.read(notebook, as_version=4).cells[0].source.splitlines()[0].removeprefix("# ")
-        assert f"notebooks/{notebook.name}" in README, title
-
-
-def test_the_citation_names_this_version():
-    citation = yaml_of("CITATION.cff")
-    known = "cff-version message type title authors version license repository-code keywords abstract date-released doi"
-    assert set(citation) <= set(known.split())
-    assert {"cff-version", "message", "title", "authors"} <= set(citation)
-    assert citation["version"] == llmarm_tutorial.__version__
-    assert citation["license"] == PROJECT["license"]
-    assert citation["repository-code"] == PROJECT["urls"]["Source"]
-
-
-def test_the_tables_of_results_say_what_the_results_say():
-    command = [sys.executable, str(ROOT / "tools" / "results_tables.py"), "check"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

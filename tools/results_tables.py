@@ -1,28 +1,39 @@
-"""Write the tables of results into README.md and results/README.md, or check that they are what the results say.
+"""Write what is computed into README.md, results/ and docs/lessons.md, or check that nothing of it is out of date.
 
-    python tools/results_tables.py          after `llmarm verify DIR --record` or `make bench`
+    python tools/results_tables.py          after `llmarm verify DIR --record` or a benchmark
     python tools/results_tables.py check
 
-Every number in the tables comes from results/reference/quick.json and the tables in results/benchmarks/.
+Every number in the tables comes from results/reference/quick.json and the files in results/benchmarks/, the questions
+of the lessons from notebooks/source/. A page keeps what people wrote outside the marks.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import editions
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-BENCHMARKS = ROOT / "results" / "benchmarks"
-SHOWN = 5  # systems per data set in the README
-BEGIN, END = "<!-- results: made by tools/results_tables.py -->", "<!-- end of results -->"
+RESULTS = ROOT / "results"
+BENCHMARKS = RESULTS / "benchmarks"
+BEGIN, END = "<!-- made by tools/results_tables.py -->", "<!-- end -->"
 KIT = "llmarm eclat (NumPy)"
-PEERS = (KIT, "pyfim eclat (C)", "mlxtend fpgrowth (sparse)", "efficient-apriori")
-LESSON_01 = "01_count_what_goes_together"
-# Value of the ledger → what a visitor reads. The README shows these; results/README.md shows everything.
-HEADLINES = {
+LESSON_01, LESSON_04 = "01_count_what_goes_together", "04_read_rules_from_the_model"
+NAMES = {  # as in the files → as a visitor reads it
+    "personal": "what the customer bought before",
+    "sr": "sequential rules",
+    "movielens-1m": "MovieLens-1M",
+    "online-retail": "Online Retail",
+    "beauty": "Beauty",
+    "shop": "corner shop",
+}
+# Value of lesson 01's ledger → what a visitor reads.
+PLANTED = {
     "truth/average_precision_by_lift_met_10": "Average precision of planted rules by lift, pairs that met ten times",
     "truth/average_precision_by_lift_met_1": "… all pairs that met",
     "truth/average_precision_by_p_value_met_1": "… all pairs that met, ranked by Fisher's p-value",
@@ -32,6 +43,99 @@ HEADLINES = {
     "truth/found_nearly_invisible": "Share of the nearly invisible planted rules that pass the test on all baskets",
     "truth/found_nearly_invisible_few_baskets": "… on an eighth of the baskets or fewer",
 }
+
+
+class Gain(NamedTuple):
+    """One headline: what was asked on which data, who answered, against whom, and by how much better.
+
+    Attributes:
+        question: What was asked.
+        data: Name of the data set.
+        system: The model, or what has a model in it.
+        against: What it is compared with.
+        unit: Unit of the gain; more is better.
+        gain: Mean difference per case, above zero where the system is better.
+        low: Lower end of the 95 % interval of the gain.
+        high: Upper end.
+    """
+
+    question: str
+    data: str
+    system: str
+    against: str
+    unit: str
+    gain: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        """What the interval allows one to say."""
+        return "**wins**" if self.low > 0 else "**loses**" if self.high < 0 else "level"
+
+
+def headlines() -> str:
+    """Eight answers to the question where a model beats counting."""
+    columns = ["gain on best counting", "best counting low", "best counting high"]
+    singles = pd.read_csv(BENCHMARKS / "recommend.csv").set_index(["data", "system"])[columns]
+    against = {data: NAMES[said["best counting"]] for data, said in settings_of("recommend")["chosen"].items()}
+    beauty = pd.read_csv(BENCHMARKS / "quality.csv").set_index(["data", "system"])[["gain on sr", "low", "high"]]
+    fusion = pd.read_csv(BENCHMARKS / "graphs_fusion.csv").set_index(["data", "system", "targets", "against"])
+    graph = fusion.loc[("movielens-1m", "hybrid with graph", "all", "hybrid without graph")][["gain", "low", "high"]]
+    rules = reference()[LESSON_04]["values"]["bits_gained/model_20_to_99_baskets"]
+    text = {entry["data"]: entry for entry in settings_of("cold_start")["gains"] if _is_text_against_text(entry)}
+    ndcg, films, gifts = "NDCG@10", "movielens-1m", "online-retail"
+    texts = {data: [text[data][key] for key in ("difference", "low", "high")] for data in (films, gifts)}
+    read = ("a pretrained sentence encoder", "counted words (TF-IDF)", "MRR")
+    return told(
+        [
+            Gain("Next film", films, "item model", against[films], ndcg, *singles.loc[(films, "model")]),
+            Gain("Next product", "beauty", "item model", NAMES["sr"], ndcg, *beauty.loc[("beauty", "causal")]),
+            Gain("Next basket", gifts, "item model", against[gifts], ndcg, *singles.loc[(gifts, "model")]),
+            Gain("Next basket", gifts, "model and counting", against[gifts], ndcg, *singles.loc[(gifts, "hybrid")]),
+            Gain("Next film", films, "both and a graph network", "both without it", ndcg, *graph),
+            Gain("Which new film", films, *read, *texts[films]),
+            Gain("Which new product", gifts, *read, *texts[gifts]),
+            Gain(
+                "Confidence of a rule met in 20 to 99 baskets",
+                "shop",
+                "item model",
+                "best counting",
+                "bits",
+                rules["value"],
+                *rules["interval"],
+            ),
+        ]
+    )
+
+
+def _is_text_against_text(entry: dict[str, Any]) -> bool:
+    """Whether a gain of cold_start.json is of nearest texts, encoder against TF-IDF, for customers and new items."""
+    asked = (entry["task"], entry["text"], entry["first"])
+    return asked == ("new items among new ones, to customers", "MiniLM against TF-IDF", "content-kNN")
+
+
+def told(gains: list[Gain]) -> str:
+    """A table of gains with their verdicts, and how often each verdict fell."""
+    rows = [
+        [g.question, NAMES[g.data], g.system, g.verdict, g.against, f"{g.gain:+z.3f} [{g.low:+z.3f}, {g.high:+z.3f}]"]
+        for g in gains
+    ]
+    for row, gain in zip(rows, gains, strict=True):
+        row[-1] += f" {gain.unit}"
+    fell = [sum(verdict in gain.verdict for gain in gains) for verdict in ("wins", "loses", "level")]
+    head = ["question", "data", "system", "verdict", "against", "gain, 95 % interval"]
+    return f"{table(rows, head)}\n\nIn these {len(gains)} rows: wins {fell[0]}, loses {fell[1]}, level {fell[2]}."
+
+
+def reference() -> dict[str, Any]:
+    """The recorded results of the lessons, profile quick, by the name of the lesson."""
+    return json.loads((RESULTS / "reference" / "quick.json").read_text(encoding="utf-8"))["lessons"]
+
+
+def settings_of(benchmark: str) -> dict[str, Any]:
+    """How a benchmark was run, and what it noted beside its tables."""
+    return json.loads((BENCHMARKS / f"{benchmark}.json").read_text(encoding="utf-8"))
 
 
 def shown(entry: dict) -> str:
@@ -49,10 +153,10 @@ def table(rows: list[list[str]], head: list[str]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def mining(wanted: tuple[str, ...] = ()) -> str:
-    """The benchmark of the miners (of all, or of those wanted): seconds, times the kit's, memory."""
+def mining() -> str:
+    """The benchmark of the miners: seconds, times the kit's, memory."""
     measured = pd.read_csv(BENCHMARKS / "mining.csv")
-    miners = wanted or tuple(dict.fromkeys(measured["miner"]))
+    miners = tuple(dict.fromkeys(measured["miner"]))
     rows = []
     for (data, support), part in measured.groupby(["data", "min_support"], sort=False):
         part = part.set_index("miner")
@@ -66,14 +170,14 @@ def mining(wanted: tuple[str, ...] = ()) -> str:
     return table(rows, ["data @ minimum support", "itemsets", *miners])
 
 
-def quality(every: bool = False) -> str:
-    """The benchmark of next items: counting and models, mean and standard deviation over seeds; or only the best."""
+def quality() -> str:
+    """The benchmark of next items: counting and models, mean and standard deviation over seeds."""
     measured = pd.read_csv(BENCHMARKS / "quality.csv")
     measured = measured.sort_values("NDCG@10", ascending=False, kind="stable")
     measured = measured.sort_values("data", key=lambda names: names != "movielens-1m", kind="stable")
     rows = []
     for data, part in measured.groupby("data", sort=False):
-        for row in (part if every else part.head(SHOWN)).to_dict("records"):
+        for row in part.to_dict("records"):
             spread = "" if row["seeds"] < 2 else f" ± {row['NDCG@10 sd']:.4f}"
             gain = f"{row['gain on sr']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
             cost = f"{row['core seconds']:,.0f} s" if row["core seconds"] >= 10 else f"{row['core seconds']:.1f} s"
@@ -144,25 +248,21 @@ def advice() -> str:
     return table(rows, ["data", "labels", "what is changed", "validation macro F1", "test macro F1", "test log loss"])
 
 
-def recommend(every: bool = False) -> str:
+def recommend() -> str:
     """The benchmark of recommenders, singly and joined."""
     measured = pd.read_csv(BENCHMARKS / "recommend.csv")
     rows = []
     for row in measured.to_dict("records"):
-        best = row["gain on best single"] == 0 or row["system"] in ("model", "model × counting", "hybrid")
-        if not every and not best:
-            continue
         spread = "" if pd.isna(row["NDCG@10 sd"]) else f" ± {row['NDCG@10 sd']:.4f}"
         ends = (row[column] for column in ("gain on best single", "best single low", "best single high"))
         gain = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*ends)
         cells = [f"{row['HR@10']:.3f}", f"{row['NDCG@10']:.4f}{spread}", gain]
         cells += [f"{row['Coverage@10']:.2f}", f"{row['Diversity@10']:.3f}", f"{row['Novelty@10']:.2f}"]
-        if every:
-            waits = "–" if pd.isna(row["p50"]) else f"{1e3 * row['p50']:.2g} / {1e3 * row['p99']:.2g} ms"
-            cells += [waits, "–" if pd.isna(row["per_second"]) else f"{row['per_second']:,.0f}"]
+        waits = "–" if pd.isna(row["p50"]) else f"{1e3 * row['p50']:.2g} / {1e3 * row['p99']:.2g} ms"
+        cells += [waits, "–" if pd.isna(row["per_second"]) else f"{row['per_second']:,.0f}"]
         rows.append([row["data"], row["system"], *cells])
     head = ["data", "system", "HR@10", "NDCG@10", "gain on the best single system", "coverage", "diversity", "novelty"]
-    return table(rows, head + (["one user, p50 / p99", "users a second"] if every else []))
+    return table(rows, [*head, "one user, p50 / p99", "users a second"])
 
 
 def cold_start() -> str:
@@ -230,12 +330,10 @@ def heat() -> str:
     )
 
 
-def deployed(every: bool = False) -> str:
+def deployed() -> str:
     """What could be deployed: quality over seeds, size, waiting time and throughput on one core."""
     rows = []
     for row in pd.read_csv(BENCHMARKS / "distillation_deploy.csv").to_dict("records"):
-        if not every and not (row["system"].startswith("student") or row["system"] in ("teacher", "teacher, ONNX")):
-            continue
         spread = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.4f}"
         cells = [f"{row['weights_share']:.1%}", f"{row['bytes'] / 1e3:,.0f} kB", f"{row['ndcg']:.4f}{spread}"]
         cells += [f"{row['kept']:.1%}", f"{1e3 * row['p50']:.2g} / {1e3 * row['p99']:.2g} ms"]
@@ -257,20 +355,20 @@ def lightgcn() -> str:
     return table(rows, ["data", "system", "seeds", "Recall@20", "NDCG@20", "core time of a training"])
 
 
-def fusion(every: bool = False) -> str:
+def fusion() -> str:
     """What a graph adds to models and counting, overall and by how often the target is bought."""
     thirds = {"all": "all", "1 of 3": "most frequent third", "2 of 3": "middle third", "3 of 3": "rarest third"}
     rows = []
     for row in pd.read_csv(BENCHMARKS / "graphs_fusion.csv").to_dict("records"):
-        if pd.isna(row["NDCG@10"]) or (not every and (row["targets"] != "all" or pd.isna(row["gain"]))):
+        if pd.isna(row["NDCG@10"]):
             continue
         spread = "" if pd.isna(row["NDCG@10 sd"]) else f" ± {row['NDCG@10 sd']:.4f}"
         gain = "–"
         if not pd.isna(row["gain"]):
             gain = "{:+.4f} [{:+.4f}, {:+.4f}] on {}".format(*(row[c] for c in ("gain", "low", "high", "against")))
-        cells = [row["data"], row["system"], *([thirds[row["targets"]]] if every else []), f"{row['seeds']}"]
+        cells = [row["data"], row["system"], thirds[row["targets"]], f"{row['seeds']}"]
         rows.append([*cells, f"{row['NDCG@10']:.4f}{spread}", gain])
-    return table(rows, ["data", "system", *(["what was bought"] if every else []), "seeds", "NDCG@10", "gain"])
+    return table(rows, ["data", "system", "what was bought", "seeds", "NDCG@10", "gain"])
 
 
 def later_links() -> str:
@@ -296,108 +394,158 @@ def later_links() -> str:
     return f"{links}\n\n{table(rows, ['data', 'asked', 'system', 'cases', 'seeds', 'MRR among new items'])}"
 
 
+def confidences() -> str:
+    """Error of a rule's confidence on unseen baskets, by the number of baskets that hold its antecedent."""
+    measured = pd.read_csv(BENCHMARKS / "readout.csv")
+    bands = sorted(measured["band"].unique(), key=lambda band: int(band.split()[0]))
+    estimates = ["counts", "shrunk", "best count", "model", "combined"]
+    keys = ["data", "split", "judge", "estimate"]
+    errors = measured.pivot_table(index=keys, columns="band", values="rmse", aggfunc="mean", sort=False)[bands]
+    rows = []
+    for (data, split, judge), part in errors.groupby(keys[:3], sort=False):
+        for estimate in estimates:
+            found = part.loc[(data, split, judge, estimate)]
+            cells = ["–" if pd.isna(error) else f"{error:.4f}" for error in found]
+            rows.append([data, split, judge, estimate, *cells])
+    return table(rows, [*keys[:2], "judged by", "estimate", *bands])
+
+
 def about(benchmark: str) -> str:
     """How a benchmark was run."""
-    said = json.loads((BENCHMARKS / f"{benchmark}.json").read_text(encoding="utf-8"))
-    return f"`{said['command'].strip()}`, Python {said['python']}, {said['machine']}"
+    said = settings_of(benchmark)
+    return f"Made by `{said['command'].strip()}`, Python {said['python']}, {said['machine']}."
 
 
-def pages() -> dict[Path, str]:
-    """The files and what stands between their two marks."""
-    reference = json.loads((ROOT / "results" / "reference" / "quick.json").read_text(encoding="utf-8"))["lessons"]
-    lesson = reference[LESSON_01]["values"]
-    headlines = [[text, shown(lesson[name])] for name, text in HEADLINES.items()]
-    machine = f"{about('mining')}, medians of one run"
-    full = []
-    for name, content in reference.items():
-        rows = [[f"`{key}`", shown(entry), entry.get("note", "")] for key, entry in content["values"].items()]
-        full.append(f"### {name}\n\n{table(rows, ['value', 'measured', 'note'])}")
-    readme = [
-        quality(),
-        f"{about('quality')}.",
-        "![Quality against time of training](results/benchmarks/quality.png)",
-        recommend(),
-        f"{about('recommend')}.",
-        "![Quality by the number of labels, customers of the shop](results/benchmarks/finetuning_few.png)",
-        deployed(),
-        f"{about('distillation')}.",
-        "![Quality against size and waiting time](results/benchmarks/distillation_deploy_movielens-1m.png)",
-        fusion(),
-        f"{about('graphs')}.",
-        "![Error of confidences by the number of baskets behind them](results/benchmarks/readout.png)",
-        table(headlines, ["On the corner shop, lesson 01", "measured"]),
-        mining(PEERS),
-        f"{machine}.",
-    ]
-    results = [
-        "## Next items",
-        quality(every=True),
-        f"{about('quality')}. Baselines called tuned were chosen among twelve settings on validation, the weight of "
-        "counting in a product (×) likewise; a model's settings were chosen on validation of seed 1.",
-        "![Quality against time of training](benchmarks/quality.png)",
-        "## Recommenders, singly and joined",
-        recommend(every=True),
-        f"{about('recommend')}. Every choice was made on validation. Gains: paired bootstrap over customers, mean of "
-        "seeds.",
-        "![Accuracy against diversity](benchmarks/recommend.png)",
-        "## New items, new customers",
-        cold_start(),
-        f"{about('cold_start')}.",
-        "![Cold start](benchmarks/cold_start.png)",
-        "## Fine-tuning",
-        finetuning(),
-        f"{about('finetuning')}. Mean and standard deviation over three seeds; a seed draws pretraining, the division "
-        "of the examples, and fine-tuning. A variant's rate was chosen among three on validation of the first seed.",
-        "![Quality against trained weights](benchmarks/finetuning.png)",
-        few_labels(),
-        "![Quality by the number of labels, customers of the shop](benchmarks/finetuning_few.png)",
-        advice(),
-        "## Distillation and compression",
-        distillation(),
-        f"{about('distillation')}. The gain on hard labels is over the same seeds and the same start, per customer.",
-        "![Ways to teach, films](benchmarks/distillation_methods_movielens-1m.png)",
-        heat(),
-        deployed(every=True),
-        "Size: of the file, or of the tensors in PyTorch. Throughput: lists per second, 256 users in a call, against "
-        "the teacher in PyTorch; times are medians of rounds in which all systems take turns, on one core.",
-        "![Quality against size and waiting time, films](benchmarks/distillation_deploy_movielens-1m.png)",
-        "![Quality against size and waiting time, shop](benchmarks/distillation_deploy_shop.png)",
-        "## Products as a graph",
-        lightgcn(),
-        f"{about('lightgcn')}. Published for gowalla, three layers: Recall@20 .1824, NDCG@20 .1547 (PyTorch release of "
-        "LightGCN, chosen on the test part, hours of training). Ours are chosen on a tenth of the training part.",
-        "![Recall against time of training](benchmarks/lightgcn.png)",
-        fusion(every=True),
-        f"{about('graphs')}. Gains: paired bootstrap over customers, mean of seeds; choices by validation.",
-        later_links(),
-        "## Confidences of rules",
-        f"{about('readout')}.",
-        "![Error of confidences by the number of baskets behind them](benchmarks/readout.png)",
-        "## Training loop",
-        training(),
-        f"{about('training')}. The machine was busy with other work: the ranges show it, CPU time depends on it less.",
-        "## Mining",
-        mining(),
-        f"{machine}.",
-        "![Time of the miners](benchmarks/mining.png)",
-        "## Lessons, profile quick",
-        *full,
-    ]
-    return {ROOT / "README.md": "\n\n".join(readme), ROOT / "results" / "README.md": "\n\n".join(results)}
+def figure(name: str, says: str) -> str:
+    """Markdown of a figure of the benchmarks in a page of results."""
+    return f"![{says}](benchmarks/{name}.png)"
+
+
+def topics() -> dict[str, list[str]]:
+    """Topic → what stands between the two marks of its page in results/."""
+    planted = reference()[LESSON_01]["values"]
+    return {
+        "next_items": [quality(), about("quality"), figure("quality", "Quality against time of training")],
+        "recommenders": [recommend(), about("recommend"), figure("recommend", "Accuracy against diversity")],
+        "cold_start": [cold_start(), about("cold_start"), figure("cold_start", "New items and new customers")],
+        "finetuning": [
+            finetuning(),
+            about("finetuning"),
+            figure("finetuning", "Quality against trained weights"),
+            few_labels(),
+            figure("finetuning_few", "Quality by the number of labels, customers of the shop"),
+            advice(),
+        ],
+        "distillation": [
+            distillation(),
+            about("distillation"),
+            figure("distillation_methods_movielens-1m", "Ways to teach, films"),
+            figure("distillation_methods_shop", "Ways to teach, shop"),
+            heat(),
+        ],
+        "compression": [
+            deployed(),
+            about("distillation"),
+            figure("distillation_deploy_movielens-1m", "Quality against size and waiting time, films"),
+            figure("distillation_deploy_shop", "Quality against size and waiting time, shop"),
+        ],
+        "graphs": [
+            fusion(),
+            about("graphs"),
+            figure("graphs", "What a graph adds, by how often the bought item is bought"),
+        ],
+        "lightgcn": [lightgcn(), about("lightgcn"), figure("lightgcn", "Recall against time of training")],
+        "links": [later_links(), about("graphs")],
+        "confidences": [
+            confidences(),
+            about("readout"),
+            figure("readout", "Error of confidences by the number of baskets behind them"),
+        ],
+        "training": [training(), about("training"), figure("training", "Speed of the training loops")],
+        "mining": [
+            mining(),
+            about("mining"),
+            figure("mining", "Time of the miners"),
+            table(
+                [[text, shown(planted[name])] for name, text in PLANTED.items()],
+                ["on the corner shop, lesson 01", "measured"],
+            ),
+        ],
+    }
+
+
+def lesson_page(values: dict[str, Any]) -> str:
+    """Everything that a lesson recorded in profile quick."""
+    rows = [[f"`{key}`", shown(entry), entry.get("note", "")] for key, entry in values.items()]
+    return table(rows, ["value", "measured", "note"])
+
+
+def lessons() -> list[tuple[str, str, str]]:
+    """Of every lesson the name of its file, its title and the question that it answers."""
+    found = []
+    for source in editions.sources(ROOT):
+        opening = source.read_text(encoding="utf-8").partition("\n# %%")[0]
+        title = re.search(r"^# # \d\d · (.+)$", opening, re.MULTILINE)
+        question = re.search(r"^# \*Question: (.+)\*$", opening, re.MULTILINE)
+        if not title or not question:
+            sys.exit(f"{source}: its first cell needs the lines  # 01 · Title  and  *Question: …*")
+        found.append((source.stem, title[1], question[1]))
+    return found
+
+
+def overview() -> str:
+    """The lessons with their questions."""
+    rows = [[name[:2], f"[{title}](notebooks/{name}.ipynb)", question] for name, title, question in lessons()]
+    return table(rows, ["", "lesson", "question"])
+
+
+def launches() -> str:
+    """Where each lesson and its exercise edition open in the browser."""
+    rows = []
+    for name, title, _ in lessons():
+        both = f"notebooks/{name}.ipynb", f"notebooks/exercises/{name}.ipynb"
+        cells = [f"[open]({place(path)})" for place in (editions.colab, editions.binder) for path in both]
+        rows.append([f"[{name[:2]} {title}](../{both[0]})", *cells])
+    return table(rows, ["lesson", "Colab", "Colab, exercise", "Binder", "Binder, exercise"])
+
+
+def pages() -> dict[Path, list[str]]:
+    """The files and what stands between each two of their marks, in order."""
+    recorded = reference()
+    index = "\n".join(f"- [{name}](lessons/{name}.md)" for name in recorded)
+    return {
+        ROOT / "README.md": [headlines(), overview()],
+        ROOT / "docs" / "lessons.md": [launches()],
+        RESULTS / "README.md": [index],
+        **{RESULTS / f"{topic}.md": ["\n\n".join(blocks)] for topic, blocks in topics().items()},
+        **{RESULTS / "lessons" / f"{name}.md": [lesson_page(said["values"])] for name, said in recorded.items()},
+    }
+
+
+def filled(path: Path, blocks: list[str]) -> str:
+    """The text of a page with its computed parts renewed; a page that is not there yet begins with a plain title."""
+    text = path.read_text(encoding="utf-8") if path.exists() else f"# {path.stem}\n\n{BEGIN}\n{END}\n"
+    kept = re.split(f"{BEGIN}.*?{END}", text, flags=re.DOTALL)
+    if len(kept) != len(blocks) + 1:
+        sys.exit(f"{path}: needs the marks  {BEGIN}  and  {END}  {len(blocks)} times, not {len(kept) - 1} times.")
+    marked = [f"{BEGIN}\n\n{block}\n\n{END}" for block in blocks]
+    return kept[0] + "".join(block + words for block, words in zip(marked, kept[1:], strict=True))
 
 
 def main() -> None:
-    """Write the tables, or with `check` compare and exit 1 where a file differs."""
+    """Write the pages, or with `check` compare and exit 1 where one differs, is missing or has nothing behind it."""
+    found = pages()
     stale = []
-    for path, content in pages().items():
-        text = path.read_text(encoding="utf-8")
-        head, _, rest = text.partition(BEGIN)
-        _, _, tail = rest.partition(END)
-        new = f"{head}{BEGIN}\n\n{content}\n\n{END}{tail}"
-        if new != text:
+    for path, blocks in found.items():
+        new = filled(path, blocks)
+        if not path.exists() or new != path.read_text(encoding="utf-8"):
             stale.append(path.relative_to(ROOT).as_posix())
             if sys.argv[1:] != ["check"]:
+                path.parent.mkdir(exist_ok=True)
                 path.write_text(new, encoding="utf-8")
+    left_over = [page.relative_to(ROOT).as_posix() for page in RESULTS.rglob("*.md") if page not in found]
+    if left_over:
+        sys.exit(f"{', '.join(left_over)}: no results stand behind it; remove it.")
     if stale and sys.argv[1:] == ["check"]:
         sys.exit(f"{', '.join(stale)}: not what the results say; run  python tools/results_tables.py")
 
