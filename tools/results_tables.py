@@ -93,7 +93,7 @@ def headlines() -> str:
             Gain("Next product", "beauty", "item model", NAMES["sr"], ndcg, *beauty.loc[("beauty", "causal")]),
             Gain("Next basket", gifts, "item model", against[gifts], ndcg, *singles.loc[(gifts, "model")]),
             Gain("Next basket", gifts, "model and counting", against[gifts], ndcg, *singles.loc[(gifts, "hybrid")]),
-            Gain("Next film", films, "both and a graph network", "both without it", ndcg, *graph),
+            Gain("Next film", films, "model, counting and a graph network", "model and counting", ndcg, *graph),
             Gain("Which new film", films, *read, *texts[films]),
             Gain("Which new product", gifts, *read, *texts[gifts]),
             Gain(
