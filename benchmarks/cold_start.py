@@ -192,7 +192,7 @@ class Bench:
                     self.keep(task, found, encoder, f"neighbours={neighbours}")
                     self.gain(task, found, popular, encoder)
                     if task.startswith("planted"):
-                        ranks = (found.places.above + (found.places.tied + 1) / 2).tolist()
+                        ranks = (found.ranks.above + (found.ranks.tied + 1) / 2).tolist()
                         self.facts["ranks of planted partners"][f"{encoder}, {scores.name}, {neighbours}"] = ranks
 
     def planted(self) -> Task:

@@ -459,7 +459,7 @@ def summarised(rows: list[dict[str, Any]], bench: Bench, keys: list[str]) -> pd.
             gains = np.mean([per_case(bench, r) for r in part["path"]], axis=0)
             gains = gains - np.mean([per_case(bench, r) for r in rival["path"]], axis=0)
             row["gain on hard labels"] = gains.mean()
-            (row["low"],), (row["high"],) = bootstrap_interval(gains[:, None])
+            row["low"], row["high"] = bootstrap_interval(gains)
         found.append(row)
     return pd.DataFrame(found)
 

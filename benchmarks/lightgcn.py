@@ -97,7 +97,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 
 
 class Bench:
-    """One released split, and its training part split again to choose on."""
+    """One published split, and its training part split again to choose on."""
 
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work = name, work / name
@@ -202,7 +202,7 @@ class Bench:
         self,
         recipe: str,
         seed: int,
-        data: published_splits.Released,
+        data: published_splits.PublishedSplit,
         folder: Path,
         changes: dict,
         validate: Callable | None,

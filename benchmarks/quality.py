@@ -32,6 +32,7 @@ import torch
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task, next_item_task
@@ -221,13 +222,9 @@ def summarised(rows: pd.DataFrame, cases: dict[tuple, np.ndarray]) -> pd.DataFra
         row |= {column: part[column].mean() for column in ("seconds", "core seconds", "parameters")}
         rival = cases.get((data, "sr", "", 0))
         if rival is not None:
-            mine = np.mean([cases[data, system, recipe, seed] for seed in part["seed"]], axis=0)
-            draws = np.random.default_rng(0)
-            gains = mine - rival
-            means = [gains[draws.integers(0, len(gains), len(gains))].mean() for _ in range(1000)]
-            row |= dict(
-                zip(("gain on sr", "low", "high"), [gains.mean(), *np.quantile(means, [0.025, 0.975])], strict=True)
-            )
+            gains = np.mean([cases[data, system, recipe, seed] for seed in part["seed"]], axis=0) - rival
+            low, high = bootstrap_interval(gains)
+            row |= {"gain on sr": gains.mean(), "low": low, "high": high}
         found.append(row)
     order = {"movielens-1m": 0, "beauty": 1}
     table = pd.DataFrame(found)

@@ -301,7 +301,9 @@ class Bench:
         """NDCG@10 by length of the history and by popularity of the target."""
         lengths = groups.by_history_length(evaluation).assign(by="history length")
         lengths["segment"] = lengths["segment"].astype(str)
-        popular = evaluation.by_popularity().rename(columns={"bucket": "segment", "targets": "cases", "value": "mean"})
+        popular = groups.by_popularity(evaluation).rename(
+            columns={"bucket": "segment", "targets": "cases", "value": "mean"}
+        )
         popular = popular[["segment", "cases", "mean"]].assign(by="popularity")
         return pd.concat([lengths, popular]).assign(data=self.name, system=name, seed=seed)
 
@@ -341,8 +343,8 @@ def summarised(name: str, folder: Path, seeds: list[int]) -> tuple[pd.DataFrame,
         row["validation NDCG@10"] = part["validation"].mean()
         for label, rival in rivals.items():
             gains = (mean_cases[system] - mean_cases[rival]).astype(float)
-            low, high = bootstrap_interval(gains[:, None])
-            row |= {f"gain on {label}": gains.mean(), f"{label} low": low[0], f"{label} high": high[0]}
+            low, high = bootstrap_interval(gains)
+            row |= {f"gain on {label}": gains.mean(), f"{label} low": low, f"{label} high": high}
         found.append(row | {column: part[column].iloc[0] for column in ("p50", "p99", "per_second")})
     parts = pd.DataFrame([row for part in told.values() for row in part["slices"]])
     return pd.DataFrame(found), parts, rivals | {f"seed {s}": told[s]["chosen"] for s in seeds}

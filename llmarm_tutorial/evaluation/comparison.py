@@ -1,16 +1,14 @@
-"""Two systems on the same cases: the mean difference, its interval, and how likely chance alone makes it."""
+"""Two systems on the same cases: the difference, its interval, and how likely chance alone makes it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval, sign_flip_test
-from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, sign_flip_test
 
 
 class Comparison(NamedTuple):
@@ -20,10 +18,11 @@ class Comparison(NamedTuple):
         metric: What was compared.
         first: Name of the first system.
         second: Name of the second.
-        difference: Mean of the first minus mean of the second.
-        low: Lower end of the bootstrap interval of the difference.
+        difference: Metric of the first minus metric of the second.
+        low: Lower end of the paired bootstrap interval of the difference.
         high: Upper end.
-        p_value: Two-sided, of the paired sign-flip permutation test of no difference.
+        p_value: Two-sided, of the paired sign-flip permutation test of no difference; NaN where cases share something
+            or have no values of their own.
         cases: Number of cases.
     """
 
@@ -37,9 +36,42 @@ class Comparison(NamedTuple):
     cases: int
 
 
+class Results(Protocol):
+    """What a system did on some cases.
+
+    Attributes:
+        system: Name of the system.
+        clusters: What makes cases depend on one another, see `intervals.resampled_weights`; empty if nothing does.
+    """
+
+    system: str
+    clusters: Sequence[np.ndarray]
+
+    def require_same_cases(self, other: Self) -> None:
+        """Raise `BadParameter` unless both systems were asked the same, in the same way."""
+
+
+class CaseResults(Results, Protocol):
+    """Results whose metrics are means over cases."""
+
+    def values(self, metric: str) -> np.ndarray:
+        """A metric of every case, shape (n_cases,), NaN where it is not defined."""
+
+
+@runtime_checkable
+class PooledResults(Results, Protocol):
+    """Results with metrics of all cases at once, such as the area under the ROC curve: no case has a value."""
+
+    def weighted(self, metric: str, weights: np.ndarray) -> float:
+        """A metric where each case counts as often as its weight says, shape (n_cases,)."""
+
+    def __len__(self) -> int:
+        """Number of cases."""
+
+
 def compare(
-    a: Evaluation,
-    b: Evaluation,
+    a: CaseResults | PooledResults,
+    b: CaseResults | PooledResults,
     metric: str = "NDCG@10",
     *,
     level: float = 0.95,
@@ -49,34 +81,46 @@ def compare(
 ) -> Comparison:
     """Is the difference of two systems more than the luck of these cases?
 
-    The interval is a paired bootstrap over cases (percentiles). The p-value is of the permutation test that flips the
-    signs of the cases' differences, as if the two systems had swapped names there: exact over all flips for at most 14
-    cases that differ, else from random flips, with the observed one counted in (Phipson & Smyth 2010).
+    The interval is a paired bootstrap, both systems on the same draws: of cases, or of what cases share, see
+    `intervals.bootstrap`. Where cases are independent and have values of their own, `intervals.sign_flip_test` gives a
+    p-value too.
 
     Args:
-        a: Evaluation of the first system.
-        b: Evaluation of the second, of the same task under the same protocol.
-        metric: A metric of single cases.
+        a: Results of the first system: a `metrics.Evaluation` of recommendations, the `ClassScores` of labelled
+            examples, or a `LinkEvaluation`.
+        b: Results of the second, of the same cases.
+        metric: A metric that both know.
         level: Coverage of the interval, in (0, 1).
         resamples: Bootstrap samples.
-        permutations: Random flips.
+        permutations: Random flips of signs.
         seed: Seed of both.
 
     Raises:
-        BadParameter: If the evaluations are of different tasks or protocols.
+        BadParameter: If the systems were asked different things, or the interval is not possible.
     """
-    if a.task is not b.task and a.task.fingerprint != b.task.fingerprint:
-        raise BadParameter(f"{a.system} and {b.system} were asked different tasks: evaluate both on the same one.")
-    if a.protocol != b.protocol:
-        raise BadParameter(f"{a.system} ranked {a.protocol}, {b.system} {b.protocol}: evaluate both in the same way.")
-    differences = a.values(metric) - b.values(metric)
-    differences = differences[~np.isnan(differences)]
-    low, high = bootstrap_interval(differences[:, None], level=level, resamples=resamples, seed=seed)
-    p = sign_flip_test(differences, permutations=permutations, seed=seed)
-    mean = float(differences.mean())
-    return Comparison(metric, a.system, b.system, mean, float(low[0]), float(high[0]), p, len(differences))
+    a.require_same_cases(b)
+    settings = {"level": level, "resamples": resamples, "seed": seed}
+    p_value = float("nan")
+    if isinstance(a, PooledResults):
+
+        def difference_of(weights: np.ndarray) -> float:
+            return a.weighted(metric, weights) - b.weighted(metric, weights)
+
+        n_cases = len(a)
+        difference = difference_of(np.ones(n_cases))
+        low, high = bootstrap(difference_of, n_cases, a.clusters, **settings)
+    else:
+        differences = a.values(metric) - b.values(metric)
+        known = ~np.isnan(differences)
+        differences, clusters = differences[known], [kind[known] for kind in a.clusters]
+        n_cases, difference = len(differences), differences.mean()
+        low, high = bootstrap_interval(differences, clusters, **settings)
+        if not clusters:
+            p_value = sign_flip_test(differences, permutations=permutations, seed=seed)
+    return Comparison(metric, a.system, b.system, float(difference), float(low), float(high), p_value, n_cases)
 
 
 def comparison_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
-    """Comparisons as a table, one row each."""
-    return pd.DataFrame(list(comparisons), columns=Comparison._fields)
+    """Comparisons as a table, one row each; without the p-values if there are none."""
+    table = pd.DataFrame(list(comparisons), columns=Comparison._fields)
+    return table.drop(columns="p_value") if table["p_value"].isna().all() else table

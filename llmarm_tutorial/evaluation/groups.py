@@ -39,8 +39,8 @@ def by_segment(
         raise BadParameter(f"There are {len(labels)} labels for {len(values)} cases: give one per case.")
     rows = []
     for label, part in pd.Series(values).groupby(pd.Series(labels), observed=True):
-        low, high = bootstrap_interval(part.to_numpy()[:, None], resamples=resamples, seed=seed)
-        rows.append((label, len(part), float(np.nanmean(part)), float(low[0]), float(high[0])))
+        low, high = bootstrap_interval(part.to_numpy(), resamples=resamples, seed=seed)
+        rows.append((label, len(part), float(np.nanmean(part)), low, high))
     return pd.DataFrame(rows, columns=["segment", "cases", "mean", "low", "high"])
 
 
@@ -75,6 +75,60 @@ def by_history_length(
     return by_segment(
         evaluation, pd.Categorical.from_codes(group, names, ordered=True), metric, resamples=resamples, seed=seed
     )
+
+
+def by_popularity(evaluation: Evaluation, metric: str = "NDCG@10", buckets: int = 3) -> pd.DataFrame:
+    """A metric of single targets by how popular the target was in training, see `popularity_bucket`.
+
+    Args:
+        evaluation: The evaluation.
+        metric: "HR@k" (or "Recall@k"), "NDCG@k" or "MRR", of each target as if it were the only one.
+        buckets: Number of buckets, from 1; items without training events have one of their own, the last.
+
+    Returns:
+        One row per bucket, the most popular first: `bucket`, `least_events`, `items`, `targets`, `value` (NaN without
+        targets).
+
+    Raises:
+        UnknownName: If single targets have no such metric.
+        BadParameter: If there is no bucket.
+    """
+    value, counts = evaluation.target_values(metric), evaluation.task.item_counts
+    bucket = np.where(counts == 0, buckets, popularity_bucket(counts, buckets))
+    of_target = bucket[evaluation.task.targets.indices]
+    rows = []
+    for number in range(buckets + 1):
+        inside, hit = bucket == number, of_target == number
+        if inside.any():
+            label = "no training events" if number == buckets else f"{number + 1} of {buckets}"
+            mean = value[hit].mean() if hit.any() else np.nan
+            rows.append((label, counts[inside].min(), inside.sum(), hit.sum(), mean))
+    return pd.DataFrame(rows, columns=["bucket", "least_events", "items", "targets", "value"])
+
+
+def popularity_bucket(counts: np.ndarray, buckets: int = 3) -> np.ndarray:
+    """Which items make up the first third of all events, the second, the last.
+
+    Items are sorted by their events and cut so that each bucket holds about the same share of all events: of three
+    buckets the first is the few items that make up a third of all events.
+
+    Args:
+        counts: Events of each item, shape (n_items,).
+        buckets: Number of buckets, from 1.
+
+    Returns:
+        Shape (n_items,), 0 for the most popular to buckets - 1, where items without events are too.
+
+    Raises:
+        BadParameter: If there is no bucket.
+    """
+    if buckets < 1:
+        raise BadParameter(f"The number of buckets is at least 1, not {buckets}.")
+    order = np.argsort(-counts, kind="stable")
+    before = np.cumsum(counts[order]) - counts[order]  # events of more popular items
+    bucket = np.empty(len(counts), dtype=np.int64)
+    bucket[order] = np.minimum(before * buckets // max(counts.sum(), 1), buckets - 1)
+    return bucket
 
 
 def overlap(evaluations: Sequence[Evaluation], k: int = 10) -> pd.DataFrame:

@@ -1,9 +1,10 @@
-"""How far chance may have moved a mean: bootstrap, sign flips, Wilson's interval."""
+"""How far chance may have moved a number: one bootstrap, one test by flips of signs, Wilson's interval of a share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import numpy as np
-from scipy.special import gammaln
 from scipy.stats import norm
 
 from llmarm_tutorial.errors import BadParameter
@@ -11,37 +12,116 @@ from llmarm_tutorial.errors import BadParameter
 EXACT_FLIPS = 14  # with so few cases that differ, the permutation test goes through all 2^n flips of signs
 
 
-def bootstrap_interval(
-    values: np.ndarray, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Percentile interval of column means when the rows are drawn anew (Efron 1979).
+def resampled_weights(
+    n_cases: int, clusters: Sequence[np.ndarray] = (), *, resamples: int = 1000, seed: int = 0
+) -> Iterator[np.ndarray]:
+    """How often each case is drawn in one resample after the other.
+
+    Without clusters the cases are drawn, with repetition (Efron 1979). Cases that share something are not independent:
+    then what they share is drawn, and a case counts as often as all its clusters were drawn, multiplied (the pigeonhole
+    bootstrap of Owen 2007), which makes intervals somewhat too wide rather than too narrow.
 
     Args:
-        values: Shape (n, m), NaN where a row has no value; all columns are resampled together.
+        n_cases: Number of cases.
+        clusters: One array of integers per kind of cluster, each kind drawn on its own: shape (n_cases,), the cluster
+            of each case, or (n_cases, m), where a case is in m clusters of a kind (the two products of a pair).
+        resamples: Number of resamples; one that draws no case at all is left out.
+        seed: Seed of the draws.
+
+    Yields:
+        Shape (n_cases,), float.
+    """
+    rng = np.random.default_rng(seed)
+
+    def times_drawn(n: int) -> np.ndarray:
+        return np.bincount(rng.integers(n, size=n), minlength=n)
+
+    kinds = []
+    for kind in clusters:
+        values, number = np.unique(kind, return_inverse=True)
+        kinds.append((number.reshape(n_cases, -1), len(values)))
+    for _ in range(resamples):
+        weights = np.ones(n_cases) if kinds else times_drawn(n_cases).astype(float)
+        for number, n_clusters in kinds:
+            weights *= times_drawn(n_clusters)[number].prod(axis=1)
+        if weights.any():
+            yield weights
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float | np.ndarray],
+    n_cases: int,
+    clusters: Sequence[np.ndarray] = (),
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float | np.ndarray, float | np.ndarray]:
+    """Percentile interval of whatever can be computed from weighted cases.
+
+    Args:
+        statistic: From the weights of cases, shape (n_cases,), to a number or an array of numbers; NaN where it is not
+            defined: such resamples are passed over.
+        n_cases: Number of cases.
+        clusters: What cases share, see `resampled_weights`.
         level: Coverage, in (0, 1).
-        resamples: Number of resamples.
+        resamples: Number of resamples, from 1.
         seed: Seed of the draws.
 
     Returns:
-        Lower and upper ends, each of shape (m,).
+        Lower and upper end, of the shape that the statistic has.
 
     Raises:
         BadParameter: If the level is out of range or there are no resamples.
     """
     if not 0 < level < 1 or resamples < 1:
         raise BadParameter(f"An interval needs a level in (0, 1) and resamples from 1, not {level} and {resamples}.")
-    rng, known = np.random.default_rng(seed), ~np.isnan(values)
-    filled, n = np.where(known, values, 0.0), len(values)
-    means = np.empty((resamples, values.shape[1]))
-    for number in range(resamples):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        with np.errstate(invalid="ignore"):
-            means[number] = (times @ filled) / (times @ known)
-    return tuple(np.nanquantile(means, [(1 - level) / 2, (1 + level) / 2], axis=0))
+    values = [statistic(weights) for weights in resampled_weights(n_cases, clusters, resamples=resamples, seed=seed)]
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return low, high
+
+
+def bootstrap_interval(
+    values: np.ndarray,
+    clusters: Sequence[np.ndarray] = (),
+    *,
+    per: np.ndarray | None = None,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> tuple[float | np.ndarray, float | np.ndarray]:
+    """Percentile interval of a mean over cases, or of a ratio of two sums, see `bootstrap`.
+
+    Args:
+        values: Shape (n,) or (n, m), NaN where a case has no value; all columns are resampled together.
+        clusters: What cases share, see `resampled_weights`.
+        per: What the sum of the values is divided by the sum of, of the same shape; None for the number of values, so
+            that the ratio is their mean.
+        level: Coverage, in (0, 1).
+        resamples: Number of resamples, from 1.
+        seed: Seed of the draws.
+
+    Returns:
+        Lower and upper end, two numbers or two arrays of shape (m,).
+
+    Raises:
+        BadParameter: If the level is out of range or there are no resamples.
+    """
+    known = ~np.isnan(values)
+    filled, per = np.where(known, values, 0.0), known if per is None else per
+
+    def ratio(weights: np.ndarray) -> float | np.ndarray:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (weights @ filled) / (weights @ per)
+
+    return bootstrap(ratio, len(values), clusters, level=level, resamples=resamples, seed=seed)
 
 
 def sign_flip_test(differences: np.ndarray, *, permutations: int = 9999, seed: int = 0) -> float:
-    """Two-sided p-value of paired differences under random signs, see `compare`.
+    """Two-sided p-value of paired differences under random signs, as if the two systems had swapped names there.
+
+    Exact over all flips for at most `EXACT_FLIPS` cases that differ, as `scipy.stats.permutation_test` is; else from
+    random flips, with the observed one counted in (Phipson & Smyth 2010).
 
     Args:
         differences: Shape (n,).
@@ -63,13 +143,6 @@ def sign_flip_test(differences: np.ndarray, *, permutations: int = 9999, seed: i
         sums = 2 * (bits @ sizes) - sizes.sum()
         extreme += int((np.abs(sums) >= observed).sum())
     return (extreme + 1) / (permutations + 1)
-
-
-def log_binomial(n: np.ndarray, k: np.ndarray) -> np.ndarray:
-    """Logarithm of the binomial coefficient, -inf where k > n."""
-    inside = k <= n
-    rest = np.where(inside, n - k, 0)
-    return np.where(inside, gammaln(n + 1) - gammaln(k + 1) - gammaln(rest + 1), -np.inf)
 
 
 def wilson_low(hits: np.ndarray, of: np.ndarray, level: float = 0.95) -> np.ndarray:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval, log_binomial
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation.ranks import TargetRanks
+from llmarm_tutorial.mining.significance import log_binomial
 
 if TYPE_CHECKING:
     from llmarm_tutorial.data.histories import Histories
@@ -24,40 +26,23 @@ ACCURACY = ("HR", "NDCG", "Recall", "Precision")
 LISTS = ("Novelty", "Diversity")
 
 
-class Places(NamedTuple):
-    """Where the targets of every case stand among the candidates.
+def parse_metric(metric: str) -> tuple[str, int | None]:
+    """Name and cut-off of a metric such as "NDCG@10"; "MRR" looks at whole rankings, its cut-off is None.
 
-    Attributes:
-        offsets: Where each case's targets begin, shape (n_cases + 1,).
-        above: Candidates with a higher score than the target, shape (n_targets,).
-        tied: Candidates with the same score, the target included, shape (n_targets,): its rank is equally likely to be
-            above + 1, …, above + tied.
+    Raises:
+        UnknownName: If there is no such metric.
     """
+    name, _, digits = metric.partition("@")
+    if metric == "MRR":
+        return name, None
+    if name not in (*ACCURACY, *LISTS, "Coverage") or not digits.isdigit() or int(digits) < 1:
+        raise UnknownName("metric", metric, [*(f"{name}@k" for name in (*ACCURACY, *LISTS, "Coverage")), "MRR"])
+    return name, int(digits)
 
-    offsets: np.ndarray
-    above: np.ndarray
-    tied: np.ndarray
 
-    @property
-    def rows(self) -> np.ndarray:
-        """The case of every target, shape (n_targets,)."""
-        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-
-    def mean_of(self, function: np.ndarray) -> np.ndarray:
-        """Expectation of a function of each target's rank, given as its sums over ranks 1…r for r = 0, 1, …."""
-        last = len(function) - 1
-        end, start = np.minimum(self.above + self.tied, last), np.minimum(self.above, last)
-        return (function[end] - function[start]) / self.tied
-
-    def per_case(self, values: np.ndarray) -> np.ndarray:
-        """Sums over the targets of each case, shape (n_cases,)."""
-        return np.add.reduceat(values, self.offsets[:-1])
-
-    def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(above, tied, number of targets) of the best group of equal scores that holds a target, per case."""
-        above = np.minimum.reduceat(self.above, self.offsets[:-1])
-        in_group = self.above == above[self.rows]
-        return above, np.maximum.reduceat(np.where(in_group, self.tied, 0), self.offsets[:-1]), self.per_case(in_group)
+def cutoff_of(metric: str) -> int:
+    """How long the lists must be that a metric looks at, at least 1: to evaluate for this metric alone."""
+    return parse_metric(metric)[1] or 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +61,7 @@ class Evaluation:
         task: What was asked.
         protocol: Who the candidates were, in words.
         ks: The cut-offs of tables.
-        places: Where the targets stand.
+        ranks: Where the targets stand.
         lists: The best candidates of each case, best first, shape (n_cases, largest cut-off), int32, -1 where there
             were fewer; None for sampled metrics.
         vectors: Item vectors for "Diversity", shape (n_items, d).
@@ -87,17 +72,29 @@ class Evaluation:
     task: Task
     protocol: str
     ks: tuple[int, ...]
-    places: Places
+    ranks: TargetRanks
+    clusters: ClassVar[tuple[np.ndarray, ...]] = ()  # cases are different users or baskets
     lists: np.ndarray | None = None
     vectors: np.ndarray | sparse.spmatrix | None = None
     score_seconds: float = 0.0
+
+    def require_same_cases(self, other: Evaluation) -> None:
+        """Raise `BadParameter` unless the other system was asked the same, and its candidates were the same."""
+        if self.task is not other.task and self.task.fingerprint != other.task.fingerprint:
+            raise BadParameter(
+                f"{self.system} and {other.system} were asked different tasks: evaluate both on the same one."
+            )
+        if self.protocol != other.protocol:
+            raise BadParameter(
+                f"{self.system} ranked {self.protocol}, {other.system} {other.protocol}: evaluate both in the same way."
+            )
 
     @property
     def metrics(self) -> list[str]:
         """Names of the metrics that tables show."""
         names = [*ACCURACY, *(("Novelty", "Coverage") if self.lists is not None else ())]
         names += ["Diversity"] if self.lists is not None and self.vectors is not None else []
-        if len(self.task) == self.places.offsets[-1]:
+        if len(self.task) == self.ranks.offsets[-1]:
             names.remove("Recall")  # of one target: the same as HR
             names.remove("Precision")  # and HR / k
         shown = [f"{name}@{k}" for name in names for k in self.ks if not (name == "Diversity" and k == 1)]
@@ -110,26 +107,26 @@ class Evaluation:
             UnknownName: If there is no such metric of single cases.
             BadParameter: If the lists are too short, or absent, or vectors are missing.
         """
-        if metric == "MRR":
+        name, k = parse_metric(metric)
+        if name == "MRR":
             return self._reciprocal_rank()
-        name, k = self._parsed(metric)
         if name in LISTS:
             return self._novelty(k) if name == "Novelty" else self._diversity(k)
         if name not in ACCURACY:
-            raise UnknownName("metric of single cases", metric, [*self._valid(), "MRR"])
-        n_targets = np.diff(self.places.offsets)
+            raise UnknownName("metric of single cases", metric, [*(f"{name}@k" for name in (*ACCURACY, *LISTS)), "MRR"])
+        n_targets = np.diff(self.ranks.offsets)
         if name == "HR":
             return self._hit(k)
         if name == "NDCG":
             gains = _discounts(k)
-            return self.places.per_case(self.places.mean_of(gains)) / gains[np.minimum(n_targets, k)]
-        found = self.places.per_case(self.places.mean_of(np.arange(k + 1.0)))
+            return self.ranks.per_case(self.ranks.mean_of(gains)) / gains[np.minimum(n_targets, k)]
+        found = self.ranks.per_case(self.ranks.mean_of(np.arange(k + 1.0)))
         return found / (n_targets if name == "Recall" else k)
 
     def mean(self, metric: str) -> float:
         """A metric over all cases; "Coverage@k" too, which single cases do not have."""
         if metric.startswith("Coverage@"):
-            shown = self._lists(self._parsed(metric)[1])
+            shown = self._lists(cutoff_of(metric))
             return len(np.unique(shown[shown >= 0])) / self.task.n_items
         return float(np.nanmean(self.values(metric)))
 
@@ -157,53 +154,38 @@ class Evaluation:
         facts = {"mean": np.nanmean(values, axis=0), "low": low, "high": high, "cases": len(values)}
         return pd.DataFrame(facts, index=pd.Index(chosen, name="metric"))
 
-    def by_popularity(self, metric: str = "NDCG@10", buckets: int = 3) -> pd.DataFrame:
-        """A metric of single targets by how popular the target was in training.
-
-        Items are sorted by training events and cut so that each bucket holds about the same share of all events: of
-        three buckets the first is the few items that make up a third of all events. Items without any come last.
+    def target_values(self, metric: str = "NDCG@10") -> np.ndarray:
+        """A metric of every target as if it were its case's only one, shape (n_targets,).
 
         Args:
-            metric: "HR@k" (or "Recall@k"), "NDCG@k" or "MRR", of each target as if it were the only one.
-            buckets: Number of buckets, from 1.
+            metric: "HR@k" (or "Recall@k"), "NDCG@k" or "MRR".
+
+        Raises:
+            UnknownName: If it is none of these.
+        """
+        name, k = parse_metric(metric)
+        if name == "MRR":
+            return self.ranks.mean_of(_harmonics(self.task.n_items))
+        if name not in ("HR", "Recall", "NDCG"):
+            raise UnknownName("metric of single targets", metric, ["HR@k", "NDCG@k", "MRR"])
+        return self.ranks.mean_of(_discounts(k) if name == "NDCG" else np.arange(k + 1.0))
+
+    def values_among(self, items: np.ndarray, metric: str = "NDCG@10") -> np.ndarray:
+        """Mean of `target_values` over the targets of a case that are among some items, NaN where none is.
+
+        Args:
+            items: Which items, shape (n_items,), bool.
+            metric: See `target_values`.
 
         Returns:
-            One row per bucket, the most popular first: `bucket`, `least_events`, `items`, `targets`, `value` (NaN
-            without targets).
+            Shape (n_cases,).
         """
-        name, k = ("MRR", None) if metric == "MRR" else self._parsed(metric)
-        if name not in ("HR", "Recall", "NDCG", "MRR"):
-            raise UnknownName("metric by popularity", metric, ["HR@k", "NDCG@k", "MRR"])
-        if buckets < 1:
-            raise BadParameter(f"The number of buckets is at least 1, not {buckets}.")
-        sums = {"MRR": lambda: _harmonics(self.task.n_items), "NDCG": lambda: _discounts(k)}
-        value = self.places.mean_of(sums.get(name, lambda: np.arange(k + 1.0))())
-        counts = self.task.item_counts
-        order = np.argsort(-counts, kind="stable")
-        before = np.cumsum(counts[order]) - counts[order]  # events of more popular items
-        bucket = np.empty(len(counts), dtype=np.int64)
-        bucket[order] = np.minimum(before * buckets // max(counts.sum(), 1), buckets - 1)
-        bucket[counts == 0] = buckets
-        of_target = bucket[self.task.targets.indices]
-        rows = []
-        for number in range(buckets + 1):
-            inside, hit = bucket == number, of_target == number
-            if inside.any():
-                label = "no training events" if number == buckets else f"{number + 1} of {buckets}"
-                mean = value[hit].mean() if hit.any() else np.nan
-                rows.append((label, counts[inside].min(), inside.sum(), hit.sum(), mean))
-        return pd.DataFrame(rows, columns=["bucket", "least_events", "items", "targets", "value"])
+        inside = items[self.task.targets.indices]
+        values = np.where(inside, self.target_values(metric), 0)
+        with np.errstate(invalid="ignore"):
+            return self.ranks.per_case(values) / self.ranks.per_case(inside.astype(float))
 
     # --- single metrics --------------------------------------------------------------------------------------------
-
-    def _valid(self) -> list[str]:
-        return [f"{name}@k" for name in (*ACCURACY, *LISTS)]
-
-    def _parsed(self, metric: str) -> tuple[str, int]:
-        name, _, digits = metric.partition("@")
-        if name not in (*ACCURACY, *LISTS, "Coverage") or not digits.isdigit() or int(digits) < 1:
-            raise UnknownName("metric", metric, [*self._valid(), "Coverage@k", "MRR"])
-        return name, int(digits)
 
     def _lists(self, k: int) -> np.ndarray:
         if self.lists is None or k > self.lists.shape[1]:
@@ -212,14 +194,14 @@ class Evaluation:
         return self.lists[:, :k]
 
     def _hit(self, k: int) -> np.ndarray:
-        above, tied, held = self.places.first()
+        above, tied, held = self.ranks.first()
         slots = np.clip(k - above, 0, tied)  # places that the list has for the first group with a target
         # no target gets one of them: C(tied - held, slots) of C(tied, slots) ways
         none = np.exp(log_binomial(tied - held, slots) - log_binomial(tied, slots))
         return np.where(held == 1, slots / tied, 1 - none)
 
     def _reciprocal_rank(self) -> np.ndarray:
-        above, tied, held = self.places.first()
+        above, tied, held = self.ranks.first()
         harmonics = _harmonics(self.task.n_items)
         ranks = (harmonics[above + tied] - harmonics[above]) / tied
         ranks = np.where(tied == 1, 1 / (above + 1), ranks)

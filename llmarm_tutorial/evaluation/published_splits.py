@@ -29,7 +29,7 @@ from llmarm_tutorial.evaluation.tasks import Task
 
 
 @dataclass(frozen=True, eq=False)
-class Released:
+class PublishedSplit:
     """A fixed split of users' items.
 
     Attributes:
@@ -53,7 +53,7 @@ class Released:
 
     @property
     def histories(self) -> Histories:
-        """What every user has in training, in the order of item codes: to fit `baselines` on."""
+        """What every user has in training, in the order of item codes: to fit recommenders on."""
         return user_histories(self.train, np.arange(self.train.shape[0]))
 
     def task(self, max_cases: int | None = None, seed: int = 0) -> Task:
@@ -75,7 +75,7 @@ class Released:
         targets = self.test[asked].astype(bool)
         return Task(user_histories(self.train, asked), targets, self.user_ids[asked], self.n_items, counts)
 
-    def held_out(self, share: float = 0.1, seed: int = 0) -> Released:
+    def held_out(self, share: float = 0.1, seed: int = 0) -> PublishedSplit:
         """The training part split again, to choose on: some of its items become the test; the test proper is gone.
 
         Args:
@@ -99,11 +99,11 @@ class Released:
             raise DataError(f"{self.name}: a share of {share} of so few items per user is none; hold out more.")
         columns, shape = self.train.indices, self.train.shape
         parts = (cells(rows[keep], columns[keep], shape) for keep in (~out, out))
-        return Released(f"{self.name}, held out", *parts, self.user_ids, self.item_ids)
+        return PublishedSplit(f"{self.name}, held out", *parts, self.user_ids, self.item_ids)
 
 
-def split(name: str) -> Released:
-    """The released split of a data set of the catalogue; `catalog.load(name)` has both parts in one table.
+def split(name: str) -> PublishedSplit:
+    """The published split of a data set of the catalogue; `loading.load(name)` has both parts in one table.
 
     Raises:
         UnknownName: If the catalogue has no such split.
@@ -111,12 +111,12 @@ def split(name: str) -> Released:
     """
     fixed = [entry.name for entry in catalogue.entries() if entry.reader in readers.RELEASED]
     if name not in fixed:
-        raise UnknownName("released split", name, fixed)
+        raise UnknownName("published split", name, fixed)
     entry = catalogue.entry(name)
     data = loading.load(name)
     path = catalogue.locate(entry)
     users = np.unique(data.table["user_id"].to_numpy())
-    return Released(name, *_parts(entry, path, data, users), users, data.items["item_id"].to_numpy())
+    return PublishedSplit(name, *_parts(entry, path, data, users), users, data.items["item_id"].to_numpy())
 
 
 def cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:

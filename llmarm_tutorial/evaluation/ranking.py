@@ -25,7 +25,8 @@ from scipy import sparse
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.metrics import Evaluation, Places
+from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.ranks import TargetRanks, above_and_tied
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
 
 SCORES_PER_BLOCK = 2**21  # 8 MB of float32: larger blocks leave the caches and take longer
@@ -50,7 +51,7 @@ def evaluate(
         ks: Cut-offs that tables show; any other can be asked of the evaluation later, lists up to the largest.
         filter_seen: Whether items of a case's history are no candidates (targets always are).
         vectors: A vector per item, shape (n_items, d), for the diversity of lists; None leaves diversity out. For the
-            users who bought an item, `ranking_stats.user_vectors`; for categories, their one-hot codes.
+            users who bought an item, `metrics.user_vectors`; for categories, their one-hot codes.
         name: What tables call the system; None takes its attribute `name`, else its class.
         block: Cases per call of `system.scores`; None takes as many as make 2 million scores. Results do not depend on
             it, memory does: about 16 bytes per score of a block.
@@ -64,7 +65,7 @@ def evaluate(
             cut-off is out of range.
     """
     ks = _cutoffs(ks, task)
-    lists, places, seconds = [], [], 0.0
+    lists, ranks, seconds = [], [], 0.0
     draw = _Ties(seed)
     for histories, targets, rows, scores, spent in _score_blocks(system, task, block, name):
         seconds += spent
@@ -72,15 +73,15 @@ def evaluate(
         if filter_seen:
             scores[histories.rows, histories.items] = np.nan  # equal to nothing, above nothing: no candidate
             scores[rows, targets.indices] = of_target
-        places.append(_place(scores, rows, of_target))
+        ranks.append(above_and_tied(scores, rows, of_target))
         lists.append(draw.lists(scores, ks[-1]))
-    above, tied = (np.concatenate(part) for part in zip(*places, strict=True))
+    above, tied = (np.concatenate(part) for part in zip(*ranks, strict=True))
     return Evaluation(
         system=_name(system, name),
         task=task,
         protocol=f"all items, seen {'left out' if filter_seen else 'kept'}",
         ks=ks,
-        places=Places(task.targets.indptr, above, tied),
+        ranks=TargetRanks(task.targets.indptr, above, tied),
         lists=np.concatenate(lists),
         vectors=vectors,
         score_seconds=seconds,
@@ -127,7 +128,7 @@ def evaluate_sampled(
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
     (rng,) = np.random.default_rng(seed).spawn(1)  # a stream of its own: a system may draw its scores from this seed
-    places, seconds = [], 0.0
+    ranks, seconds = [], 0.0
     for histories, targets, rows, scores, spent in _score_blocks(system, task, block, name):
         seconds += spent
         keys = log_weights + rng.gumbel(size=scores.shape)  # the largest n keys: a weighted draw without repetition
@@ -137,19 +138,19 @@ def evaluate_sampled(
             raise BadParameter(f"{n_negatives} negatives cannot be drawn for every case; choose from 1 to fewer items.")
         drawn = np.argpartition(keys, -n_negatives, axis=1)[:, -n_negatives:]
         of_target = scores[rows, targets.indices]
-        above, tied = _place(np.take_along_axis(scores, drawn, axis=1), rows, of_target)
+        above, tied = above_and_tied(np.take_along_axis(scores, drawn, axis=1), rows, of_target)
         beside = np.full(scores.shape, np.nan, dtype=scores.dtype)  # the case's own targets compete too
         beside[rows, targets.indices] = of_target
-        more, equal = _place(beside, rows, of_target)
+        more, equal = above_and_tied(beside, rows, of_target)
         above, tied = above + more, tied + equal
-        places.append((above, tied))
-    above, tied = (np.concatenate(part) for part in zip(*places, strict=True))
+        ranks.append((above, tied))
+    above, tied = (np.concatenate(part) for part in zip(*ranks, strict=True))
     return Evaluation(
         system=_name(system, name),
         task=task,
         protocol=f"{n_negatives} negatives, {by}, seed {seed}",
         ks=ks,
-        places=Places(task.targets.indptr, above, tied),
+        ranks=TargetRanks(task.targets.indptr, above, tied),
         score_seconds=seconds,
     )
 
@@ -188,19 +189,6 @@ def _score_blocks(
             raise BadParameter(f"{called} gives NaN as a score; mend it, or give -inf to what it never recommends.")
         targets = task.targets[start : start + len(scores)]
         yield histories, targets, np.repeat(np.arange(len(scores)), np.diff(targets.indptr)), scores, spent
-
-
-def _place(scores: np.ndarray, rows: np.ndarray, of_target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many candidates lie above each target, and how many share its score (itself too, if among them)."""
-    above, tied = np.empty(len(rows), dtype=np.int64), np.empty(len(rows), dtype=np.int64)
-    step = max(1, len(scores))
-    for start in range(0, len(rows), step):
-        part = slice(start, start + step)
-        one_each = len(rows) == len(scores) and (rows[part] == np.arange(len(scores))).all()
-        candidates = scores if one_each else scores[rows[part]]
-        above[part] = np.count_nonzero(candidates > of_target[part, None], axis=1)
-        tied[part] = np.count_nonzero(candidates == of_target[part, None], axis=1)
-    return above, tied
 
 
 class _Ties:

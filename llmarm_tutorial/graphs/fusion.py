@@ -19,6 +19,7 @@ from scipy.special import softmax
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop, strongest
@@ -134,11 +135,10 @@ def with_recency(
     Returns:
         (the recommender, its value on validation).
     """
-    cutoff = int(metric.partition("@")[2] or 1)
     best: tuple[ItemWeights, float] | None = None
     for last, power in tries:
         tried = replace(system, profile=Profile(last, power, system.profile.once))
-        value = evaluate(tried, task, ks=(cutoff,), filter_seen=filter_seen).mean(metric)
+        value = evaluate(tried, task, ks=(cutoff_of(metric),), filter_seen=filter_seen).mean(metric)
         if best is None or value > best[1]:
             best = tried, value
     if best is None:

@@ -123,10 +123,7 @@ def fisher_greater(both: np.ndarray, x: np.ndarray, y: np.ndarray, n: np.ndarray
     possible = (k >= 0) & (k >= x + y - n)
     first = np.where(possible, k, np.maximum(0, x + y - n))
 
-    def log_choose(of: np.ndarray, take: np.ndarray) -> np.ndarray:
-        return gammaln(of + 1) - gammaln(take + 1) - gammaln(of - take + 1)
-
-    log_first = log_choose(x, first) + log_choose(n - x, y - first) - log_choose(n, y)
+    log_first = log_binomial(x, first) + log_binomial(n - x, y - first) - log_binomial(n, y)
     total, term, going = np.ones_like(k), np.ones_like(k), np.flatnonzero(possible)
     while len(going):
         at, gx, gy, gn = first[going], x[going], y[going], n[going]
@@ -138,6 +135,13 @@ def fisher_greater(both: np.ndarray, x: np.ndarray, y: np.ndarray, n: np.ndarray
         going = going[term[going] > total[going] * 1e-17]
     tail = np.where(possible, np.exp(log_first) * total, 0.0)
     return np.clip(np.where(above, tail, 1 - tail), 0, 1)
+
+
+def log_binomial(n: np.ndarray, k: np.ndarray) -> np.ndarray:
+    """Logarithm of the number of ways to choose k of n, both from 0, elementwise; -inf where k > n."""
+    inside = k <= n
+    rest = np.where(inside, n - k, 0)
+    return np.where(inside, gammaln(n + 1) - gammaln(k + 1) - gammaln(rest + 1), -np.inf)
 
 
 def item_codes(rules: pd.DataFrame, items: pd.DataFrame, label: str) -> dict[Hashable, int]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
 
@@ -105,14 +106,14 @@ def choose_weight(
     Returns:
         (the blend, one row per weight: `weight`, `value`).
     """
-    cutoff = int(metric.partition("@")[2] or 1)
     values: dict[float, list[np.ndarray]] = {weight: [] for weight in weights}
     step = max(1, SCORES_PER_BLOCK // task.n_items)
     for start in range(0, len(task), step):
         part = task.take(np.arange(start, min(start + step, len(task))))
         told = [Told(system.n_items, system.scores(part.histories)) for system in (model, counting)]
         for weight in weights:
-            found = evaluate(Blend(*told, weight, name), part, ks=(cutoff,), filter_seen=filter_seen, block=len(part))
+            blend = Blend(*told, weight, name)
+            found = evaluate(blend, part, ks=(cutoff_of(metric),), filter_seen=filter_seen, block=len(part))
             values[weight].append(found.values(metric))
     tries = pd.DataFrame(
         [{"weight": weight, "value": float(np.nanmean(np.concatenate(parts)))} for weight, parts in values.items()]

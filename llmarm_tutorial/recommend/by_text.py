@@ -10,6 +10,7 @@ from scipy import linalg, sparse
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.recommend.counting import AssociationRules, Baseline, Ease, ItemWeights, Profile
@@ -228,14 +229,14 @@ def choose(
     """
     if not len(settings) or not len(validations):
         raise BadParameter("To choose settings takes at least one to try and one validation to try it on.")
-    cutoff, values = int(metric.partition("@")[2] or 1), np.zeros((len(validations), len(settings)))
+    values = np.zeros((len(validations), len(settings)))
     for row, cold in enumerate(validations):
         task, histories = cold.task(asked), cold.train.histories()
         if max_cases is not None and max_cases < len(task):
             task = task.take(np.sort(np.random.default_rng(row).choice(len(task), max_cases, replace=False)))
         for column, setting in enumerate(settings):
             fitted = Only(setting.fit(histories), cold.new)
-            values[row, column] = evaluate(fitted, task, ks=(cutoff,)).mean(metric)
+            values[row, column] = evaluate(fitted, task, ks=(cutoff_of(metric),)).mean(metric)
     means = values.mean(axis=0)
     return settings[int(means.argmax())], means
 

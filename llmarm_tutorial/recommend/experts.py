@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
+from scipy.stats import rankdata
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
@@ -82,34 +83,9 @@ def z_scores(scores: np.ndarray) -> np.ndarray:
     return np.where(known, z, z.min(axis=1, keepdims=True)).astype(np.float32)
 
 
-def tied_places(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where every item stands in its row: how many lie above it, and how many share its score, itself included.
-
-    Args:
-        scores: Shape (n_cases, n_items).
-
-    Returns:
-        (above, tied), each of the same shape, int32.
-    """
-    order = np.argsort(-scores, axis=1)
-    ranked = np.take_along_axis(scores, order, axis=1)
-    place = np.arange(scores.shape[1], dtype=np.int32)
-    fresh = np.ones(scores.shape, dtype=bool)
-    fresh[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
-    first = np.maximum.accumulate(np.where(fresh, place, 0), axis=1)
-    ends = np.where(np.roll(fresh, -1, axis=1), place + 1, len(place))
-    ends[:, -1] = len(place)
-    size = np.minimum.accumulate(ends[:, ::-1], axis=1)[:, ::-1] - first
-    above, tied = np.empty_like(first), np.empty_like(first)
-    np.put_along_axis(above, order, first, axis=1)
-    np.put_along_axis(tied, order, size, axis=1)
-    return above, tied
-
-
 def reciprocal_ranks(scores: np.ndarray) -> np.ndarray:
     """60 / (60 + rank) within each row, shape (n_cases, n_items), float32; equal scores share their mean rank."""
-    above, tied = tied_places(scores)
-    return (RANK_OFFSET / (RANK_OFFSET + above + (tied + 1) / 2)).astype(np.float32)
+    return (RANK_OFFSET / (RANK_OFFSET + rankdata(-scores, axis=1))).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)

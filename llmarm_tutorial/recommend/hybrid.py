@@ -28,10 +28,11 @@ import pandas as pd
 from scipy import optimize
 
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.evaluation.metrics import Evaluation, Places
+from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK
+from llmarm_tutorial.evaluation.ranks import TargetRanks, above_and_tied
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
-from llmarm_tutorial.recommend.experts import FACTS, RANK_OFFSET, WAYS, Combined, Expert, Panel, tied_places
+from llmarm_tutorial.recommend.experts import FACTS, RANK_OFFSET, WAYS, Combined, Expert, Panel
 
 FEATURE_SETS: Mapping[str, tuple[str, ...]] = {
     "log": ("log",),
@@ -113,18 +114,18 @@ class Candidates:
 
         Args:
             scores: Shape (n_cases, width).
-            metric: A metric of single cases, see `ranking_stats.Evaluation`.
+            metric: A metric of single cases, see `metrics.Evaluation`.
 
         Returns:
             The metric of every case, shape (n_cases,).
         """
-        above, tied = tied_places(np.where(self.real, scores, -np.inf))
         rows = np.repeat(np.arange(len(self.task)), np.diff(self.task.targets.indptr))
+        candidates = np.where(self.real, scores, np.nan)
+        above, tied = above_and_tied(candidates, rows, candidates[rows, self.target_at])
         listed = self.target_at >= 0
-        above = np.where(listed, above[rows, self.target_at], self.task.n_items - 1)
-        tied = np.where(listed, tied[rows, self.target_at], 1)
-        places = Places(self.task.targets.indptr, above, tied)
-        return Evaluation("", self.task, "candidates", (1,), places).values(metric)
+        above, tied = np.where(listed, above, self.task.n_items - 1), np.where(listed, tied, 1)
+        ranks = TargetRanks(self.task.targets.indptr, above, tied)
+        return Evaluation("", self.task, "candidates", (1,), ranks).values(metric)
 
 
 def _target_rows(task: Task, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:

@@ -14,8 +14,9 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.intervals import log_binomial, wilson_low
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval, wilson_low
 from llmarm_tutorial.mining.itemsets import pair_counts
+from llmarm_tutorial.mining.significance import log_binomial
 
 MEASURES = ("lift_low", "shrunk", "confidence", "lift")
 
@@ -144,18 +145,16 @@ def judge_pages(
         or not all(t["baskets"].any() for t in taken.values())
     ):
         raise BadParameter("Pages are judged on the same products for every way, at least one of them in a basket.")
-    if resamples < 1 or not 0 < level < 1:
-        raise BadParameter("Judging pages needs resamples from 1 and a level between 0 and 1.")
-    n, ends = len(products[0]), [(1 - level) / 2, (1 + level) / 2]
-    draws = np.vstack([np.arange(n), np.random.default_rng(seed).integers(0, n, (resamples, n))])  # first: as it is
     rows = []
     for way, table in taken.items():
         baskets, hits, others = (table[name].to_numpy(float) for name in ("baskets", "taken", "others"))
-        held = baskets[draws].sum(axis=1)
+        expected = baskets * others  # if those with the product took one as often as those without
+        settings = {"level": level, "resamples": resamples, "seed": seed}
+        share, without = hits.sum() / baskets.sum(), expected.sum() / baskets.sum()
         with np.errstate(invalid="ignore", divide="ignore"):
-            share, without = hits[draws].sum(axis=1) / held, (baskets * others)[draws].sum(axis=1) / held
             ratio = share / without
-        (low, high), (least, most) = (np.nanquantile(values[1:], ends) for values in (share, ratio))
-        rows.append((way, share[0], low, high, without[0], ratio[0], least, most))
+        of_share = bootstrap_interval(hits, per=baskets, **settings)
+        of_ratio = bootstrap_interval(hits, per=expected, **settings)
+        rows.append((way, share, *of_share, without, ratio, *of_ratio))
     columns = ["way", "with product", "low", "high", "without product", "ratio", "ratio low", "ratio high"]
     return pd.DataFrame(rows, columns=columns)

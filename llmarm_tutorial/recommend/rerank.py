@@ -78,7 +78,7 @@ def similarities(vectors: np.ndarray | sparse.spmatrix) -> np.ndarray:
     """Cosines between all items, shape (n_items, n_items), float32; a zero vector is similar to nothing.
 
     Args:
-        vectors: A vector per item, shape (n_items, d), dense or sparse, such as `ranking_stats.user_vectors`.
+        vectors: A vector per item, shape (n_items, d), dense or sparse, such as `metrics.user_vectors`.
 
     Raises:
         BadParameter: If there are more than 20,000 items: the table would take more than 1.6 GB.

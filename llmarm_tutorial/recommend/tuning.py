@@ -13,6 +13,7 @@ import pandas as pd
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import UnknownName
+from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
 from llmarm_tutorial.recommend.counting import (
@@ -118,7 +119,7 @@ def tune(
         task: The validation task; never the test.
         budget: Number of tries, from 1; give every competitor the same.
         seed: Seed of the sample.
-        metric: What to make large, a metric of `ranking_stats.Evaluation`.
+        metric: What to make large, a metric of `metrics.Evaluation`.
         filter_seen: As for `ranking.evaluate`.
         grid: Values per setting, instead of those in `BASELINES`.
 
@@ -134,12 +135,11 @@ def tune(
     if len(others) > budget - 1:
         chosen = np.sort(np.random.default_rng(seed).choice(len(others), budget - 1, replace=False))
         others = [others[number] for number in chosen]
-    cutoff = int(metric.partition("@")[2] or 1)
     rows, best, best_fitted = [], None, None
     for baseline in [first, *others]:
         begin = time.perf_counter()
         fitted = baseline.fit(histories)
-        value = evaluate(fitted, task, ks=(cutoff,), filter_seen=filter_seen).mean(metric)
+        value = evaluate(fitted, task, ks=(cutoff_of(metric),), filter_seen=filter_seen).mean(metric)
         settings = {setting: getattr(baseline, setting) for setting in grid}
         rows.append({**settings, "value": value, "seconds": time.perf_counter() - begin})
         if best is None or value > max(row["value"] for row in rows[:-1]):

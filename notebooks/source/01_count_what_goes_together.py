@@ -27,6 +27,7 @@ from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.lesson import check, ledger
@@ -584,18 +585,14 @@ _ = ledger.record(
 )
 
 # %%
-random, shares = np.random.default_rng(SEED), []
 mined, unseen = both_times["mined"].to_numpy(), both_times["unseen"].to_numpy()
-for _ in range(1000):
-    drawn = random.integers(0, len(mined), len(mined))
-    shares.append(unseen[drawn].mean() / mined[drawn].mean())
 _ = ledger.record("rules/count", len(found), note=f"confidence of at least {MIN_CONFIDENCE:g}, one consequent")
 if share_of_top is not None:
     ledger.record("rules/share_with_the_commonest_consequent", share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
 _ = ledger.record(
     "rules/confidence_kept_on_unseen",
     unseen.mean() / mined.mean(),
-    interval=tuple(np.quantile(shares, [0.025, 0.975])),
+    interval=bootstrap_interval(unseen, per=mined, seed=SEED),
     tolerance=1e-9,
     claim="1",
     note=f"{len(mined):,} pair rules with lift above 1.5, mean confidence unseen by mined, bootstrap over rules",

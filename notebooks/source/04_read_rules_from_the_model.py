@@ -27,6 +27,7 @@ from scipy import sparse
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import readout as readout_figures
 from llmarm_tutorial.lesson import check, ledger
@@ -690,11 +691,10 @@ def compare(name: str, low: int, high: int, evidence) -> tuple[dict[str, float],
     rows = (trial.known_test.baskets >= low) & (trial.known_test.baskets < high) & (evidence.baskets > 0)
     each = [confidence.losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
     difference, weight = (each[1]["log_loss"] - each[0]["log_loss"]).to_numpy(), each[0]["baskets"].to_numpy()
-    drawn = np.random.default_rng(SEED).integers(0, len(weight), (1000, len(weight)))
-    gained = (difference[drawn] * weight[drawn]).sum(axis=1) / weight[drawn].sum(axis=1)
+    interval = bootstrap_interval(difference * weight, per=weight, seed=SEED)
     means = [confidence.mean_losses(table) for table in each]
     bits = float(np.average(difference, weights=weight))
-    return {"rmse": means[0]["rmse"], "baseline": means[1]["rmse"]}, tuple(np.quantile(gained, [0.025, 0.975])), bits
+    return {"rmse": means[0]["rmse"], "baseline": means[1]["rmse"]}, interval, bits
 
 
 last = list(judges)[-1]

@@ -462,9 +462,9 @@ recommend_figures.groups(by_length, "events in the history (customers)")
 
 # %%
 by_popularity = {
-    name: judged[name].by_popularity("HR@10").set_index("bucket")["value"] for name in ("popularity", *followed)
+    name: groups.by_popularity(judged[name], "HR@10").set_index("bucket")["value"] for name in ("popularity", *followed)
 }
-sizes = judged[rival].by_popularity("HR@10").set_index("bucket")[["items", "targets"]]
+sizes = groups.by_popularity(judged[rival], "HR@10").set_index("bucket")[["items", "targets"]]
 sizes.join(pd.DataFrame(by_popularity)).rename_axis("third of all sales, most popular products first")
 
 # %%

@@ -1,4 +1,4 @@
-"""Released splits: matrices, tasks, histories that know their users, and the figures of the release by hand."""
+"""Published splits: matrices, tasks, histories that know their users, and the figures of the release by hand."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 from llmarm_tutorial.evaluation import published_splits
-from llmarm_tutorial.evaluation.published_splits import Released, cells, user_histories
+from llmarm_tutorial.evaluation.published_splits import PublishedSplit, cells, user_histories
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.recommend.blend import Told
 
 
-def small(train: list[list[int]], test: list[list[int]], n_items: int) -> Released:
+def small(train: list[list[int]], test: list[list[int]], n_items: int) -> PublishedSplit:
     def matrix(rows: list[list[int]]) -> sparse.csr_matrix:
         numbers = [row for row, items in enumerate(rows) for _ in items]
         return cells(
             np.array(numbers, int), np.array([item for items in rows for item in items], int), (len(rows), n_items)
         )
 
-    return Released("small", matrix(train), matrix(test), np.arange(len(train)) + 10, np.arange(n_items))
+    return PublishedSplit("small", matrix(train), matrix(test), np.arange(len(train)) + 10, np.arange(n_items))
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_real_splits_hold_what_the_release_does(real_data: Path, name: str):
 
 
 def test_names_of_other_sets_and_files_that_are_missing(files: Path):
-    with pytest.raises(UnknownName, match=r"no released split 'beauty'\. Valid: gowalla, lastfm"):
+    with pytest.raises(UnknownName, match=r"no published split 'beauty'\. Valid: gowalla, lastfm"):
         published_splits.split("beauty")
     (files / "lastfm" / "test1.txt").unlink()
     with pytest.raises(DataError, match=r"beside .*data1\.txt the file test1\.txt is missing"):

@@ -1,14 +1,14 @@
-"""Ranking: tasks from splits, every metric against all orders of ties, fair lists, intervals and paired tests."""
+"""Ranking: tasks from splits, every metric against all orders of ties, fair lists."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 import pytest
+from given_scores import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
@@ -16,32 +16,10 @@ from scipy import sparse, stats
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.comparison import compare, comparison_table
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval, sign_flip_test
+from llmarm_tutorial.evaluation.groups import by_popularity
 from llmarm_tutorial.evaluation.metrics import user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
-
-
-@dataclass
-class Given:
-    """A system whose scores are written down: one row per case, or one row for all."""
-
-    table: np.ndarray
-    name: str = "given"
-    asked: list[int] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.table = np.atleast_2d(np.asarray(self.table))
-        self.n_items = self.table.shape[1]
-        self.start = 0
-
-    def scores(self, histories: Histories) -> np.ndarray:
-        self.asked.append(len(histories))
-        if len(self.table) == 1:
-            return np.broadcast_to(self.table, (len(histories), self.n_items))
-        self.start, begin = self.start + len(histories), self.start
-        return self.table[np.arange(begin, self.start) % len(self.table)]
 
 
 def events(rows: list[tuple], columns: str) -> Transactions:
@@ -229,8 +207,8 @@ def test_the_size_of_blocks_changes_nothing(seed: int, block: int):
     task = Task.from_lists(rng.integers(0, 12, (9, 3)), rng.integers(0, 12, (9, 2)), 12)
     table = rng.integers(0, 3, (9, 12)).astype(np.float32)
     whole, parts = evaluate(Given(table), task, ks=(4,)), evaluate(Given(table), task, ks=(4,), block=block)
-    assert (whole.places.above == parts.places.above).all()
-    assert (whole.places.tied == parts.places.tied).all()
+    assert (whole.ranks.above == parts.ranks.above).all()
+    assert (whole.ranks.tied == parts.ranks.tied).all()
     assert (whole.lists == parts.lists).all()
 
 
@@ -242,7 +220,7 @@ def test_ranks_and_lists_agree_with_sorting(seed: int, n_items: int, k: int, lev
     task = Task.from_lists([[]] * 6, rng.integers(0, n_items, (6, 1)), n_items, np.ones(n_items))
     found = evaluate(Given(table), task, ks=(k,))
     ranks = stats.rankdata(-table, axis=1)[np.arange(6), task.targets.indices]
-    assert found.places.above + (found.places.tied + 1) / 2 == pytest.approx(ranks)
+    assert found.ranks.above + (found.ranks.tied + 1) / 2 == pytest.approx(ranks)
     for row, items in zip(table, found.lists, strict=True):
         assert len(set(items.tolist())) == k
         assert row[items].tolist() == sorted(row, reverse=True)[:k]
@@ -306,14 +284,14 @@ def test_diversity_is_one_less_the_mean_cosine_of_all_pairs(kind: type):
 def test_metrics_by_popularity_of_the_target():
     # ten events: item 0 has half of them, items 1 and 2 the rest, item 3 none
     task = Task.from_lists([[]] * 4, [[0], [0], [1], [3]], 4, [5, 3, 2, 0])
-    table = evaluate(Given([3, 2, 1, 0]), task, ks=(1,)).by_popularity("HR@1", buckets=2)
+    table = by_popularity(evaluate(Given([3, 2, 1, 0]), task, ks=(1,)), "HR@1", buckets=2)
     assert table["bucket"].tolist() == ["1 of 2", "2 of 2", "no training events"]
     assert table["items"].tolist() == [1, 2, 1]
     assert table["targets"].tolist() == [2, 1, 1]
     assert table["value"].tolist() == [1, 0, 0]
     found = evaluate(Given([3, 2, 1, 0]), task, ks=(1,))
     for metric in ("NDCG@3", "MRR", "HR@2"):
-        parts = found.by_popularity(metric)
+        parts = by_popularity(found, metric)
         assert (parts["value"] * parts["targets"]).sum() / 4 == pytest.approx(found.mean(metric))
 
 
@@ -325,7 +303,7 @@ def test_an_unknown_metric_is_named_with_those_that_exist():
     with pytest.raises(UnknownName, match="single cases"):
         found.values("Coverage@1")
     with pytest.raises(UnknownName):
-        found.by_popularity("Novelty@1")
+        by_popularity(found, "Novelty@1")
 
 
 # --- sampled metrics ----------------------------------------------------------------------------------------
@@ -372,75 +350,12 @@ def test_negatives_by_popularity_are_harder_for_popularity():
         evaluate_sampled(system, task, n_negatives=200)
 
 
-# --- intervals and paired tests -----------------------------------------------------------------------------
-
-
-def two_systems(seed: int = 0, n: int = 200):
-    rng = np.random.default_rng(seed)
-    task = Task.from_lists([[]] * n, rng.integers(0, 30, (n, 1)), 30, np.ones(30))
-    good, poor = rng.random((n, 30)), rng.random((n, 30))
-    good[np.arange(n), task.targets.indices] += 0.3
-    return evaluate(Given(good, "good"), task), evaluate(Given(poor, "poor"), task)
-
-
-def test_a_comparison_tells_a_difference_from_luck():
-    good, poor = two_systems()
-    found = compare(good, poor, "NDCG@10")
-    assert (found.first, found.second, found.cases) == ("good", "poor", 200)
-    assert found.difference == pytest.approx(good.mean("NDCG@10") - poor.mean("NDCG@10"))
-    assert 0 < found.low < found.difference < found.high
-    assert found.p_value < 0.001
-    assert compare(poor, good).low == pytest.approx(-found.high, abs=0.01)
-    same = compare(good, good)
-    assert same[3:7] == (0, 0, 0, 1)
-    assert list(comparison_table([found, same])["p_value"]) == [found.p_value, 1]
-
-
-def test_different_tasks_and_protocols_are_not_compared():
-    good = two_systems()[0]
-    other = two_systems(seed=1)[0]
-    with pytest.raises(BadParameter, match="different tasks"):
-        compare(good, other)
-    with pytest.raises(BadParameter, match="in the same way"):
-        compare(good, evaluate(Given(np.zeros(30)), good.task, filter_seen=False))
-    with pytest.raises(BadParameter, match="in the same way"):
-        compare(good, evaluate_sampled(Given(np.zeros(30)), good.task, n_negatives=9))
-    assert compare(good, two_systems(seed=0)[1]).difference > 0  # the same task, built twice
-
-
-@pytest.mark.parametrize("n", [3, 8, 12])
-def test_few_differences_get_the_exact_permutation_test(n: int):
-    differences = np.random.default_rng(n).normal(0.4, 1, n)
-    peer = stats.permutation_test(
-        (differences,), np.sum, permutation_type="samples", n_resamples=np.inf, alternative="two-sided"
-    )
-    assert sign_flip_test(differences) == pytest.approx(peer.pvalue)
-    assert sign_flip_test(np.r_[differences, np.zeros(50)]) == pytest.approx(peer.pvalue)
-
-
-def test_many_differences_get_a_random_permutation_test():
-    differences = np.random.default_rng(0).normal(0.1, 1, 300)
-    assert sign_flip_test(differences) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.02)
-    assert sign_flip_test(differences, seed=1) == sign_flip_test(differences, seed=1)
-    assert sign_flip_test(np.ones(300)) == 1 / 10_000
-    assert sign_flip_test(np.zeros(5)) == 1
-    assert sign_flip_test(np.array([1.0, 1, 1])) == 0.25
-
-
-def test_the_bootstrap_interval_is_that_of_the_normal_approximation_for_many_cases():
-    values = np.random.default_rng(0).random((2000, 2))
-    low, high = bootstrap_interval(values, resamples=2000)
-    error = 1.96 * values.std(axis=0) / math.sqrt(2000)
-    assert low == pytest.approx(values.mean(axis=0) - error, abs=0.002)
-    assert high == pytest.approx(values.mean(axis=0) + error, abs=0.002)
-    values[::2, 1] = np.nan  # a metric that half of the cases lack
-    assert bootstrap_interval(values)[0][1] == pytest.approx(np.nanmean(values[:, 1]) - error[1] * 2**0.5, abs=0.003)
-    with pytest.raises(BadParameter, match="level"):
-        bootstrap_interval(values, level=1)
-
-
 def test_a_summary_has_an_interval_per_metric():
-    summary = two_systems()[0].summary()
+    rng = np.random.default_rng(0)
+    task = Task.from_lists([[]] * 200, rng.integers(0, 30, (200, 1)), 30, np.ones(30))
+    table = rng.random((200, 30))
+    table[np.arange(200), task.targets.indices] += 0.3
+    summary = evaluate(Given(table), task).summary()
     assert {"MRR", "HR@10", "NDCG@20", "Novelty@5"} <= set(summary.index)
     rounding = 1e-9
     assert (summary["low"] <= summary["mean"] + rounding).all()

@@ -1,0 +1,114 @@
+"""Paired comparisons: a difference, its interval and its p-value, and what cannot be compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from given_scores import Given
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.comparison import Comparison, compare, comparison_table
+from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
+from llmarm_tutorial.evaluation.tasks import Task
+
+
+def two_systems(seed: int = 0, n: int = 200):
+    rng = np.random.default_rng(seed)
+    task = Task.from_lists([[]] * n, rng.integers(0, 30, (n, 1)), 30, np.ones(30))
+    good, poor = rng.random((n, 30)), rng.random((n, 30))
+    good[np.arange(n), task.targets.indices] += 0.3
+    return evaluate(Given(good, "good"), task), evaluate(Given(poor, "poor"), task)
+
+
+def test_a_comparison_tells_a_difference_from_luck():
+    good, poor = two_systems()
+    found = compare(good, poor, "NDCG@10")
+    assert (found.first, found.second, found.cases) == ("good", "poor", 200)
+    assert found.difference == pytest.approx(good.mean("NDCG@10") - poor.mean("NDCG@10"))
+    assert 0 < found.low < found.difference < found.high
+    assert found.p_value < 0.001
+    assert compare(poor, good).low == pytest.approx(-found.high, abs=0.01)
+    same = compare(good, good)
+    assert same[3:7] == (0, 0, 0, 1)
+    assert list(comparison_table([found, same])["p_value"]) == [found.p_value, 1]
+
+
+def test_different_tasks_and_protocols_are_not_compared():
+    good = two_systems()[0]
+    other = two_systems(seed=1)[0]
+    with pytest.raises(BadParameter, match="different tasks"):
+        compare(good, other)
+    with pytest.raises(BadParameter, match="in the same way"):
+        compare(good, evaluate(Given(np.zeros(30)), good.task, filter_seen=False))
+    with pytest.raises(BadParameter, match="in the same way"):
+        compare(good, evaluate_sampled(Given(np.zeros(30)), good.task, n_negatives=9))
+    assert compare(good, two_systems(seed=0)[1]).difference > 0  # the same task, built twice
+
+
+class Pooled:
+    """Results of one number over all cases, the weighted sum of what is given."""
+
+    def __init__(self, system: str, values: np.ndarray, clusters: list[np.ndarray]) -> None:
+        self.system, self.sizes, self.clusters = system, values, clusters
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def require_same_cases(self, other: object) -> None:
+        pass
+
+    def weighted(self, metric: str, weights: np.ndarray) -> float:
+        return float(weights @ self.sizes / weights.sum())
+
+
+class PerCase(Pooled):
+    """The same as values of each case."""
+
+    weighted = None
+
+    def values(self, metric: str) -> np.ndarray:
+        return self.sizes
+
+
+def both_ways(seed: int, kind: str) -> tuple[Comparison, Comparison]:
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(size=(2, 25)).round(2)
+    if kind == "cases":
+        one[rng.random(25) < 0.1] = np.nan
+        a, b = PerCase("a", one, []), PerCase("b", other, [])
+    else:
+        clusters = [rng.integers(8, size=(25, 2))] if kind == "pairs" else list(rng.integers(8, size=(2, 25)))
+        a, b = Pooled("a", one, clusters), Pooled("b", other, clusters)
+    return compare(a, b, "size", resamples=60, seed=seed), compare(b, a, "size", resamples=60, seed=seed)
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["cases", "pairs", "two kinds"]))
+@settings(max_examples=40, deadline=None)
+def test_the_other_way_round_everything_changes_its_sign(seed: int, kind: str):
+    there, back = both_ways(seed, kind)
+    assert (there.first, there.second, there.cases) == (back.second, back.first, back.cases)
+    assert there.difference == pytest.approx(-back.difference)
+    assert (there.low, there.high) == pytest.approx((-back.high, -back.low))
+    assert there.p_value == pytest.approx(back.p_value, nan_ok=True)
+    assert np.isnan(there.p_value) == (kind != "cases")
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_a_system_is_level_with_itself(seed: int):
+    evaluation: Evaluation = two_systems(seed, 20)[0]
+    same = compare(evaluation, evaluation, resamples=20, seed=seed)
+    assert same[3:] == (0, 0, 0, 1, 20)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_means_of_cases_and_of_all_at_once_agree(seed: int):
+    rng = np.random.default_rng(seed)
+    (one, other), clusters = rng.normal(size=(2, 30)), [rng.integers(6, size=30)]
+    cases = compare(*(PerCase(n, v, clusters) for n, v in (("a", one), ("b", other))), "size", resamples=50)
+    pooled = compare(*(Pooled(n, v, clusters) for n, v in (("a", one), ("b", other))), "size", resamples=50)
+    assert cases[3:6] == pytest.approx(pooled[3:6])
