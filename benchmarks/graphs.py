@@ -44,6 +44,7 @@ from sklearn.decomposition import TruncatedSVD
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.evaluation.groups import popularity_bucket
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate
@@ -61,6 +62,7 @@ from llmarm_tutorial.graphs.fusion import (
 )
 from llmarm_tutorial.graphs.item_graph import strongest, together
 from llmarm_tutorial.graphs.lightgcn import GraphBatches, GraphLoss, GraphRecommender, LightGCN, published_settings
+from llmarm_tutorial.graphs.link_evaluation import evaluate_links
 from llmarm_tutorial.graphs.link_networks import ENCODERS, Links, fit_links
 from llmarm_tutorial.models import texts
 from llmarm_tutorial.models.batches import ItemBatches
@@ -136,7 +138,7 @@ def foretold(
         found, epochs = {}, None
         for part, task in tasks._asdict().items():
             plan = Settings(epochs=epochs or LINK_EPOCHS, decay="constant", seed=seed, **LINK_PLAN)
-            validate = None if epochs else (lambda scores, task=task: link_tasks.judge(task, scores).mean())
+            validate = None if epochs else (lambda scores, task=task: evaluate_links(task, scores).mean())
             fitted = fit_links(
                 task.graph.weights, features if told else None, plan, validate=validate, encoder=encoder, ids=ids,
                 folds=2, others=8,
@@ -181,7 +183,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
 
     def keep(method: str, kind: str, seed: int, scores: Callable[[], Any]) -> None:
         parts, settings = scores()
-        first, second = (link_tasks.judge(task, part, method) for task, part in zip(tasks, parts, strict=True))
+        first, second = (evaluate_links(task, part, method) for task, part in zip(tasks, parts, strict=True))
         scored.setdefault(method, []).append(lambda: scores()[0])
         found.setdefault(method, []).append(second.precision)
         value.setdefault(method, []).append(first.mean())
@@ -208,7 +210,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
     def gain(one: str, other: str, precisions: Sequence[np.ndarray]) -> None:
         """The mean over seeds of the difference, with an interval over items."""
         difference = np.mean(precisions, axis=0) - np.mean(found[other], axis=0)
-        low, high = link_tasks.interval(tasks.test, difference)
+        low, high = bootstrap_interval(difference, tasks.test.clusters)
         told = {"gain": float(difference.mean()), "low": low, "high": high}
         gains.append({"data": name, "method": one, "against": other} | told)
 
@@ -220,7 +222,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
         for scores in scored[best[kind]]:
             first, second = ({"counting": a, kind: b} for a, b in zip(rival, scores(), strict=True))
             both = link_counting.joined(tasks.validation, first, tasks.test, second)[0]
-            joint.append(link_tasks.judge(tasks.test, both).precision)
+            joint.append(evaluate_links(tasks.test, both).precision)
         gain(f"{best['counting']} and {best[kind]}", best["counting"], joint)
     facts = {"data": name, "definition": DEFINITIONS[name]._asdict(), "best on validation": best}
     facts |= {
@@ -246,10 +248,7 @@ class Bench(recommend.Bench):
         shape = (len(offsets) - 1, self.n_items)
         self.held = sparse.csr_matrix((np.ones(len(recent), dtype=np.float32), recent.copy(), offsets), shape=shape)
         self.held.sum_duplicates()
-        counts = np.bincount(self.past.items, minlength=self.n_items)
-        order = np.argsort(-counts, kind="stable")
-        self.bucket = np.empty(self.n_items, dtype=int)
-        self.bucket[order] = np.minimum((np.cumsum(counts[order]) - counts[order]) * 3 // counts.sum(), 2) + 1
+        self.third = popularity_bucket(np.bincount(self.past.items, minlength=self.n_items))
 
     def learned(
         self, model: ItemModel, batches: ItemBatches, plan: Settings, folder: Path
@@ -329,14 +328,9 @@ class Bench(recommend.Bench):
     def values(self, evaluation: Evaluation) -> dict[str, np.ndarray]:
         """NDCG@10 of every case, and the mean over those of its targets that are in a bucket (NaN without any)."""
         found = {"all": evaluation.values("NDCG@10")}
-        gains = np.concatenate([[0], np.cumsum(1 / np.log2(np.arange(2, 12)))])
-        each, places = evaluation.places.mean_of(gains), evaluation.places
-        bucket = self.bucket[self.test.targets.indices]
-        for number, label in enumerate(BUCKETS[1:], 1):
-            inside = bucket == number
-            with np.errstate(invalid="ignore"):
-                found[label] = places.per_case(np.where(inside, each, 0)) / places.per_case(inside.astype(float))
-        return found
+        return found | {
+            label: evaluation.values_among(self.third == number) for number, label in enumerate(BUCKETS[1:])
+        }
 
     def keep(self, seed: int, systems: dict[str, Recommender], chosen: dict[str, Any], part: str = "seed") -> None:
         """Judge on the test and write."""
@@ -506,9 +500,9 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
         for one, other in (("GraphSAGE", "TF-IDF neighbours"), ("GraphSAGE", "MLP"), ("GraphSAGE", "borrowed counts"),
                            ("MLP", "TF-IDF neighbours")):  # fmt: skip
             difference = mean[one] - mean[other]
-            low, high = bootstrap_interval(difference[:, None])
+            low, high = bootstrap_interval(difference)
             gains.append({"data": name, "task": asked, "system": one, "against": other,
-                          "gain": float(difference.mean()), "low": low[0], "high": high[0]})  # fmt: skip
+                          "gain": float(difference.mean()), "low": low, "high": high})  # fmt: skip
     kept(path, {"rows": rows, "gains": gains})
 
 
@@ -559,8 +553,8 @@ def told_fusion(work: Path, out: Path) -> dict[str, Any]:
                 gain = {"against": rival}
                 if rival:
                     gains = np.mean(parts, axis=0) - np.mean(cases[rival][bucket], axis=0)
-                    low, high = bootstrap_interval(gains[:, None])
-                    gain |= {"gain": np.nanmean(gains), "low": low[0], "high": high[0]}
+                    low, high = bootstrap_interval(gains)
+                    gain |= {"gain": np.nanmean(gains), "low": low, "high": high}
                 found.append(row | gain)
     if found:
         table = pd.DataFrame(found)

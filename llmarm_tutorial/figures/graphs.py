@@ -323,7 +323,7 @@ def link_prediction(
     """Average precision of each method as a dot with its interval, the best on top.
 
     Args:
-        table: Result of `links.results`.
+        table: One row per method: `method`, `average_precision`, `low`, `high`.
         chance: Share of candidates that become links: what a random order gets.
         kinds: Method → what it rests on, which colours it; None colours all alike.
         title: Title.
@@ -360,7 +360,7 @@ def gain_by_support(
     """What each method gains over one of them, by how often the pair's rarer item was sold.
 
     Args:
-        table: Result of `links.by_support`.
+        table: Result of `link_evaluation.by_support`.
         against: The method the gains are measured against.
         xlabel: What the buckets are.
         ylabel: What is gained.

@@ -1,7 +1,7 @@
 """Scores for pairs of products that are no link yet: by their counts, by the graph around them, by short vectors.
 
-Every function takes a `links.LinkTask`, looks at its past only, and gives a matrix of items × items. `choose` tries the
-settings of a method on the validation task, so that each competitor is at its best.
+Every function takes a `link_tasks.LinkTask`, looks at its past only, and gives a matrix of items × items. `choose`
+tries the settings of a method on the validation task, so that each competitor is at its best.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from sklearn.linear_model import LogisticRegression
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop
-from llmarm_tutorial.graphs.link_tasks import LinkTask, judge
+from llmarm_tutorial.graphs.link_evaluation import evaluate_links
+from llmarm_tutorial.graphs.link_tasks import LinkTask
 from llmarm_tutorial.recommend.counting import Ease
 
 
@@ -255,7 +256,7 @@ def choose(
     rows: list[dict[str, Any]] = []
     for values in itertools.product(*grid.values()):
         settings = dict(zip(grid, values, strict=True))
-        rows.append({**settings, "value": judge(task, method.score(task, **settings), name).mean(metric)})
+        rows.append({**settings, "value": evaluate_links(task, method.score(task, **settings), name).mean(metric)})
     best = dict(max(rows, key=lambda row: row["value"]))
     value = best.pop("value")
     return Chosen(name, best, value, pd.DataFrame(rows))
@@ -286,7 +287,7 @@ def joined(
         raise BadParameter("Join the same methods, in the same order, for both tasks, at least one.")
 
     def places(where: LinkTask, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
-        ranks = [rankdata(-where.read(matrix)) for matrix in matrices.values()]
+        ranks = [rankdata(-where.candidate_scores(matrix)) for matrix in matrices.values()]
         return np.log(len(where.i) / np.column_stack(ranks))
 
     model = LogisticRegression(C=np.inf, max_iter=1000).fit(places(known, told), known.appears)

@@ -1,4 +1,4 @@
-"""How good are the probabilities of classes? Every metric, interval and comparison from one object.
+"""How good are the probabilities of classes? Every metric and interval from one object.
 
 The metrics are scikit-learn's; what is added are intervals that know which examples depend on one another (all pairs
 with one product, all rules with one antecedent), a threshold that is chosen on validation, and calibration.
@@ -6,15 +6,15 @@ with one product, all rules with one antecedent), a threshold that is chosen on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn import metrics
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation.intervals import bootstrap
 from llmarm_tutorial.labels.tasks import Labelled
 
 LOWER_IS_BETTER = frozenset({"log loss", "Brier", "ECE"})
@@ -58,6 +58,29 @@ class ClassScores:
         if self.threshold is not None and shape[1] != 2:
             raise BadParameter(f"A threshold is for two classes, {self.labelled.name!r} has {shape[1]}.")
 
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+    @property
+    def clusters(self) -> list[np.ndarray]:
+        """What examples share, one array per kind that is drawn on its own, see `intervals.resampled_weights`."""
+        clusters = self.labelled.clusters
+        # both sides of a pair are products, so of one kind: a product is drawn once, whichever side it stands on
+        return [clusters] if clusters.ndim == 1 or self.labelled.name == "pair" else list(clusters.T)
+
+    def require_same_cases(self, other: ClassScores) -> None:
+        """Raise `BadParameter` unless both systems were asked about the same examples."""
+        one, another = self.labelled, other.labelled
+        same = one is another or (
+            np.array_equal(one.labels, another.labels)
+            and np.array_equal(one.clusters, another.clusters)
+            and np.array_equal(one.sets.items, another.sets.items)
+        )
+        if not same:
+            raise BadParameter(
+                f"{self.system} and {other.system} were asked about different examples: give both the same part."
+            )
+
     @property
     def predicted(self) -> np.ndarray:
         """The predicted class of every example, shape (n,), int64."""
@@ -76,10 +99,10 @@ class ClassScores:
             UnknownName: If there is no such metric.
             BadParameter: If it is "F1" and there are more than two classes.
         """
-        return self._weighted(metric, np.ones(len(self.labelled)))
+        return self.weighted(metric, np.ones(len(self)))
 
-    def _weighted(self, metric: str, weights: np.ndarray) -> float:
-        """A metric with a weight per example; NaN where it is not defined."""
+    def weighted(self, metric: str, weights: np.ndarray) -> float:
+        """A metric with a weight per example, shape (n,); NaN where it is not defined."""
         if metric not in METRICS:
             raise UnknownName("metric", metric, METRICS)
         return float(METRICS[metric](self, weights))
@@ -87,11 +110,7 @@ class ClassScores:
     def interval(
         self, metric: str, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
     ) -> tuple[float, float]:
-        """Percentile bootstrap interval of a metric that draws clusters, not examples.
-
-        Where examples share either of two things (both products of a pair), each kind is drawn anew and an example
-        counts as often as both its sides were drawn, multiplied (the pigeonhole bootstrap of Owen 2007): somewhat too
-        wide rather than too narrow.
+        """Percentile bootstrap interval of a metric that draws clusters, not examples, see `intervals.bootstrap`.
 
         Args:
             metric: A metric.
@@ -105,8 +124,14 @@ class ClassScores:
         Raises:
             BadParameter: If the level is out of range or there are no resamples.
         """
-        found = [self._weighted(metric, weights) for weights in _draws(self.labelled, level, resamples, seed)]
-        return _ends(np.array(found), level)
+        return bootstrap(
+            lambda weights: self.weighted(metric, weights),
+            len(self),
+            self.clusters,
+            level=level,
+            resamples=resamples,
+            seed=seed,
+        )
 
     def summary(
         self, names: tuple[str, ...] = (), *, level: float = 0.95, resamples: int = 1000, seed: int = 0
@@ -249,7 +274,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-# --- choosing and comparing ----------------------------------------------------------------------------------------
+# --- choosing --------------------------------------------------------------------------------------------------------
 
 
 def choose_threshold(validation: ClassScores, metric: str = "F1") -> float:
@@ -273,84 +298,3 @@ def choose_threshold(validation: ClassScores, metric: str = "F1") -> float:
     if len(told) > 500:
         told = np.unique(np.quantile(told, np.linspace(0, 1, 500), method="nearest"))
     return float(told[np.argmax([validation.at(float(t)).value(metric) for t in told])])
-
-
-class Difference(NamedTuple):
-    """Two systems on the same examples.
-
-    Attributes:
-        metric: What was compared.
-        first: Name of the first system.
-        second: Name of the second.
-        difference: Metric of the first minus metric of the second; below 0 is better for those in `LOWER_IS_BETTER`.
-        low: Lower end of the paired bootstrap interval of the difference.
-        high: Upper end.
-        examples: Number of examples.
-    """
-
-    metric: str
-    first: str
-    second: str
-    difference: float
-    low: float
-    high: float
-    examples: int
-
-
-def compare(
-    a: ClassScores, b: ClassScores, metric: str, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> Difference:
-    """Is the difference of two systems more than the luck of these examples?
-
-    The interval is of the same bootstrap as `ClassScores.interval`, both systems on the same draws.
-
-    Args:
-        a: Scores of the first system.
-        b: Scores of the second, for the same examples.
-        metric: A metric.
-        level: Coverage of the interval, in (0, 1).
-        resamples: Number of draws.
-        seed: Seed of the draws.
-
-    Raises:
-        BadParameter: If the systems were asked about different examples.
-    """
-    mine, other = a.labelled, b.labelled
-    same = mine is other or (
-        np.array_equal(mine.labels, other.labels)
-        and np.array_equal(mine.clusters, other.clusters)
-        and np.array_equal(mine.sets.items, other.sets.items)
-    )
-    if not same:
-        raise BadParameter(f"{a.system} and {b.system} were asked about different examples: give both the same part.")
-    draws = _draws(mine, level, resamples, seed)
-    found = [a._weighted(metric, weights) - b._weighted(metric, weights) for weights in draws]
-    low, high = _ends(np.array(found), level)
-    return Difference(metric, a.system, b.system, a.value(metric) - b.value(metric), low, high, len(mine))
-
-
-def _draws(labelled: Labelled, level: float, resamples: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each example is drawn, shape (n,), once per resample."""
-    if not 0 < level < 1 or resamples < 1:
-        raise BadParameter(f"An interval needs a level in (0, 1) and resamples from 1, not {level} and {resamples}.")
-    clusters = labelled.clusters
-    if clusters.ndim == 1:
-        clusters = clusters[:, None]
-    if labelled.name == "pair":  # both sides are products: a product is drawn once, whichever side it stands on
-        _, place = np.unique(clusters, return_inverse=True)
-        sides = [(place.reshape(clusters.shape), place.max() + 1)]
-    else:
-        places = [np.unique(column, return_inverse=True)[1] for column in clusters.T]
-        sides = [(place[:, None], place.max() + 1) for place in places]
-    rng = np.random.default_rng(seed)
-    for _ in range(resamples):
-        weights = np.ones(len(labelled))
-        for place, n in sides:
-            weights *= np.bincount(rng.integers(n, size=n), minlength=n)[place].prod(axis=1)
-        if weights.any():
-            yield weights
-
-
-def _ends(values: np.ndarray, level: float) -> tuple[float, float]:
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)

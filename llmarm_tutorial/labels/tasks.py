@@ -35,7 +35,7 @@ class Labelled:
         count_names: Names of its columns.
         clusters: What makes examples depend on one another, shape (n,): the customer; or shape (n, 2), where examples
             share either side: both products, or antecedent and consequent. Integers from 0.
-        metric: The metric that the task is judged by, of `class_scores`.
+        metric: The metric that the task is judged by, of `scores.ClassScores`.
     """
 
     name: str

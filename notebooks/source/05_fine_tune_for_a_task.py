@@ -25,11 +25,12 @@ import pandas as pd
 import torch
 
 from llmarm_tutorial.data import loading
+from llmarm_tutorial.evaluation.comparison import compare, comparison_table
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.labels import make_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
-from llmarm_tutorial.labels.scores import ClassScores, choose_threshold, compare
+from llmarm_tutorial.labels.scores import ClassScores, choose_threshold
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import item_model
 from llmarm_tutorial.models.batches import ItemBatches
@@ -246,7 +247,7 @@ asked = [(best_variant, "logistic on counts"), ("full", "logistic on counts"), (
 all_scores = plain | judged
 pairs = [compare(all_scores[a], all_scores[b], task.metric, **draws) for a, b in asked]
 pairs += [compare(judged["full"], plain["logistic on counts"], "log loss", **draws)]
-pd.DataFrame(pairs)
+comparison_table(pairs)
 
 # %% [markdown]
 # **What we see.** Where an interval holds 0, these customers cannot tell the two apart. Most do: with a few hundred test customers in six

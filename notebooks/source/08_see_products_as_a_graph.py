@@ -29,6 +29,7 @@ from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation import comparison, intervals, metrics
 from llmarm_tutorial.evaluation import tasks as tasks_module
+from llmarm_tutorial.evaluation.groups import popularity_bucket
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.figures import graphs as graphs_figures
@@ -45,6 +46,7 @@ from llmarm_tutorial.graphs.lightgcn import (
     propagate,
     published_settings,
 )
+from llmarm_tutorial.graphs.link_evaluation import by_support, evaluate_links
 from llmarm_tutorial.graphs.link_networks import fit_links
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import item_model, texts
@@ -266,11 +268,11 @@ def times_as_often(weight: np.ndarray) -> float:
 
 
 two_hops = times_as_often(np.ones(len(pairs)))
-drawn, generator = [], np.random.default_rng(SEED)
-for _ in range(200):  # products are drawn anew: pairs that share one are not independent
-    times = np.bincount(generator.integers(n_items, size=n_items), minlength=n_items)
-    drawn.append(times_as_often((times[i] * times[j]).astype(float)))
-two_hops_between = tuple(np.nanquantile(drawn, [0.025, 0.975])) if np.isfinite(two_hops) else (np.nan, np.nan)
+two_hops_between = (np.nan, np.nan)
+if np.isfinite(two_hops):  # products are drawn anew: pairs that share one are not independent
+    two_hops_between = intervals.bootstrap(
+        lambda times: times_as_often(times[i] * times[j]), n_items, resamples=200, seed=SEED
+    )
 print(
     f"with a common neighbour, at like own lift: {two_hops:.3f} times as often [{two_hops_between[0]:.3f}, {two_hops_between[1]:.3f}]"
 )
@@ -395,7 +397,7 @@ def foretold(encoder: str, seed: int) -> tuple[np.ndarray, float, int]:
     for task in tasks:
         plan = Settings(epochs=passes or LINK_EPOCHS, learning_rate=1e-2, decay="constant", validate_every=5,
                         patience=3, precision="no", seed=seed)  # fmt: skip
-        judge = None if passes else lambda scores, task=task: link_tasks.judge(task, scores).mean()
+        judge = None if passes else lambda scores, task=task: evaluate_links(task, scores).mean()
         fitted = fit_links(item_graph.strongest(task.graph, 20).weights, features, plan, validate=judge,
                            encoder=encoder, folds=2, others=8)  # fmt: skip
         if passes is None:
@@ -415,11 +417,11 @@ for encoder, kind in {"MLP": "network, no graph", "GraphSAGE": "network, graph",
 print(f"passes: {passes_of}; {time.process_time() - begin:.0f} s")
 
 # %%
-judged = {method: [link_tasks.judge(foretell, scores, method) for scores in runs] for method, runs in scored.items()}
+judged = {method: [evaluate_links(foretell, scores, method) for scores in runs] for method, runs in scored.items()}
 precision = {method: np.mean([one.precision for one in runs], axis=0) for method, runs in judged.items()}
 rows = []
 for method, runs in judged.items():
-    low, high = link_tasks.interval(foretell, precision[method], seed=SEED)
+    low, high = intervals.bootstrap_interval(precision[method], foretell.clusters, seed=SEED)
     values = [one.mean() for one in runs]
     rows.append({
         "method": method, "kind": kind_of[method], "validation": valued[method], "average_precision": np.mean(values),
@@ -450,7 +452,7 @@ differences = {}
 
 def against(label: str, one: np.ndarray, other: np.ndarray) -> None:
     """Keep a difference of precisions, with an interval over products."""
-    low, high = link_tasks.interval(foretell, one - other, seed=SEED)
+    low, high = intervals.bootstrap_interval(one - other, foretell.clusters, seed=SEED)
     differences[label] = {"gain": float((one - other).mean()), "low": low, "high": high}
 
 
@@ -461,22 +463,20 @@ for network in NETWORKS:
 at_first = {plain: chosen[plain].scores(tasks.validation), on_graph: chosen[on_graph].scores(tasks.validation)}
 at_last = {method: scored[method][0] for method in at_first}
 joined, weights = link_counting.joined(tasks.validation, at_first, foretell, at_last)
-against(
-    f"{plain} and {on_graph} joined, against {plain}", link_tasks.judge(foretell, joined).precision, precision[plain]
-)
+against(f"{plain} and {on_graph} joined, against {plain}", evaluate_links(foretell, joined).precision, precision[plain])
 print("weights in the join:", {method: round(weight, 2) for method, weight in weights.items()})
 pd.DataFrame(differences).T
 
 # %%
 told = {plain: scored[plain][0], on_graph: scored[on_graph][0], "joined": joined} | {n: scored[n][0] for n in NETWORKS}
-support = link_tasks.by_support(foretell, told, plain, seed=SEED)
+support = by_support(foretell, told, plain, seed=SEED)
 graphs_figures.gain_by_support(support, plain)
 
 # %% [markdown]
 # What is foretold first, by the best counting on the graph:
 
 # %%
-order = np.argsort(-foretell.read(scored[on_graph][0]), kind="stable")[:8]
+order = np.argsort(-foretell.candidate_scores(scored[on_graph][0]), kind="stable")[:8]
 pd.DataFrame(
     {
         "product": names[foretell.i[order]],
@@ -507,13 +507,13 @@ pd.DataFrame(
 
 # %%
 hidden = link_tasks.hidden(foretell.past, definition, seed=SEED)
-found_again = {method: link_tasks.judge(hidden, chosen[method].scores(hidden)).mean() for method in (plain, on_graph)}
+found_again = {method: evaluate_links(hidden, chosen[method].scores(hidden)).mean() for method in (plain, on_graph)}
 for network in NETWORKS:
     plan = Settings(epochs=passes_of[network][0], learning_rate=1e-2, decay="constant", precision="no", seed=SEED)
     fitted = fit_links(
         item_graph.strongest(hidden.graph, 20).weights, features, plan, encoder=network, folds=2, others=8
     )
-    found_again[network] = link_tasks.judge(hidden, fitted.scores()).mean()
+    found_again[network] = evaluate_links(hidden, fitted.scores()).mean()
 flattery = {
     "all candidates": {method: float(precision[method].mean()) for method in found_again} | {"chance": by_chance}
 }
@@ -521,7 +521,7 @@ flattery["hidden at random"] = found_again | {"chance": float(hidden.appears.mea
 for negatives in (10, 1):
     easy = foretell.sampled(negatives, seed=SEED)
     flattery[f"{negatives} negative(s) each"] = {
-        method: float(np.mean([link_tasks.judge(easy, scores).mean() for scores in scored[method]]))
+        method: float(np.mean([evaluate_links(easy, scores).mean() for scores in scored[method]]))
         for method in found_again
     } | {"chance": float(easy.appears.mean())}
 pd.DataFrame(flattery).rename_axis("average precision")
@@ -755,27 +755,13 @@ pd.DataFrame(changes)
 # %%
 def by_popularity(one: metrics.Evaluation, other: metrics.Evaluation) -> pd.DataFrame:
     """Paired difference of the gains of single targets, by the popularity of the target."""
-    counts, targets = one.task.item_counts, one.task.targets.indices
-    order = np.argsort(-counts, kind="stable")
-    third = np.empty(n_items, dtype=int)
-    third[order] = np.minimum((np.cumsum(counts[order]) - counts[order]) * 3 // counts.sum(), 2)
-    worth = np.concatenate([[0], np.cumsum(1 / np.log2(np.arange(2, 12)))])
-    gained = one.places.mean_of(worth) - other.places.mean_of(worth)
-    rows = []
+    third, rows = popularity_bucket(one.task.item_counts), []
     for number, bucket in enumerate(("bestsellers", "middle", "long tail")):
-        inside = third[targets] == number
-        cases = one.places.per_case(inside.astype(float))
-        values = (one.places.per_case(np.where(inside, gained, 0)) / np.maximum(cases, 1))[cases > 0]
-        low, high = intervals.bootstrap_interval(values[:, None], seed=SEED)
-        rows.append(
-            {
-                "products": bucket,
-                "number": int((third == number).sum()),
-                "gain": values.mean(),
-                "low": low[0],
-                "high": high[0],
-            }
-        )
+        gains = one.values_among(third == number) - other.values_among(third == number)
+        gains = gains[~np.isnan(gains)]
+        low, high = intervals.bootstrap_interval(gains, seed=SEED)
+        row = {"products": bucket, "number": int((third == number).sum())}
+        rows.append(row | {"gain": gains.mean(), "low": low, "high": high})
     return pd.DataFrame(rows)
 
 
@@ -841,19 +827,13 @@ for asked, meaning in asked_for.items():
     for name, runs in fresh.items():
         values = np.mean([evaluate(by_text.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0)
         reciprocal[asked, name] = values
-        low, high = intervals.bootstrap_interval(values[:, None], seed=SEED)
-        row = {
-            "question": meaning,
-            "system": name,
-            "cases": len(task),
-            "MRR": values.mean(),
-            "low": low[0],
-            "high": high[0],
-        }
+        low, high = intervals.bootstrap_interval(values, seed=SEED)
+        row = {"question": meaning, "system": name, "cases": len(task)}
+        row |= {"MRR": values.mean(), "low": low, "high": high}
         lost = values - reciprocal[asked, "neighbours by text"] if "(" in name else np.zeros(0)
         if len(lost):
-            low, high = intervals.bootstrap_interval(lost[:, None], seed=SEED)
-            row |= {"gain on neighbours by text": lost.mean(), "gain_low": low[0], "gain_high": high[0]}
+            low, high = intervals.bootstrap_interval(lost, seed=SEED)
+            row |= {"gain on neighbours by text": lost.mean(), "gain_low": low, "gain_high": high}
         new_products.append(row)
 new_products = pd.DataFrame(new_products)
 new_products.set_index(["question", "system"])

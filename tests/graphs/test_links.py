@@ -13,7 +13,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.graphs import link_counting, link_tasks
+from llmarm_tutorial.evaluation.comparison import compare, comparison_table
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.graphs import link_counting, link_evaluation, link_tasks
 from llmarm_tutorial.graphs.item_graph import ItemGraph, together
 
 LOOSE = link_tasks.Definition(min_count=5, min_lift=1.0, max_q=0.1)
@@ -81,16 +83,16 @@ def test_hidden_links_are_links_of_the_past(shop):
 
 def test_sampled_negatives_and_random_hiding_flatter(shop, tasks):
     scores = link_counting.neighbours(tasks.test)
-    whole = link_tasks.judge(tasks.test, scores).mean()
+    whole = link_evaluation.evaluate_links(tasks.test, scores).mean()
     sampled = tasks.test.sampled(1, seed=3)
     assert sampled.appears.sum() * 2 == len(sampled.i)
-    assert link_tasks.judge(sampled, scores).mean() > 10 * whole
+    assert link_evaluation.evaluate_links(sampled, scores).mean() > 10 * whole
     task = link_tasks.hidden(tasks.test.past, LOOSE)
-    assert link_tasks.judge(task, link_counting.neighbours(task)).mean() > 3 * whole
+    assert link_evaluation.evaluate_links(task, link_counting.neighbours(task)).mean() > 3 * whole
     # the baskets still hold what was hidden: their counts tell the answer
     assert (
-        link_tasks.judge(task, link_counting.own_counts(task, "lift")).mean()
-        > 20 * link_tasks.judge(tasks.test, link_counting.own_counts(tasks.test, "lift")).mean()
+        link_evaluation.evaluate_links(task, link_counting.own_counts(task, "lift")).mean()
+        > 20 * link_evaluation.evaluate_links(tasks.test, link_counting.own_counts(tasks.test, "lift")).mean()
     )
     with pytest.raises(BadParameter, match="at least 1 negative"):
         tasks.test.sampled(0)
@@ -105,15 +107,11 @@ def test_places_by_hand():
     scores = np.zeros((4, 4))
     for (a, b), value in {(0, 2): 4, (0, 3): 2, (1, 2): 3, (1, 3): 2, (2, 3): 1}.items():
         scores[a, b] = 2 * value  # the mean of both directions counts
-    found = link_tasks.judge(task, scores, "hand")
-    assert found.rank.tolist() == [3.5, 2.0]
+    found = link_evaluation.evaluate_links(task, scores, "hand")
     assert found.precision.tolist() == [2 / 4, 1 / 2]
-    assert found.above.tolist() == [1 - 1.5 / 3, 1 - 1 / 3]
+    assert found.outranked.tolist() == [1 - 1.5 / 3, 1 - 1 / 3]
     assert found.hit.tolist() == [1, 1]
-    assert [found.precision_at(k) for k in (1, 2, 3, 4, 5)] == [0, 1 / 2, 1.5 / 3, 2 / 4, 2 / 5]
     assert found.mean("auroc") == pytest.approx((0.5 + 2 / 3) / 2)
-    with pytest.raises(BadParameter, match="k from 1"):
-        found.precision_at(0)
     with pytest.raises(UnknownName, match="metric"):
         found.mean("recall")
 
@@ -127,21 +125,21 @@ def test_the_measures_are_those_of_scikit_learn(seed: int, levels: int):
     appears[:2] = True, False
     task = link_tasks.LinkTask(base.past, base.graph, base.i, base.j, appears)
     scores = rng.integers(levels, size=(9, 9)).astype(float)
-    found, told = link_tasks.judge(task, scores), scores[task.i, task.j] + scores[task.j, task.i]
+    found, told = link_evaluation.evaluate_links(task, scores), scores[task.i, task.j] + scores[task.j, task.i]
     assert found.mean() == pytest.approx(average_precision_score(appears, told))
     assert found.mean("auroc") == pytest.approx(roc_auc_score(appears, told))
 
 
 def test_hits_look_at_the_lists_of_both_items(monkeypatch):
-    monkeypatch.setattr(link_tasks, "CUTOFF", 1)
+    monkeypatch.setattr(link_evaluation, "CUTOFF", 1)
     task = task_of(4, [(0, 1)], [(0, 2), (2, 3)])
     scores = np.zeros((4, 4))
     for (a, b), value in {(0, 2): 4, (0, 3): 2, (1, 2): 5, (1, 3): 2, (2, 3): 3}.items():
         scores[a, b] = value
     # (0, 2) is first for 0, not for 2; (2, 3) is first for 3, not for 2
-    assert link_tasks.judge(task, scores).hit.tolist() == [0.5, 0.5]
+    assert link_evaluation.evaluate_links(task, scores).hit.tolist() == [0.5, 0.5]
     # all alike: one place for two candidates of 0 and of 1, or three candidates of 2 and of 3
-    assert link_tasks.judge(task, np.ones((4, 4))).hit.tolist() == [
+    assert link_evaluation.evaluate_links(task, np.ones((4, 4))).hit.tolist() == [
         pytest.approx((1 / 2 + 1 / 3) / 2),
         pytest.approx(1 / 3),
     ]
@@ -149,13 +147,13 @@ def test_hits_look_at_the_lists_of_both_items(monkeypatch):
 
 def test_scores_that_cannot_be_ranked_are_refused(tasks):
     with pytest.raises(BadParameter, match=r"\(210, 210\)"):
-        link_tasks.judge(tasks.test, np.zeros((3, 3)))
+        link_evaluation.evaluate_links(tasks.test, np.zeros((3, 3)))
     with pytest.raises(BadParameter, match="no finite score"):
-        link_tasks.judge(tasks.test, np.full((210, 210), np.nan))
+        link_evaluation.evaluate_links(tasks.test, np.full((210, 210), np.nan))
 
 
 def test_a_constant_score_gets_what_chance_gets(tasks):
-    found = link_tasks.judge(tasks.test, np.ones((210, 210)))
+    found = link_evaluation.evaluate_links(tasks.test, np.ones((210, 210)))
     assert found.mean() == pytest.approx(tasks.test.appears.mean())
     assert found.mean("auroc") == pytest.approx(0.5)
 
@@ -164,49 +162,51 @@ def test_intervals_know_that_links_of_one_item_hang_together():
     star = task_of(30, [(28, 29)], [(0, item) for item in range(1, 13)])
     apart = task_of(30, [(28, 29)], [(2 * pair, 2 * pair + 1) for pair in range(12)])
     values = np.linspace(0, 1, 12)
-    low, high = link_tasks.interval(star, values)
+    low, high = bootstrap_interval(values, star.clusters)
     assert low < values.mean() < high
-    assert link_tasks.interval(star, values) == (low, high)
-    assert link_tasks.interval(apart, values, seed=1) != (low, high)
-    assert link_tasks.interval(apart, np.ones(12)) == (1.0, 1.0)
+    assert bootstrap_interval(values, star.clusters) == (low, high)
+    assert bootstrap_interval(values, apart.clusters, seed=1) != (low, high)
+    assert bootstrap_interval(np.ones(12), apart.clusters) == (1.0, 1.0)
     with pytest.raises(BadParameter, match="interval"):
-        link_tasks.interval(star, values, level=1.0)
+        bootstrap_interval(values, star.clusters, level=1.0)
 
 
 def test_comparisons_are_paired(tasks):
     task = tasks.test
     good, bad = (
-        link_tasks.judge(task, link_counting.neighbours(task), "graph"),
-        link_tasks.judge(task, link_counting.popularity(task), "sales"),
+        link_evaluation.evaluate_links(task, link_counting.neighbours(task), "graph"),
+        link_evaluation.evaluate_links(task, link_counting.popularity(task), "sales"),
     )
-    gain = link_tasks.compare(good, bad)
-    assert gain.gain == pytest.approx(good.mean() - bad.mean())
-    assert gain.low < gain.gain < gain.high
-    assert link_tasks.compare(good, good)[3:6] == (0, 0, 0)
-    table = link_tasks.results([bad, good], resamples=50)
-    assert table["method"].tolist() == ["graph", "sales"]
-    assert (table["low"] <= table["average_precision"]).all()
+    gain = compare(good, bad, "average_precision")
+    assert (gain.first, gain.second, gain.cases) == ("graph", "sales", task.appears.sum())
+    assert gain.difference == pytest.approx(good.mean() - bad.mean())
+    assert gain.low < gain.difference < gain.high
+    assert np.isnan(gain.p_value)  # pairs that share a product are not independent
+    assert "p_value" not in comparison_table([gain])
+    assert compare(good, good, "average_precision")[3:6] == (0, 0, 0)
     with pytest.raises(BadParameter, match="different pairs"):
-        link_tasks.compare(good, link_tasks.judge(tasks.validation, np.ones((210, 210))))
+        compare(good, link_evaluation.evaluate_links(tasks.validation, np.ones((210, 210))), "auroc")
 
 
 def test_buckets_rank_their_own_pairs(tasks):
     task = tasks.test
     scores = {"graph": link_counting.neighbours(task), "sales": link_counting.popularity(task)}
-    table = link_tasks.by_support(task, scores, "sales", edges=[200, 400], resamples=50)
+    table = link_evaluation.by_support(task, scores, "sales", edges=[200, 400], resamples=50)
     assert table["bucket"].unique().tolist() == ["0 to 199", "200 to 399", "400 and more"]
     once = table[table["method"] == "graph"]
     assert once["positives"].sum() == task.appears.sum()
     assert once["candidates"].sum() == len(task.i)
     rare = task.rarer < 200
-    assert once["value"].iloc[0] == pytest.approx(link_tasks.judge(task.take(rare), scores["graph"]).mean())
+    assert once["value"].iloc[0] == pytest.approx(
+        link_evaluation.evaluate_links(task.take(rare), scores["graph"]).mean()
+    )
     assert (table.loc[table["method"] == "sales", "gain"] == 0).all()
-    thirds = link_tasks.by_support(task, scores, "sales", resamples=10)
+    thirds = link_evaluation.by_support(task, scores, "sales", resamples=10)
     assert thirds.groupby("bucket")["positives"].first().between(8, 16).all()
-    met = link_tasks.by_support(task, scores, "sales", of=task.counts[task.i, task.j], edges=[1, 10], resamples=10)
+    met = link_evaluation.by_support(task, scores, "sales", of=task.counts[task.i, task.j], edges=[1, 10], resamples=10)
     assert met["bucket"].unique().tolist() == ["1 to 9", "10 and more"]  # no pair that never met became a link
     with pytest.raises(UnknownName, match="method"):
-        link_tasks.by_support(task, scores, "luck")
+        link_evaluation.by_support(task, scores, "luck")
 
 
 # --- the scores ------------------------------------------------------------------------------------------------------
@@ -304,8 +304,10 @@ def test_vectors_and_factors_see_groups_of_products():
         "Katz": link_counting.katz(task),
     }
     for name, scores in told.items():
-        assert link_tasks.judge(task, scores, name).mean() == 1.0, name
-    assert link_tasks.judge(task, link_counting.own_counts(task, "count")).mean() < 0.2  # a pair that never met
+        assert link_evaluation.evaluate_links(task, scores, name).mean() == 1.0, name
+    assert (
+        link_evaluation.evaluate_links(task, link_counting.own_counts(task, "count")).mean() < 0.2
+    )  # a pair that never met
     assert np.array_equal(link_counting.vectors(task, 2, seed=4), link_counting.vectors(task, 2, seed=4))
     with pytest.raises(UnknownName, match="factors"):
         link_counting.factors(task, by="luck")
@@ -327,7 +329,7 @@ def test_every_method_scores_every_pair(tasks):
     for name, method in link_counting.METHODS.items():
         first = {setting: values[0] for setting, values in method.grid.items()}
         scores = method.score(tasks.test, **first)
-        assert link_tasks.judge(tasks.test, scores, name).mean() > tasks.test.appears.mean() / 2, name
+        assert link_evaluation.evaluate_links(tasks.test, scores, name).mean() > tasks.test.appears.mean() / 2, name
 
 
 def test_the_best_settings_on_validation_are_chosen(tasks):
@@ -353,7 +355,10 @@ def test_joined_scores_weigh_what_helps(tasks):
     told = [{"oracle": oracle(task), "noise": rng.random((210, 210))} for task in tasks]
     scores, weights = link_counting.joined(tasks.validation, told[0], tasks.test, told[1])
     assert weights["oracle"] > 5 * abs(weights["noise"])
-    assert link_tasks.judge(tasks.test, scores).mean() > 0.8 * link_tasks.judge(tasks.test, told[1]["oracle"]).mean()
+    assert (
+        link_evaluation.evaluate_links(tasks.test, scores).mean()
+        > 0.8 * link_evaluation.evaluate_links(tasks.test, told[1]["oracle"]).mean()
+    )
     with pytest.raises(BadParameter, match="same methods"):
         link_counting.joined(tasks.validation, told[0], tasks.test, {"oracle": told[1]["oracle"]})
 
@@ -365,5 +370,5 @@ def test_the_graph_adds_to_the_pairs_own_counts(tasks):
     )
     both, weights = link_counting.joined(tasks.validation, told, tasks.test, scores)
     assert weights["graph"] > 0.2
-    own = link_tasks.judge(tasks.test, scores["own"], "own")
-    assert link_tasks.compare(link_tasks.judge(tasks.test, both, "both"), own).low > 0
+    own = link_evaluation.evaluate_links(tasks.test, scores["own"], "own")
+    assert compare(link_evaluation.evaluate_links(tasks.test, both, "both"), own, "average_precision").low > 0

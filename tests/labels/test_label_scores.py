@@ -12,8 +12,9 @@ from sklearn import metrics
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation.comparison import compare
 from llmarm_tutorial.figures import classify as classify_figures
-from llmarm_tutorial.labels.scores import METRICS, ClassScores, choose_threshold, compare
+from llmarm_tutorial.labels.scores import METRICS, ClassScores, choose_threshold
 from llmarm_tutorial.labels.tasks import Labelled
 
 
@@ -70,7 +71,7 @@ def test_a_weight_of_two_is_an_example_twice(seed, metric):
     weights = rng.integers(1, 4, size=22)
     rows = np.repeat(np.arange(22), weights)
     once, repeated = two(labels.tolist(), p), two(labels[rows].tolist(), p[rows])
-    assert once._weighted(metric, weights.astype(float)) == pytest.approx(repeated.value(metric))
+    assert once.weighted(metric, weights.astype(float)) == pytest.approx(repeated.value(metric))
 
 
 def test_calibration_error_by_hand():
@@ -149,7 +150,8 @@ def test_a_paired_difference_knows_more_than_two_intervals():
     low, high = a.interval("Brier", resamples=300)
     assert found.high - found.low < (high - low) / 3
     same = compare(a, a, "AUROC", resamples=20)
-    assert (same.difference, same.low, same.high) == (0, 0, 0)
+    assert (same.difference, same.low, same.high, same.cases) == (0, 0, 0, 400)
+    assert np.isnan(same.p_value)  # the area under a curve has no value for each example
 
 
 def test_what_cannot_be_asked_is_refused():
