@@ -65,7 +65,6 @@ class Evaluation:
         lists: The best candidates of each case, best first, shape (n_cases, largest cut-off), int32, -1 where there
             were fewer; None for sampled metrics.
         vectors: Item vectors for "Diversity", shape (n_items, d).
-        score_seconds: Seconds that the system spent on scores.
     """
 
     system: str
@@ -76,7 +75,6 @@ class Evaluation:
     clusters: ClassVar[tuple[np.ndarray, ...]] = ()  # cases are different users or baskets
     lists: np.ndarray | None = None
     vectors: np.ndarray | sparse.spmatrix | None = None
-    score_seconds: float = 0.0
 
     def require_same_cases(self, other: Evaluation) -> None:
         """Raise `BadParameter` unless the other system was asked the same, and its candidates were the same."""
@@ -129,15 +127,6 @@ class Evaluation:
             shown = self._lists(cutoff_of(metric))
             return len(np.unique(shown[shown >= 0])) / self.task.n_items
         return float(np.nanmean(self.values(metric)))
-
-    def table(self) -> pd.DataFrame:
-        """Means of all metrics, one row per metric, one column per cut-off ("all" where there is none)."""
-        cells = [(*(m.split("@") if "@" in m else (m, "all")), self.mean(m)) for m in self.metrics]
-        frame = pd.DataFrame(cells, columns=["metric", "k", "value"])
-        columns = [str(k) for k in self.ks] + ["all"]
-        return frame.pivot(index="metric", columns="k", values="value").reindex(
-            index=frame["metric"].unique(), columns=columns
-        )
 
     def row(self, metrics: Sequence[str] | None = None) -> pd.DataFrame:
         """One row of means, indexed by the name of the system; rows of several systems stack with `pandas.concat`."""

@@ -66,14 +66,11 @@ class PublishedSplit:
         Raises:
             BadParameter: If `max_cases` is below 1.
         """
-        if max_cases is not None and max_cases < 1:
-            raise BadParameter(f"max_cases is a number of cases from 1, not {max_cases}.")
         asked = np.flatnonzero(np.diff(self.test.indptr))
-        if max_cases is not None and max_cases < len(asked):
-            asked = np.sort(np.random.default_rng(seed).choice(asked, max_cases, replace=False))
         counts = np.bincount(self.train.indices, minlength=self.n_items)
         targets = self.test[asked].astype(bool)
-        return Task(user_histories(self.train, asked), targets, self.user_ids[asked], self.n_items, counts)
+        whole = Task(user_histories(self.train, asked), targets, self.user_ids[asked], self.n_items, counts)
+        return whole.sample(max_cases, seed)
 
     def held_out(self, share: float = 0.1, seed: int = 0) -> PublishedSplit:
         """The training part split again, to choose on: some of its items become the test; the test proper is gone.

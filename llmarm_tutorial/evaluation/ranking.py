@@ -17,7 +17,6 @@ The rules:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -65,26 +64,23 @@ def evaluate(
             cut-off is out of range.
     """
     ks = _cutoffs(ks, task)
-    lists, ranks, seconds = [], [], 0.0
+    lists, ranks = [], []
     draw = _Ties(seed)
-    for histories, targets, rows, scores, spent in _score_blocks(system, task, block, name):
-        seconds += spent
+    for histories, targets, rows, scores in _score_blocks(system, task, block, name):
         of_target = scores[rows, targets.indices]
         if filter_seen:
             scores[histories.rows, histories.items] = np.nan  # equal to nothing, above nothing: no candidate
             scores[rows, targets.indices] = of_target
         ranks.append(above_and_tied(scores, rows, of_target))
         lists.append(draw.lists(scores, ks[-1]))
-    above, tied = (np.concatenate(part) for part in zip(*ranks, strict=True))
     return Evaluation(
         system=_name(system, name),
         task=task,
         protocol=f"all items, seen {'left out' if filter_seen else 'kept'}",
         ks=ks,
-        ranks=TargetRanks(task.targets.indptr, above, tied),
+        ranks=TargetRanks(task.targets.indptr, *map(np.concatenate, zip(*ranks, strict=True))),
         lists=np.concatenate(lists),
         vectors=vectors,
-        score_seconds=seconds,
     )
 
 
@@ -128,30 +124,25 @@ def evaluate_sampled(
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
     (rng,) = np.random.default_rng(seed).spawn(1)  # a stream of its own: a system may draw its scores from this seed
-    ranks, seconds = [], 0.0
-    for histories, targets, rows, scores, spent in _score_blocks(system, task, block, name):
-        seconds += spent
+    ranks = []
+    for histories, targets, rows, scores in _score_blocks(system, task, block, name):
         keys = log_weights + rng.gumbel(size=scores.shape)  # the largest n keys: a weighted draw without repetition
         keys[histories.rows, histories.items] = -np.inf
         keys[rows, targets.indices] = -np.inf
         if n_negatives < 1 or np.isfinite(keys).sum(axis=1).min() < n_negatives:
             raise BadParameter(f"{n_negatives} negatives cannot be drawn for every case; choose from 1 to fewer items.")
         drawn = np.argpartition(keys, -n_negatives, axis=1)[:, -n_negatives:]
-        of_target = scores[rows, targets.indices]
-        above, tied = above_and_tied(np.take_along_axis(scores, drawn, axis=1), rows, of_target)
-        beside = np.full(scores.shape, np.nan, dtype=scores.dtype)  # the case's own targets compete too
-        beside[rows, targets.indices] = of_target
-        more, equal = above_and_tied(beside, rows, of_target)
-        above, tied = above + more, tied + equal
-        ranks.append((above, tied))
-    above, tied = (np.concatenate(part) for part in zip(*ranks, strict=True))
+        no_candidate = np.ones(scores.shape, dtype=bool)
+        np.put_along_axis(no_candidate, drawn, False, axis=1)
+        no_candidate[rows, targets.indices] = False  # the case's own targets compete too
+        scores[no_candidate] = np.nan
+        ranks.append(above_and_tied(scores, rows, scores[rows, targets.indices]))
     return Evaluation(
         system=_name(system, name),
         task=task,
         protocol=f"{n_negatives} negatives, {by}, seed {seed}",
         ks=ks,
-        ranks=TargetRanks(task.targets.indptr, above, tied),
-        score_seconds=seconds,
+        ranks=TargetRanks(task.targets.indptr, *map(np.concatenate, zip(*ranks, strict=True))),
     )
 
 
@@ -167,17 +158,15 @@ def _name(system: Recommender, name: str | None) -> str:
 
 def _score_blocks(
     system: Recommender, task: Task, block: int | None, name: str | None
-) -> Iterator[tuple[Histories, sparse.csr_matrix, np.ndarray, np.ndarray, float]]:
-    """Block by block: (histories, targets, case of each target, scores of our own to write into, seconds spent)."""
+) -> Iterator[tuple[Histories, sparse.csr_matrix, np.ndarray, np.ndarray]]:
+    """Block by block: (histories, targets, case of each target, scores of our own to write into)."""
     called = _name(system, name)
     if system.n_items != task.n_items:
         raise BadParameter(f"{called} knows {system.n_items} items, the task has {task.n_items}: fit it on its split.")
     block = block or max(1, SCORES_PER_BLOCK // task.n_items)
     for start in range(0, len(task), block):
         histories = task.histories.block(start, min(start + block, len(task)))
-        begin = time.perf_counter()
         scores = np.asarray(system.scores(histories))
-        spent = time.perf_counter() - begin
         if scores.shape != (len(histories), task.n_items):
             raise BadParameter(
                 f"{called} gives scores of shape {scores.shape}, not {(len(histories), task.n_items)}: one row per "
@@ -188,7 +177,7 @@ def _score_blocks(
         if np.isnan(scores).any():
             raise BadParameter(f"{called} gives NaN as a score; mend it, or give -inf to what it never recommends.")
         targets = task.targets[start : start + len(scores)]
-        yield histories, targets, np.repeat(np.arange(len(scores)), np.diff(targets.indptr)), scores, spent
+        yield histories, targets, np.repeat(np.arange(len(scores)), np.diff(targets.indptr)), scores
 
 
 class _Ties:

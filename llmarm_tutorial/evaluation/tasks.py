@@ -78,6 +78,18 @@ class Task:
             self, histories=self.histories.take(rows), targets=self.targets[rows], users=np.asarray(self.users)[rows]
         )
 
+    def sample(self, max_cases: int | None, seed: int = 0) -> Task:
+        """A random sample of so many cases, in their order; all of them if there are no more, or for None.
+
+        Raises:
+            BadParameter: If `max_cases` is below 1.
+        """
+        if max_cases is not None and max_cases < 1:
+            raise BadParameter(f"max_cases is a number of cases from 1, not {max_cases}.")
+        if max_cases is None or max_cases >= len(self):
+            return self
+        return self.take(np.sort(np.random.default_rng(seed).choice(len(self), max_cases, replace=False)))
+
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that is asked; evaluations with the same one can be compared case by case."""
@@ -119,8 +131,6 @@ def next_item_task(
         raise BadParameter(f"A task is made of the part 'validation' or 'test', not {part!r}.")
     if horizon not in ("next", "all"):
         raise BadParameter(f"The horizon is 'next' or 'all', not {horizon!r}.")
-    if max_cases is not None and max_cases < 1:
-        raise BadParameter(f"max_cases is a number of cases from 1, not {max_cases}.")
     events = _events(split)
     asked = ("train", "validation", "test").index(part)
     user, visit, item = (events[c].to_numpy() for c in ("user", "visit", "item"))
@@ -132,8 +142,6 @@ def next_item_task(
     if not has_both.any():
         raise DataError(f"{split.train.name}: no user has events both in {part} and before it; use a larger share.")
     chosen = np.flatnonzero(has_both)
-    if max_cases is not None and max_cases < len(chosen):
-        chosen = np.sort(np.random.default_rng(seed).choice(chosen, max_cases, replace=False))
     case = np.full(n_users, -1)
     case[chosen] = np.arange(len(chosen))
     before = before & (case[user] >= 0)
@@ -150,7 +158,7 @@ def next_item_task(
     targets = sparse.csr_matrix((ones, (case[user[within]], item[within])), shape=(len(chosen), n_items))
     counts = np.bincount(split.train.item_codes, minlength=n_items)
     ids = events["user_id"].to_numpy()[np.searchsorted(user, chosen)]
-    return Task(histories, targets, ids, n_items, counts)
+    return Task(histories, targets, ids, n_items, counts).sample(max_cases, seed)
 
 
 def _events(split: Split) -> pd.DataFrame:

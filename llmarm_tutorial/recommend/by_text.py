@@ -231,9 +231,7 @@ def choose(
         raise BadParameter("To choose settings takes at least one to try and one validation to try it on.")
     values = np.zeros((len(validations), len(settings)))
     for row, cold in enumerate(validations):
-        task, histories = cold.task(asked), cold.train.histories()
-        if max_cases is not None and max_cases < len(task):
-            task = task.take(np.sort(np.random.default_rng(row).choice(len(task), max_cases, replace=False)))
+        task, histories = cold.task(asked).sample(max_cases, row), cold.train.histories()
         for column, setting in enumerate(settings):
             fitted = Only(setting.fit(histories), cold.new)
             values[row, column] = evaluate(fitted, task, ks=(cutoff_of(metric),)).mean(metric)

@@ -822,8 +822,7 @@ if not has_visits:
     del asked_for["basket"]
 new_products, reciprocal = [], {}
 for asked, meaning in asked_for.items():
-    task = cold.task(asked)
-    task = task.take(np.sort(np.random.default_rng(SEED).choice(len(task), min(len(task), MAX_CASES), replace=False)))
+    task = cold.task(asked).sample(MAX_CASES, SEED)
     for name, runs in fresh.items():
         values = np.mean([evaluate(by_text.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0)
         reciprocal[asked, name] = values
