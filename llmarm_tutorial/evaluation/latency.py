@@ -13,7 +13,7 @@ from llmarm_tutorial.evaluation.tasks import Recommender
 
 
 class Latency(NamedTuple):
-    """What `measure` found.
+    """How long lists take, see `measure`.
 
     Attributes:
         p50: Median seconds of a call.
@@ -60,9 +60,9 @@ def measure(
     draws = np.random.default_rng(seed).integers(0, len(histories), (warmup + repeats, batch))
     seconds = np.empty(len(draws))
     for number, rows in enumerate(draws):
-        asked = histories.take(rows)
+        drawn = histories.take(rows)
         begin = time.perf_counter()
-        best(system.scores(asked), k)
+        best(system.scores(drawn), k)
         seconds[number] = time.perf_counter() - begin
     seconds = seconds[warmup:]
     p50, p99 = np.quantile(seconds, [0.5, 0.99])

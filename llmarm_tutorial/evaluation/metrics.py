@@ -118,8 +118,8 @@ class Evaluation:
         if name == "NDCG":
             gains = _discounts(k)
             return self.ranks.per_case(self.ranks.mean_of(gains)) / gains[np.minimum(n_targets, k)]
-        found = self.ranks.per_case(self.ranks.mean_of(np.arange(k + 1.0)))
-        return found / (n_targets if name == "Recall" else k)
+        hits = self.ranks.per_case(self.ranks.mean_of(np.arange(k + 1.0)))
+        return hits / (n_targets if name == "Recall" else k)
 
     def mean(self, metric: str) -> float:
         """A metric over all cases; "Coverage@k" too, which single cases do not have."""

@@ -66,10 +66,10 @@ class PublishedSplit:
         Raises:
             BadParameter: If `max_cases` is below 1.
         """
-        asked = np.flatnonzero(np.diff(self.test.indptr))
+        rows = np.flatnonzero(np.diff(self.test.indptr))
         counts = np.bincount(self.train.indices, minlength=self.n_items)
-        targets = self.test[asked].astype(bool)
-        whole = Task(user_histories(self.train, asked), targets, self.user_ids[asked], self.n_items, counts)
+        targets = self.test[rows].astype(bool)
+        whole = Task(user_histories(self.train, rows), targets, self.user_ids[rows], self.n_items, counts)
         return whole.sample(max_cases, seed)
 
     def held_out(self, share: float = 0.1, seed: int = 0) -> PublishedSplit:
@@ -125,12 +125,12 @@ def cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> spar
 
 
 def _parts(entry: catalogue.Entry, path: Path, data: Transactions, users: np.ndarray) -> list[sparse.csr_matrix]:
-    found = []
+    parts = []
     for frame in readers.RELEASED[entry.reader](path):
         rows = np.searchsorted(users, frame["user_id"])
         columns = np.searchsorted(data.items["item_id"], frame["item_id"])
-        found.append(cells(rows, columns, (len(users), len(data.items))))
-    return found
+        parts.append(cells(rows, columns, (len(users), len(data.items))))
+    return parts
 
 
 def user_histories(held: sparse.csr_matrix, users: np.ndarray) -> Histories:

@@ -65,9 +65,9 @@ class Task:
         item_counts: Sequence[int] | None = None,
     ) -> Task:
         """A task from lists of item codes; without `item_counts` the events of the histories are counted."""
-        known, asked = Histories.from_lists(histories, n_items), Histories.from_lists(targets, n_items)
+        known, wanted = Histories.from_lists(histories, n_items), Histories.from_lists(targets, n_items)
         counts = np.bincount(known.items, minlength=n_items) if item_counts is None else np.asarray(item_counts)
-        return cls(known, asked.matrix().astype(bool), np.arange(len(known)), n_items, counts)
+        return cls(known, wanted.matrix().astype(bool), np.arange(len(known)), n_items, counts)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -132,10 +132,10 @@ def next_item_task(
     if horizon not in ("next", "all"):
         raise BadParameter(f"The horizon is 'next' or 'all', not {horizon!r}.")
     events = _events(split)
-    asked = ("train", "validation", "test").index(part)
+    number = ("train", "validation", "test").index(part)
     user, visit, item = (events[c].to_numpy() for c in ("user", "visit", "item"))
     n_users = user[-1] + 1
-    before, within = (events["part"] < asked).to_numpy(), (events["part"] == asked).to_numpy()
+    before, within = (events["part"] < number).to_numpy(), (events["part"] == number).to_numpy()
     first = np.full(n_users, np.iinfo(np.int64).max)
     np.minimum.at(first, user[within], visit[within])
     has_both = (np.bincount(user[before], minlength=n_users) > 0) & (np.bincount(user[within], minlength=n_users) > 0)

@@ -89,9 +89,9 @@ def _draw_reliability(axis: Axes, scores: ClassScores) -> None:
     table = scores.reliability()
     spread = 2 * np.sqrt(table["observed"] * (1 - table["observed"]) / table["examples"])
     axis.plot([0, 1], [0, 1], color="#333333", lw=0.8)
-    axis.errorbar(table["told"], table["observed"], spread, fmt="o-", ms=4, lw=1.4, capsize=2, elinewidth=1)
+    axis.errorbar(table["probability"], table["observed"], spread, fmt="o-", ms=4, lw=1.4, capsize=2, elinewidth=1)
     what = f"“{scores.labelled.classes[1]}”" if len(scores.labelled.classes) == 2 else "the predicted class"
-    top = min(1.02, 1.15 * float(max(table["told"].max(), (table["observed"] + spread).max())))
+    top = min(1.02, 1.15 * float(max(table["probability"].max(), (table["observed"] + spread).max())))
     axis.set(xlabel=f"probability told of {what}", ylabel="share that came true", xlim=(0, top), ylim=(0, top))
     axis.set_title(f"Reliability: ECE {scores.value('ECE'):.3f}")
 

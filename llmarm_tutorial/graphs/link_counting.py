@@ -263,7 +263,7 @@ def choose(
 
 
 def joined(
-    known: LinkTask, told: Mapping[str, np.ndarray], task: LinkTask, scores: Mapping[str, np.ndarray]
+    validation: LinkTask, at_validation: Mapping[str, np.ndarray], task: LinkTask, scores: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Several scores as one, weighted by a logistic regression on validation: does the second add to the first?
 
@@ -271,8 +271,8 @@ def joined(
     different size compare.
 
     Args:
-        known: The validation task.
-        told: Method → scores there.
+        validation: The validation task.
+        at_validation: Method → scores there.
         task: The task to be scored.
         scores: The same methods' scores there.
 
@@ -283,15 +283,15 @@ def joined(
     Raises:
         BadParameter: If the two hold different methods.
     """
-    if list(told) != list(scores) or not told:
+    if list(at_validation) != list(scores) or not at_validation:
         raise BadParameter("Join the same methods, in the same order, for both tasks, at least one.")
 
     def places(where: LinkTask, matrices: Mapping[str, np.ndarray]) -> np.ndarray:
         ranks = [rankdata(-where.candidate_scores(matrix)) for matrix in matrices.values()]
         return np.log(len(where.i) / np.column_stack(ranks))
 
-    model = LogisticRegression(C=np.inf, max_iter=1000).fit(places(known, told), known.appears)
+    model = LogisticRegression(C=np.inf, max_iter=1000).fit(places(validation, at_validation), validation.appears)
     odds = model.decision_function(places(task, scores))
     matrix = np.full((task.n_items, task.n_items), odds.min())
     matrix[task.i, task.j] = matrix[task.j, task.i] = odds
-    return matrix, dict(zip(told, model.coef_[0].tolist(), strict=True))
+    return matrix, dict(zip(scores, model.coef_[0].tolist(), strict=True))

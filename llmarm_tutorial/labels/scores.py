@@ -173,25 +173,25 @@ class ClassScores:
         return pd.DataFrame({"recall": recall, "precision": precision})
 
     def reliability(self, bins: int = BINS) -> pd.DataFrame:
-        """Mean probability told, share that came true, and number of examples, in bins of equally many examples.
+        """Mean probability, share that came true, and number of examples, in bins of equally many examples.
 
         Of two classes this is about the positive one, of more about the most probable one.
         """
         if len(self.labelled.classes) == 2:
-            told, right = self.probabilities[:, 1], self.labelled.labels == 1
+            p, right = self.probabilities[:, 1], self.labelled.labels == 1
         else:
-            told, right = self.probabilities.max(axis=1), self.probabilities.argmax(axis=1) == self.labelled.labels
-        weight, told, right = _binned(told, right, np.ones(len(told)), bins)
-        return pd.DataFrame({"told": told / weight, "observed": right / weight, "examples": weight.astype(int)})
+            p, right = self.probabilities.max(axis=1), self.probabilities.argmax(axis=1) == self.labelled.labels
+        n, p, right = _binned(p, right, np.ones(len(p)), bins)
+        return pd.DataFrame({"probability": p / n, "observed": right / n, "examples": n.astype(int)})
 
 
-def _binned(told: np.ndarray, right: np.ndarray, weights: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
-    """Sums of weights, told and right in bins of about equal weight that do not part equal values; none is empty."""
-    values, place = np.unique(told, return_inverse=True)
+def _binned(p: np.ndarray, right: np.ndarray, weights: np.ndarray, bins: int) -> tuple[np.ndarray, ...]:
+    """Sums of weights, of p and of right in bins of about equal weight that do not part equal values; none is empty."""
+    values, place = np.unique(p, return_inverse=True)
     mass = np.bincount(place, weights, minlength=len(values))
     middle = np.cumsum(mass) - mass / 2
     number = np.minimum((middle / mass.sum() * bins).astype(int), bins - 1)[place]
-    sums = [np.bincount(number, w, minlength=bins) for w in (weights, weights * told, weights * right)]
+    sums = [np.bincount(number, w, minlength=bins) for w in (weights, weights * p, weights * right)]
     return tuple(total[sums[0] > 0] for total in sums)
 
 
@@ -205,12 +205,12 @@ def _each_class(of_class: Callable[..., float]) -> Metric:
 
     def mean(scores: ClassScores, weights: np.ndarray) -> float:
         labels, n_classes = scores.labelled.labels, len(scores.labelled.classes)
-        found = []
+        values = []
         for number in [1] if n_classes == 2 else range(n_classes):
             true = labels == number
             if 0 < weights[true].sum() < weights.sum():
-                found.append(of_class(true, scores.probabilities[:, number], sample_weight=weights))
-        return np.mean(found) if found else np.nan
+                values.append(of_class(true, scores.probabilities[:, number], sample_weight=weights))
+        return np.mean(values) if values else np.nan
 
     return mean
 
@@ -257,8 +257,8 @@ def _brier(scores: ClassScores, weights: np.ndarray) -> float:
 
 def _ece(scores: ClassScores, weights: np.ndarray) -> float:
     right = scores.probabilities.argmax(axis=1) == scores.labelled.labels
-    _, told, right = _binned(scores.probabilities.max(axis=1), right, weights, BINS)
-    return np.abs(told - right).sum() / weights.sum()
+    _, p, right = _binned(scores.probabilities.max(axis=1), right, weights, BINS)
+    return np.abs(p - right).sum() / weights.sum()
 
 
 METRICS: dict[str, Metric] = {
@@ -285,7 +285,7 @@ def choose_threshold(validation: ClassScores, metric: str = "F1") -> float:
         metric: A metric of predictions: "F1", "macro F1", "accuracy" or "balanced accuracy".
 
     Returns:
-        One of the probabilities told (of at most 500 quantiles of them); of equally good ones the lowest.
+        One of the probabilities (of at most 500 quantiles of them); of equally good ones the lowest.
 
     Raises:
         UnknownName: If the metric does not depend on a threshold.
@@ -294,7 +294,7 @@ def choose_threshold(validation: ClassScores, metric: str = "F1") -> float:
     known = ("F1", "macro F1", "accuracy", "balanced accuracy")
     if metric not in known:
         raise UnknownName("metric with a threshold", metric, known)
-    told = np.unique(validation.probabilities[:, -1])
-    if len(told) > 500:
-        told = np.unique(np.quantile(told, np.linspace(0, 1, 500), method="nearest"))
-    return float(told[np.argmax([validation.at(float(t)).value(metric) for t in told])])
+    thresholds = np.unique(validation.probabilities[:, -1])
+    if len(thresholds) > 500:
+        thresholds = np.unique(np.quantile(thresholds, np.linspace(0, 1, 500), method="nearest"))
+    return float(thresholds[np.argmax([validation.at(float(t)).value(metric) for t in thresholds])])

@@ -80,7 +80,7 @@ def test_calibration_error_by_hand():
     scores = two([1] * 8 + [0] * 2 + [1] * 7 + [0] * 3, told)
     assert scores.value("ECE") == pytest.approx(0.1)
     table = scores.reliability()
-    assert table["told"].tolist() == pytest.approx([0.6, 0.9])
+    assert table["probability"].tolist() == pytest.approx([0.6, 0.9])
     assert table["observed"].tolist() == pytest.approx([0.7, 0.8])
     assert table["examples"].tolist() == [10, 10]
 
