@@ -686,7 +686,7 @@ _ = check.exercise("04.4", best_strength)
 
 
 # %%
-def compare(name: str, low: int, high: int, evidence) -> tuple[dict[str, float], tuple[float, float], float]:
+def against_counting(name: str, low: int, high: int, evidence) -> tuple[dict[str, float], tuple[float, float], float]:
     """Losses of an estimate and of the best count in a range of support; interval of the bits gained."""
     rows = (trial.known_test.baskets >= low) & (trial.known_test.baskets < high) & (evidence.baskets > 0)
     each = [confidence.losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
@@ -704,7 +704,7 @@ for label, low, high in (
     ("100_baskets_and_more", 100, 10**9),
 ):
     for who in ("model", "combined"):
-        error, interval, bits = compare(who, low, high, judges[last])
+        error, interval, bits = against_counting(who, low, high, judges[last])
         if np.isfinite(error["rmse"]) and np.isfinite(error["baseline"]):
             ledger.record(f"rmse/{who}_{label}", error["rmse"], baseline=error["baseline"], tolerance=0.0005, relative=0.05,
                           claim="1", note=f"against {last}; the baseline is the best counting")  # fmt: skip

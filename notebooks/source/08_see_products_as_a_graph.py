@@ -753,7 +753,7 @@ pd.DataFrame(changes)
 
 
 # %%
-def by_popularity(one: metrics.Evaluation, other: metrics.Evaluation) -> pd.DataFrame:
+def gains_by_popularity(one: metrics.Evaluation, other: metrics.Evaluation) -> pd.DataFrame:
     """Paired difference of the gains of single targets, by the popularity of the target."""
     third, rows = popularity_bucket(one.task.item_counts), []
     for number, bucket in enumerate(("bestsellers", "middle", "long tail")):
@@ -769,7 +769,9 @@ tails = []
 for question, found in results.items():
     best = rivals[question][0]
     for one, other in (("LightGCN", best), ("learned, with graph", "learned, without graph")):
-        tails.append(by_popularity(found[one], found[other]).assign(question=question, what=f"{one} against {other}"))
+        tails.append(
+            gains_by_popularity(found[one], found[other]).assign(question=question, what=f"{one} against {other}")
+        )
 pd.concat(tails).set_index(["question", "what", "products"])
 
 # %% [markdown]
