@@ -15,8 +15,8 @@ from scipy import sparse, stats
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.groups import by_popularity
-from llmarm_tutorial.evaluation.metrics import user_vectors
+from llmarm_tutorial.evaluation.groups import by_popularity, popularity_bucket
+from llmarm_tutorial.evaluation.metrics import cutoff_of, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 
@@ -291,6 +291,50 @@ def test_metrics_by_popularity_of_the_target():
     for metric in ("NDCG@3", "MRR", "HR@2"):
         parts = by_popularity(found, metric)
         assert (parts["value"] * parts["targets"]).sum() / 4 == pytest.approx(found.mean(metric))
+
+
+def test_values_of_single_targets_among_some_items():
+    task = Task.from_lists([[]] * 3, [[0, 1], [2], [3]], 4)
+    found = evaluate(Given([4, 3, 2, 1]), task, ks=(1,))
+    assert found.target_values("HR@2").tolist() == [1, 1, 0, 0]
+    assert found.target_values("MRR").tolist() == pytest.approx([1, 1 / 2, 1 / 3, 1 / 4])
+    among = found.values_among(np.array([False, True, True, False]), "MRR")
+    assert among == pytest.approx([1 / 2, 1 / 3, np.nan], nan_ok=True)
+    everything = found.values_among(np.ones(4, dtype=bool), "NDCG@4")
+    assert everything[1:] == pytest.approx(found.values("NDCG@4")[1:])  # of one target: the metric of the case
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=30), st.integers(1, 5))
+def test_buckets_of_popularity_share_the_events(counts: list[int], buckets: int):
+    counts = np.array(counts)
+    bucket = popularity_bucket(counts, buckets)
+    assert bucket.min() >= 0
+    assert bucket.max() < buckets
+    order = np.argsort(-counts, kind="stable")
+    assert (np.diff(bucket[order]) >= 0).all()  # the more popular item is never in a later bucket
+    up_to = np.cumsum(np.bincount(bucket, counts, buckets)) / max(counts.sum(), 1)
+    assert (up_to >= (np.arange(buckets) + 1) / buckets - 1e-9).all() or not counts.any()
+    assert (up_to - counts.max() / max(counts.sum(), 1) < (np.arange(buckets) + 1) / buckets + 1e-9).all()
+    with pytest.raises(BadParameter, match="at least 1"):
+        popularity_bucket(counts, 0)
+
+
+def test_a_sample_of_cases_keeps_their_order():
+    task = Task.from_lists([[0]] * 9, [[item] for item in range(9)], 9)
+    some = task.sample(4, seed=1)
+    assert len(some) == 4
+    assert (np.diff(some.users) > 0).all()
+    assert some.targets.indices.tolist() == some.users.tolist()
+    assert some.fingerprint == task.sample(4, seed=1).fingerprint != task.sample(4, seed=2).fingerprint
+    assert task.sample(9) is task.sample(None) is task
+    with pytest.raises(BadParameter, match="max_cases"):
+        task.sample(0)
+
+
+def test_a_metric_says_how_long_the_lists_must_be():
+    assert [cutoff_of(metric) for metric in ("NDCG@10", "Coverage@3", "MRR")] == [10, 3, 1]
+    with pytest.raises(UnknownName, match="MRR"):
+        cutoff_of("NDCG@x")
 
 
 def test_an_unknown_metric_is_named_with_those_that_exist():
