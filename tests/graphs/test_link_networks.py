@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter, DataError, Missing, UnknownName
-from llmarm_tutorial.graphs.link_networks import (
-    ENCODERS,
-    LOSSES,
-    LinkBatches,
-    fit_links,
-    link_loss,
-    link_model,
-)
+from llmarm_tutorial.graphs.link_batches import LinkBatches
+from llmarm_tutorial.graphs.link_networks import ENCODERS, LOSSES, fit_links, link_loss, link_model
 from llmarm_tutorial.graphs.sparse_tensors import csr_tensor
 from llmarm_tutorial.models.training import Settings
 
