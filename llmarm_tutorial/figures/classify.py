@@ -5,11 +5,12 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects as path_effects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import CYCLE, QUIET, SECOND, finished
+from llmarm_tutorial.figures.house_style import CYCLE, INK, QUIET, SECOND, finished
+from llmarm_tutorial.figures.labels import write_names
+from llmarm_tutorial.figures.panels import draw_cells, front, reach
 from llmarm_tutorial.labels.scores import LOWER_IS_BETTER, ClassScores
 
 LINES = (*CYCLE, "#000000", "#7F3C8D", QUIET)  # enough for the one-vs-rest curves of nine classes
@@ -38,7 +39,7 @@ def reports(scores: ClassScores, threshold: float | None = None) -> Figure:
         recall.step(of_recall["recall"], of_recall["precision"], where="post", color=color, lw=1.4)
         share = float((scores.labelled.labels == number).mean())
         recall.axhline(share, color=color, ls=":", lw=1)
-    roc.plot([0, 1], [0, 1], color="#333333", lw=0.8)
+    roc.plot([0, 1], [0, 1], color=INK, lw=0.8)
     roc.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1.02))
     roc.set_title(f"ROC: AUROC {scores.value('AUROC'):.3f}")
     recall.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
@@ -56,17 +57,8 @@ def _draw_confusion(axis: Axes, scores: ClassScores) -> None:
     """Counts, shaded by the share of the true class."""
     table = scores.confusion()
     shares = table.div(table.sum(axis=1).replace(0, 1), axis=0).to_numpy()
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in np.ndindex(table.shape):
-        color = "white" if shares[row, column] > 0.6 else "#222222"
-        axis.text(column, row, f"{table.iat[row, column]:,}", ha="center", va="center", color=color, fontsize=9)
-    several = len(table) > 2
-    axis.set_xticks(
-        range(len(table)), table.columns, rotation=30 if several else 0, ha="right" if several else "center"
-    )
-    axis.set_yticks(range(len(table)), table.index)
-    axis.tick_params(length=0, labelsize=8)
-    axis.grid(False)
+    draw_cells(axis, table, shares, rotation=30 if len(table) > 2 else 0, aspect="equal")
+    axis.tick_params(labelsize=8)
     axis.set(xlabel="predicted", ylabel="true")
     axis.set_title(f"Confusion: macro F1 {scores.value('macro F1'):.3f}")
 
@@ -88,7 +80,7 @@ def _draw_reliability(axis: Axes, scores: ClassScores) -> None:
     """Told against observed, with a bar of about two standard errors."""
     table = scores.reliability()
     spread = 2 * np.sqrt(table["observed"] * (1 - table["observed"]) / table["examples"])
-    axis.plot([0, 1], [0, 1], color="#333333", lw=0.8)
+    axis.plot([0, 1], [0, 1], color=INK, lw=0.8)
     axis.errorbar(table["probability"], table["observed"], spread, fmt="o-", ms=4, lw=1.4, capsize=2, elinewidth=1)
     what = f"“{scores.labelled.classes[1]}”" if len(scores.labelled.classes) == 2 else "the predicted class"
     top = min(1.02, 1.15 * float(max(table["probability"].max(), (table["observed"] + spread).max())))
@@ -107,73 +99,24 @@ def pareto(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None 
     """
     figure, axis = plt.subplots(figsize=(8.5, 4.6))
     rows = table.sort_values("parameters", kind="stable").reset_index(drop=True)
-    best = _front(rows, metric)
-    front = rows[best]
-    axis.step(front["parameters"], front["value"], where="post", color=QUIET, lw=1, zorder=1)
-    for inside, color in ((best, CYCLE[0]), (~best, QUIET)):
-        part = rows[inside]
-        reach = [part["value"] - part["low"], part["high"] - part["value"]]
-        axis.errorbar(part["parameters"], part["value"], reach, fmt="o", ms=6, color=color, elinewidth=1, capsize=2)
+    worth = rows["value"] * (-1 if metric in LOWER_IS_BETTER else 1)
+    best = front(rows["parameters"].to_numpy(), worth.to_numpy())
+    axis.step(rows["parameters"][best], rows["value"][best], where="post", color=QUIET, lw=1, zorder=1)
+    unbeaten = rows.index.isin(best)
+    for part, color in ((rows[unbeaten], CYCLE[0]), (rows[~unbeaten], QUIET)):
+        axis.errorbar(part["parameters"], part["value"], reach(part["value"], part["low"], part["high"]), fmt="o", ms=6,
+                      color=color, elinewidth=1, capsize=2)  # fmt: skip
     axis.set_xscale("log")
     low, high = rows["parameters"].min(), rows["parameters"].max()
     axis.set_xlim(low / 2.5, high * 2.5)
     for color, dashes, (name, value) in zip(CYCLE[1:], DASHES[1:] * 2, (baselines or {}).items(), strict=False):
-        axis.axhline(value, color=color, ls=dashes, lw=1.4)
-        axis.annotate(name, (1.0, value), xycoords=("axes fraction", "data"), xytext=(4, 0), color=color, fontsize=9,
-                      textcoords="offset points", va="center", annotation_clip=False)  # fmt: skip
+        axis.axhline(value, color=color, ls=dashes, lw=1.4, label=name)
     axis.set(xlabel="trained parameters (logarithmic)", ylabel=_named(metric))
     axis.set_title("Quality and size (blue: nothing smaller is as good)")
-    _name_points(axis, rows)
+    if baselines:
+        figure.legend(loc="outside right upper")
+    write_names(axis, rows[["parameters", "value"]].to_numpy(), dict(enumerate(rows["variant"])), fontsize=8.5)
     return finished(figure)
-
-
-def _front(rows: pd.DataFrame, metric: str) -> np.ndarray:
-    """Which rows, sorted by parameters, are better than all with as many parameters or fewer."""
-    value = rows["value"].to_numpy() * (-1 if metric in LOWER_IS_BETTER else 1)
-    size = rows["parameters"].to_numpy()
-    beaten = [((size <= s) & (value > v)).any() or ((size < s) & (value >= v)).any()
-              for s, v in zip(size, value, strict=True)]  # fmt: skip
-    return ~np.array(beaten)
-
-
-def _name_points(axis: Axes, rows: pd.DataFrame) -> None:
-    """Write each variant's name beside its point, moved until it overlaps no other name and no point."""
-    figure = axis.figure
-    figure.draw_without_rendering()
-    renderer = figure.canvas.get_renderer()
-    points = axis.transData.transform(rows[["parameters", "value"]].to_numpy(dtype=float))
-    frame, taken = axis.get_window_extent(renderer), []
-    for (x, y), name in zip(points, rows["variant"], strict=True):
-        for dx, dy in _offsets():
-            text = axis.annotate(
-                name, axis.transData.inverted().transform((x, y)), xytext=(dx, dy), textcoords="offset points",
-                ha="left" if dx >= 0 else "right", va="center", fontsize=8.5,
-                arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.6} if abs(dy) > 14 else None,
-            )  # fmt: skip
-            box = text.get_window_extent(renderer).padded(1)
-            free = not any(box.overlaps(other) for other in taken)
-            clear = not any(box.padded(3).contains(*point) for point in points)
-            if (
-                free
-                and clear
-                and frame.x0 <= box.x0
-                and box.x1 <= frame.x1
-                and frame.y0 <= box.y0 <= box.y1 <= frame.y1
-            ):
-                break
-            text.remove()
-        else:  # nowhere free: above the point, better than nowhere
-            text = axis.annotate(name, axis.transData.inverted().transform((x, y)), xytext=(7, 7),
-                                 textcoords="offset points", fontsize=8.5)  # fmt: skip
-            box = text.get_window_extent(renderer)
-        text.set_path_effects([path_effects.withStroke(linewidth=3, foreground="white")])
-        taken.append(box)
-
-
-def _offsets() -> list[tuple[int, int]]:
-    """Places of a name relative to its point, in points, the nearest first."""
-    heights = [0, *(sign * step for step in range(9, 100, 9) for sign in (1, -1))]
-    return [(dx, dy) for dy in heights for dx in (8, -8)]
 
 
 def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None = None) -> Figure:
@@ -197,7 +140,7 @@ def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | N
     axis.set(xlabel="labels to learn from (logarithmic)", ylabel=_named(metric))
     several = table.groupby(["system", "labels"]).size().max() > 1
     axis.set_title(f"What labels are worth ({'line: mean of seeds, band: all of them' if several else 'one seed'})")
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import product
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -11,26 +10,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, plain_log_ticks
-
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-
-
-def front(cost: np.ndarray, quality: np.ndarray) -> np.ndarray:
-    """Which points no other one beats: none is as cheap and better, or as good and cheaper.
-
-    Args:
-        cost: Less is better, shape (n,).
-        quality: More is better, shape (n,).
-
-    Returns:
-        Their places, cheapest first; of equal points one.
-    """
-    order = np.lexsort((-quality, cost))
-    best = np.maximum.accumulate(np.concatenate([[-np.inf], quality[order][:-1]]))
-    return order[quality[order] > best]
+from llmarm_tutorial.figures.house_style import ACCENT, INK, QUIET, SECOND, finished, look, plain_log_ticks
+from llmarm_tutorial.figures.labels import write_names
+from llmarm_tutorial.figures.panels import front
 
 
 def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.97, metric: str = "NDCG@10") -> Figure:
@@ -45,7 +28,6 @@ def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.9
     """
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.6), sharey=True)
     families = list(dict.fromkeys(table["family"]))
-    looks = {name: (CYCLE[n % len(CYCLE)], MARKERS[n % len(MARKERS)]) for n, name in enumerate(families)}
     quality = table["quality"].to_numpy()
     panels = ((axes[0], table["bytes"].to_numpy() / 1e3, "kilobytes"),
               (axes[1], table["p50"].to_numpy() * 1e3, "milliseconds for one customer, median"))  # fmt: skip
@@ -53,9 +35,8 @@ def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.9
         best = front(cost, quality)
         axis.set(xscale="log", xlabel=f"{label} (logarithmic)")
         for family, rows in table.reset_index(drop=True).groupby("family", sort=False):
-            color, marker = looks[family]
-            axis.plot(cost[rows.index], quality[rows.index], marker, color=color, ms=6.5, mec="white", mew=0.6,
-                      label=family, zorder=3)  # fmt: skip
+            axis.plot(cost[rows.index], quality[rows.index], ls="none", ms=6.5, mec="white", mew=0.6, label=family,
+                      zorder=3, **look(families.index(family)))  # fmt: skip
         _wide_enough(axis, cost)
         axis.step([*cost[best], axis.get_xlim()[1]], [*quality[best], quality[best][-1]], where="post", color=QUIET,
                   lw=1.4, zorder=1)  # fmt: skip
@@ -65,19 +46,18 @@ def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.9
     axes[0].set_ylim(low, high + 0.06 * (high - low))
     if teacher is not None:
         for axis in axes:
-            axis.axhline(share * teacher, color="#333333", lw=1, ls="--", zorder=1)
-        axes[1].text(1, share * teacher, f"{share:.0%} of the teacher", fontsize=8, color="#333333", va="bottom",
+            axis.axhline(share * teacher, color=INK, lw=1, ls="--", zorder=1)
+        axes[1].text(1, share * teacher, f"{share:.0%} of the teacher", fontsize=8, color=INK, va="bottom",
                      ha="right", transform=axes[1].get_yaxis_transform())  # fmt: skip
     axes[0].set_ylabel(metric)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend([*handles, mpl.lines.Line2D([], [], color=QUIET)], [*labels, "nothing beats it"],
-                  loc="outside lower center", ncols=min(5, len(labels) + 1), fontsize=9)  # fmt: skip
-    figure.draw_without_rendering()  # names find their places once the axes have theirs, which they then keep
-    figure.set_layout_engine("none")
+                  loc="outside lower center", ncols=min(5, len(labels) + 1))  # fmt: skip
     for axis, cost, _ in panels:
         named = front(cost, quality) if "name" not in table else np.flatnonzero(table["name"] != "")
         text = table["system" if "name" not in table else "name"].to_numpy()
-        _write_names(axis, cost, quality, {int(place): str(text[place]) for place in named})
+        ranked = named[np.argsort(-quality[named], kind="stable")]
+        write_names(axis, np.column_stack([cost, quality]), {row: text[row] for row in ranked})
     return finished(figure)
 
 
@@ -88,68 +68,6 @@ def _wide_enough(axis: Axes, cost: np.ndarray) -> None:
     plain_log_ticks(axis.xaxis)
     axis.tick_params(axis="x", labelsize=8)
     axis.xaxis.set_major_formatter("{x:,g}")
-
-
-def _write_names(axis: Axes, x: np.ndarray, y: np.ndarray, names: Mapping[int, str]) -> None:
-    """Write names beside points, each where it covers the fewest points, names and lines, inside the axes."""
-    radius = 4 * axis.figure.dpi / 72
-    points = axis.transData.transform(np.column_stack([x, y]))
-    taken = [Bbox([point - radius, point + radius]) for point in points]
-    drawn = [line for line in axis.get_lines() if line.get_linestyle() != "None"]
-    lines = [line.get_transform().transform_path(line.get_path()) for line in drawn]
-    taken += [text.get_window_extent() for text in axis.texts]
-    inside = axis.get_window_extent()
-    for place in sorted(names, key=lambda place: -y[place]):
-        found = []
-        for number, (far, (dx, dy)) in enumerate(product((7, 16, 28, 42), _AROUND)):
-            text = axis.annotate(
-                names[place], (x[place], y[place]), xytext=(far * dx, far * dy), textcoords="offset points",
-                fontsize=8, color="#333333", ha=("center", "left", "right")[int(np.sign(dx))],
-                va=("center", "bottom", "top")[int(np.sign(dy))], zorder=4,
-                arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.6} if far > 7 else None,
-            )  # fmt: skip
-            text.get_window_extent()  # moves it to where it belongs
-            box = mpl.text.Text.get_window_extent(text)  # of the words, without the arrow
-            outside = not (inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1))
-            crossed = sum(line.intersects_bbox(box, filled=False) for line in lines)
-            found.append((3 * sum(map(box.overlaps, taken)) + crossed + 20 * outside, number, text, box))
-        _, kept, _, box = min(found, key=lambda one: one[:2])
-        for number, (_, _, text, _) in enumerate(found):
-            if number != kept:
-                text.remove()
-        taken.append(box)
-
-
-_AROUND = ((1, 0.3), (-1, 0.3), (0.7, 0.9), (-0.7, 0.9), (0.7, -0.9), (-0.7, -0.9), (0, 1), (0, -1))
-
-
-def sweep(table: pd.DataFrame, alone: float | None = None, metric: str = "NDCG@10") -> Figure:
-    """Quality by the temperature of the soft targets, a line per weight that they have in the loss.
-
-    Args:
-        table: Columns `temperature`, `weight` and the metric's value as `quality`, a row per training: where there are
-            several of one setting, the line is their mean and the band one standard deviation to both sides.
-        alone: Quality of the student without a teacher, as a dashed line.
-        metric: What the quality is.
-    """
-    figure, axis = plt.subplots(figsize=(7.5, 4.0))
-    weights = sorted(table["weight"].unique())
-    shades = plt.get_cmap("viridis_r")(np.linspace(0.12, 0.95, len(weights)))
-    for number, (weight, color) in enumerate(zip(weights, shades, strict=True)):
-        rows = table[table["weight"] == weight].groupby("temperature")["quality"].agg(["mean", "std"])
-        axis.plot(rows.index, rows["mean"], color=color, marker=MARKERS[number % len(MARKERS)], ms=5,
-                  label=f"weight {weight:g}")  # fmt: skip
-        if rows["std"].notna().any():
-            axis.fill_between(rows.index, rows["mean"] - rows["std"], rows["mean"] + rows["std"], color=color,
-                              alpha=0.15, lw=0)  # fmt: skip
-    if alone is not None:
-        axis.axhline(alone, color="#333333", lw=1, ls="--", label="without a teacher")
-    axis.set(xscale="log", xlabel="temperature of the soft targets (logarithmic)", ylabel=metric)
-    axis.set_xticks(sorted(table["temperature"].unique()))
-    axis.xaxis.set_major_formatter("{x:g}")
-    axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
-    figure.legend(loc="outside right upper", fontsize=9)
-    return finished(figure)
 
 
 def methods(table: pd.DataFrame, lines: Mapping[str, float] | None = None, metric: str = "NDCG@10") -> Figure:
@@ -171,7 +89,7 @@ def methods(table: pd.DataFrame, lines: Mapping[str, float] | None = None, metri
     axis.set_yticks(list(at.values()), list(at))
     axis.set(xlabel=metric, ylim=(-0.6, len(found) - 0.4))
     axis.grid(axis="y", visible=False)
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)
 
 
@@ -211,9 +129,9 @@ def soft_labels(
         axis.xaxis.set_major_formatter(mpl.ticker.PercentFormatter(1))
         axis.grid(axis="y", visible=False)
         axis.text(0.97, 0.03, f"all others: {1 - chances[order].sum():.0%}", transform=axis.transAxes, ha="right",
-                  va="bottom", fontsize=8, color="#333333")  # fmt: skip
+                  va="bottom", fontsize=8, color=INK)  # fmt: skip
     axes[0, 0].set_yticks(np.arange(len(order)), [names[item] for item in order], fontsize=8)
     axes[0, 0].invert_yaxis()
     handles = [mpl.patches.Patch(color=ACCENT), mpl.patches.Patch(color=QUIET)]
-    figure.legend(handles, ["bought next", "not bought"], loc="outside lower center", ncols=2, fontsize=9)
+    figure.legend(handles, ["bought next", "not bought"], loc="outside lower center", ncols=2)
     return finished(figure)

@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects as path_effects
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -16,12 +15,12 @@ from matplotlib.lines import Line2D
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.stats import rankdata
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, HALO, INK, QUIET, SECOND, finished, plain_log_ticks
+from llmarm_tutorial.figures.labels import short, write_names
+from llmarm_tutorial.figures.panels import draw_cells, draw_groups
 from llmarm_tutorial.graphs.item_graph import NO_COMMUNITY, ItemGraph
 
-INK, LINE = "#333333", "#A9B2BC"
-MARKERS = ("o", "s", "^", "D", "v", "P")
-_AROUND = [(0.0, 1.0), (0.0, -1.0), (1.0, 0.0), (-1.0, 0.0), (0.8, 0.8), (-0.8, 0.8), (0.8, -0.8), (-0.8, -0.8)]
+LINE = "#A9B2BC"
 
 
 def product_graph(
@@ -66,12 +65,12 @@ def product_graph(
     colors = _palette([groups[node] for node in nodes])
     axis.scatter(*at.T, s=size, c=[colors[groups[node]] for node in nodes], edgecolors="white", lw=0.8, zorder=2)
     handles = [Line2D([], [], marker="o", ls="", color=color, label=_called(group)) for group, color in colors.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)), fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
     axis.set_axis_off()
     axis.margins(0.04)
     axis.set_title(f"{title}{'; ' if title else ''}a wider line: more {graph.meaning}, larger: more sales")
     order = np.argsort(-sold, kind="stable")[:named]
-    _write(figure, axis, at[order], [names[nodes[n]] for n in order], size[order], (at, size))
+    write_names(axis, at, {n: short(names[nodes[n]], 25) for n in order}, size, gaps=(2,), drop=True)
     return finished(figure)
 
 
@@ -121,51 +120,6 @@ def _called(group: object) -> str:
     return "no community" if group == NO_COMMUNITY else f"community {group}"
 
 
-def _write(
-    figure: Figure,
-    axis: Axes,
-    at: np.ndarray,
-    names: Sequence[str],
-    sizes: np.ndarray,
-    dots: tuple[np.ndarray, np.ndarray],
-    fontsize: float = 8,
-) -> None:
-    """Write names beside points, the first ones first, where they cover neither each other nor many points."""
-    figure.canvas.draw()  # fixes the layout, so that extents are those of the finished figure
-    renderer = figure.canvas.get_renderer()
-    pixels, dot = axis.transData.transform(dots[0]), figure.dpi / 72
-    radius = np.sqrt(dots[1]) / 2 * dot
-    taken: list[tuple[float, float, float, float]] = []
-    halo = [path_effects.withStroke(linewidth=2.5, foreground="white")]
-    for spot, name, size in zip(at, names, sizes, strict=True):
-        text = axis.annotate(
-            name if len(name) < 26 else f"{name[:24]}…", spot, textcoords="offset points", xytext=(0, 0),
-            fontsize=fontsize, color=INK, path_effects=halo, zorder=3, annotation_clip=False,
-        )  # fmt: skip
-        away, best = np.sqrt(size) / 2 + 2, None
-        for dx, dy in _AROUND:
-            text.set(
-                position=(dx * away, dy * away),
-                ha="center" if abs(dx) < 0.1 else "left" if dx > 0 else "right",
-                va="center" if abs(dy) < 0.1 else "bottom" if dy > 0 else "top",
-            )
-            x0, y0, x1, y1 = text.get_window_extent(renderer).extents
-            if any(x0 < b[2] and b[0] < x1 and y0 < b[3] and b[1] < y1 for b in taken):
-                continue
-            near = np.hypot(
-                np.maximum(np.maximum(x0 - pixels[:, 0], pixels[:, 0] - x1), 0),
-                np.maximum(np.maximum(y0 - pixels[:, 1], pixels[:, 1] - y1), 0),
-            )
-            covered = int((near < radius).sum())
-            if best is None or covered < best[0]:
-                best = (covered, text.get_position(), text.get_ha(), text.get_va(), (x0, y0, x1, y1))
-        if best is None or best[0] > 1:
-            text.remove()
-            continue
-        text.set(position=best[1], ha=best[2], va=best[3])
-        taken.append(best[4])
-
-
 def rings(table: pd.DataFrame, names: Sequence[str], item: int, *, per_ring: int = 14, title: str = "") -> Figure:
     """What can be reached from one item, a ring per number of links; a line per last step of the best path.
 
@@ -196,15 +150,14 @@ def rings(table: pd.DataFrame, names: Sequence[str], item: int, *, per_ring: int
         axis.scatter(x1, y1, s=28 + 90 * thick, color=CYCLE[(row.hops - 1) % len(CYCLE)], edgecolors="white", zorder=2)
         _beside(axis, names[row.item], (x1, y1), angle[row.item], thick)
     axis.scatter(0, 0, s=260, color=INK, edgecolors="white", zorder=3)
-    halo = [path_effects.withStroke(linewidth=3, foreground="white")]
     axis.annotate(names[item], (0, 0), xytext=(0, 12), textcoords="offset points", ha="center", va="bottom",
-                  weight="bold", zorder=4, path_effects=halo)  # fmt: skip
+                  weight="bold", zorder=4, path_effects=HALO)  # fmt: skip
     words = {1: "linked directly", 2: "over two links", 3: "over three links"}
     handles = [
         Line2D([], [], marker="o", ls="", color=CYCLE[(n - 1) % len(CYCLE)], label=words.get(n, f"over {n} links"))
         for n in range(1, last + 1)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=last, fontsize=9)
+    figure.legend(handles=handles, loc="outside lower center", ncols=last)
     axis.set(xlim=(-last - 0.75, last + 0.75), ylim=(-last - 0.6, last + 0.6), aspect="equal")
     axis.set_axis_off()
     axis.set_title(title or f"From “{names[item]}”; a wider line: a stronger path")
@@ -243,10 +196,10 @@ def _beside(axis: Axes, name: str, spot: tuple[float, float], angle: float, thic
     left = 90 < degrees < 270
     away = 5 + 4 * thick
     axis.annotate(
-        name if len(name) < 24 else f"{name[:22]}…", spot, xytext=(away * np.cos(angle), away * np.sin(angle)),
+        short(name, 23), spot, xytext=(away * np.cos(angle), away * np.sin(angle)),
         textcoords="offset points", ha="right" if left else "left", va="center", rotation_mode="anchor",
         rotation=degrees - 180 if left else degrees, fontsize=8, color=INK, zorder=4,
-        path_effects=[path_effects.withStroke(linewidth=2, foreground="white")],
+        path_effects=HALO,
     )  # fmt: skip
 
 
@@ -271,16 +224,9 @@ def groups_against_groups(labels: Sequence[int], others: Sequence[object], title
         large[f"{len(small)}\nsmaller"] = counts[small].sum(axis=1)
     large = large.loc[center.sort_values(kind="stable").index]
     figure, axis = plt.subplots(figsize=(2.8 + 0.55 * large.shape[1], 1.5 + 0.34 * len(large)))
-    values = large.to_numpy()
-    axis.imshow(values, cmap="Blues", vmin=0, aspect="auto")
-    for row, column in np.argwhere(values > 0):
-        dark = values[row, column] > 0.6 * values.max()
-        axis.text(column, row, values[row, column], ha="center", va="center", fontsize=9, color="w" if dark else INK)
-    axis.set_xticks(range(large.shape[1]), large.columns)
-    axis.set_yticks(range(len(large)), large.index.astype(str))
+    large.index = large.index.astype(str)
+    draw_cells(axis, large, large.to_numpy() / large.to_numpy().max(), zeros=False)
     axis.set(xlabel="community, the largest first", title=title or "Items that a community and a department share")
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
     return finished(figure)
 
 
@@ -311,9 +257,8 @@ def centrality_against_sales(
         axis.scatter(x[best], y[best], s=22, color=SECOND, lw=0)
         row = rho.loc[measure]
         axis.set_title(f"{measure}\nρ = {row['spearman']:.2f} ({row['low']:.2f} to {row['high']:.2f})", fontsize=10)
-        label = [names[n] for n in np.flatnonzero(shown)[best]]
-        _write(figure, axis, np.column_stack([x, y])[best], label, np.full(len(best), 22.0),
-               (np.column_stack([x, y]), np.full(len(x), 1.0)), fontsize=7.5)  # fmt: skip
+        shown_names = np.asarray(names, dtype=object)[shown]
+        write_names(axis, np.column_stack([x, y]), {n: short(shown_names[n], 25) for n in best}, 22.0, fontsize=7.5)
     return finished(figure)
 
 
@@ -347,7 +292,7 @@ def link_prediction(
     axis.grid(axis="y", visible=False)
     if any(known):
         handles = [Line2D([], [], marker="o", color=colors[kind], label=kind) for kind in known if kind]
-        figure.legend(handles=handles, loc="outside right upper", fontsize=9)
+        figure.legend(handles=handles, loc="outside right upper")
     return finished(figure)
 
 
@@ -366,19 +311,9 @@ def gain_by_support(
         ylabel: What is gained.
     """
     table = table[table["method"] != against]
-    buckets, methods = list(dict.fromkeys(table["bucket"])), list(dict.fromkeys(table["method"]))
-    figure, axis = plt.subplots(figsize=(max(6.5, 1.9 * len(buckets) + 2.6), 3.8))
-    for number, method in enumerate(methods):
-        rows = table[table["method"] == method].set_index("bucket").reindex(buckets)
-        at = np.arange(len(buckets)) + (number - (len(methods) - 1) / 2) * 0.6 / len(methods)
-        reach = np.abs(rows[["gain_low", "gain_high"]].to_numpy().T - rows["gain"].to_numpy())
-        axis.errorbar(at, rows["gain"], reach, fmt=MARKERS[number // len(CYCLE) % len(MARKERS)], ms=6, capsize=3,
-                      elinewidth=1.3, color=CYCLE[number % len(CYCLE)], label=method)  # fmt: skip
+    figure, axis = plt.subplots(figsize=(max(6.5, 1.9 * table["bucket"].nunique() + 2.6), 3.8))
     axis.axhline(0, color=INK, lw=0.8)
-    links = table.groupby("bucket", sort=False)["positives"].first()
-    axis.set_xticks(range(len(buckets)), [f"{bucket}\n({links[bucket]:,} new links)" for bucket in buckets])
+    draw_groups(axis, table, "bucket", "method", ("gain", "gain_low", "gain_high"), "positives", " new links")
     axis.set(xlabel=xlabel, ylabel=ylabel, title=f"Gain over “{against}”")
-    axis.set_xlim(-0.5, len(buckets) - 0.5)
-    axis.grid(axis="x", visible=False)
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)

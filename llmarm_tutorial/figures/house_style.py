@@ -8,11 +8,15 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+from matplotlib import patheffects as path_effects
 from matplotlib.figure import Figure
 
 ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
 CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SHADES = "viridis_r"
+INK = "#333333"  # of words and thin lines
+HALO = (path_effects.withStroke(linewidth=2.5, foreground="white"),)  # keeps words readable on lines
 
 # Item names may be Chinese; the first of these that are installed are used, whatever DejaVu lacks.
 _FONTS = ("Noto Sans CJK SC", "Noto Sans SC", "Microsoft YaHei", "PingFang SC", "Hiragino Sans GB", "WenQuanYi Zen Hei")
@@ -33,6 +37,7 @@ _STYLE = {
     "grid.color": "#E6E9EC",
     "grid.linewidth": 0.8,
     "font.size": 10,
+    "legend.fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "savefig.bbox": "tight",
@@ -56,6 +61,11 @@ def style() -> Iterator[None]:
     """The kit's style within a `with` block."""
     with plt.rc_context(_STYLE | {"font.family": _fonts()}):
         yield
+
+
+def look(number: int) -> dict[str, str]:
+    """Colour and marker of the series with this number, from 0; either one alone tells neighbours apart."""
+    return {"color": CYCLE[number % len(CYCLE)], "marker": MARKERS[number % len(MARKERS)]}
 
 
 def plain_log_ticks(axis: mpl.axis.Axis) -> None:

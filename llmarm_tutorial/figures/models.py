@@ -52,7 +52,7 @@ def learning(losses: pd.DataFrame, validations: pd.DataFrame, floors: dict[str, 
     told = [*validations["loss"], *floors.values()]
     room = 0.6 * (max(told) - min(told))
     axis.set(xlabel="epochs", ylabel="nats per hidden item", ylim=(min(told) - room, max(told) + room), xlim=(0, None))
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finished(figure)
 
 
@@ -79,7 +79,7 @@ def item_map(
     for item in np.argsort(-sizes, kind="stable")[:n_named]:
         axis.annotate(names[item], places[item], xytext=(3, 3), textcoords="offset points", fontsize=7)
     axis.axis("off")
-    legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     for handle in legend.legend_handles:
         handle.set_sizes([30])
     return finished(figure)
@@ -104,7 +104,7 @@ def growth(rows: pd.DataFrame, x: str, floors: dict[str, float], xlabel: str) ->
     axis.set_xticks(sorted(rows[x].unique()), [f"{value:g}" for value in sorted(rows[x].unique())])
     axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
     axis.set(xlabel=xlabel, ylabel="nats per hidden item")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finished(figure)
 
 
@@ -127,5 +127,5 @@ def quality_and_time(curves: dict[str, list[dict]], summary: pd.DataFrame) -> Fi
         for value, seconds in zip(counted["validation NDCG@10"], counted["seconds"], strict=True):
             axis.axhline(value, ls=":", color=SECOND, label=f"sequential rules, {seconds:.1f} seconds")
         axis.set(title=data, xlabel="minutes of training", ylabel="validation NDCG@10", xlim=(0, None), ylim=(0, None))
-        axis.legend(loc="lower right", frameon=False)
+        axis.legend(loc="lower right")
     return finished(figure)

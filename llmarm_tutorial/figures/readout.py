@@ -10,7 +10,18 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, FOURTH, QUIET, SECOND, THIRD, finished, plain_log_ticks
+from llmarm_tutorial.figures.house_style import (
+    ACCENT,
+    CYCLE,
+    FOURTH,
+    INK,
+    QUIET,
+    SECOND,
+    THIRD,
+    finished,
+    plain_log_ticks,
+)
+from llmarm_tutorial.figures.panels import reach
 
 LOOKS = {
     "counts": (QUIET, "--", "counts"),
@@ -43,11 +54,11 @@ def draw_crossover(axis: Axes, table: pd.DataFrame, measure: str = "rmse") -> No
         if rows.empty:
             continue
         spread = rows.groupby("band")[measure].agg(["mean", "min", "max"]).reindex(bands)
-        reach = np.abs(spread[["min", "max"]].to_numpy().T - spread["mean"].to_numpy())
+        bars = reach(spread["mean"], spread["min"], spread["max"])
         axis.errorbar(
             range(len(bands)),
             spread["mean"],
-            reach if reach.any() else None,
+            bars if bars.any() else None,
             color=color,
             ls=dashes,
             marker="o",
@@ -79,7 +90,7 @@ def crossover(tables: dict[str, pd.DataFrame], measure: str = "rmse") -> Figure:
     for axis in axes[0][1:]:
         axis.set_ylabel("")
     handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=9)
+    figure.legend(handles, labels, loc="outside right upper")
     return finished(figure)
 
 
@@ -98,11 +109,11 @@ def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
         color, _, label = LOOKS[name]
         at = np.arange(len(wide)) + (place - (len(names) - 1) / 2) * width
         axis.bar(at, wide[against] - wide[name], width, color=color, label=label)
-    axis.axhline(0, color="#333333", lw=0.8)
+    axis.axhline(0, color=INK, lw=0.8)
     axis.set_xticks(range(len(wide)), _short(wide.index))
     axis.set(xlabel="training baskets behind the antecedent", ylabel="bits gained per unseen basket")
     axis.set_title(f"Gain over “{LOOKS[against][2]}” (above zero is better)")
-    axis.legend(fontsize=9)
+    axis.legend()
     return finished(figure)
 
 
@@ -133,7 +144,7 @@ def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     """
     figure, axis = plt.subplots(figsize=(5.2, 4.2))
     low = min(float(t[["predicted", "observed"]].replace(0, np.nan).min().min()) for t in tables.values())
-    axis.plot([low, 1], [low, 1], color="#333333", lw=0.8)
+    axis.plot([low, 1], [low, 1], color=INK, lw=0.8)
     for name, table in tables.items():
         color, dashes, label = LOOKS[name]
         axis.plot(table["predicted"], table["observed"].replace(0, np.nan), ls=dashes, marker="o", ms=4, color=color,
@@ -141,7 +152,7 @@ def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     axis.set(xscale="log", yscale="log", xlabel="confidence told", ylabel="share that came true", title=title)
     plain_log_ticks(axis.xaxis)
     plain_log_ticks(axis.yaxis)
-    axis.legend(fontsize=9)
+    axis.legend()
     return finished(figure)
 
 
@@ -164,7 +175,7 @@ def read_cost(table: pd.DataFrame, training_seconds: float) -> Figure:
     for side in (axis.xaxis, axis.yaxis):
         plain_log_ticks(side)
     axis.set_title("Time to the best 1,000 rules of up to three items")
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)
 
 
@@ -182,9 +193,9 @@ def carried_by(names: list[str], told: dict[str, np.ndarray], title: str) -> Fig
     for place, (color, (label, values)) in enumerate(zip(colors, told.items(), strict=False)):
         at = np.arange(len(names)) + (place - (len(told) - 1) / 2) * height
         axis.barh(at, values, height, color=color, label=label)
-    axis.axvline(0, color="#333333", lw=0.8)
+    axis.axvline(0, color=INK, lw=0.8)
     axis.set_yticks(range(len(names)), names)
     axis.invert_yaxis()
     axis.set(xlabel="log odds that the item adds to those of the others", title=title)
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)

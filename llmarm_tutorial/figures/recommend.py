@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, plain_log_ticks
-
-MARKERS = ("o", "s", "^", "D", "v", "P")
+from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, finished, look, plain_log_ticks
+from llmarm_tutorial.figures.panels import draw_cells, draw_groups
 
 
 def tradeoff(
@@ -23,10 +22,7 @@ def tradeoff(
         named: Trades written beside the line.
     """
     figure, axes = plt.subplots(1, len(curves), figsize=(4.4 * len(curves) + 1.5, 4.0), squeeze=False)
-    looks = {
-        name: {"color": CYCLE[(n + 1) % len(CYCLE)], "marker": MARKERS[n // len(CYCLE) % len(MARKERS)]}
-        for n, name in enumerate(dict.fromkeys(points["system"]))
-    }
+    looks = {name: look(n) for n, name in enumerate(dict.fromkeys(points["system"]), 1)}
     drawn = {}
     for axis, (title, curve) in zip(axes[0], curves.items(), strict=True):
         curve = curve.sort_values("trade")
@@ -40,7 +36,7 @@ def tradeoff(
             drawn[row.system] = axis.scatter(row.diversity, row.accuracy, s=42, zorder=2, **looks[row.system])
         axis.set(title=title, xlabel="diversity of the first 10")
     axes[0][0].set_ylabel("NDCG@10")
-    figure.legend(drawn.values(), drawn.keys(), loc="outside right upper", fontsize=9)
+    figure.legend(drawn.values(), drawn.keys(), loc="outside right upper")
     return finished(figure)
 
 
@@ -53,16 +49,8 @@ def overlaps(table: pd.DataFrame, title: str = "Share of the first 10 in common"
     """
     n = len(table)
     figure, axis = plt.subplots(figsize=(2.6 + 0.62 * n, 1.6 + 0.5 * n))
-    values = table.to_numpy()
-    image = axis.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(n, n):
-        axis.text(column, row, f"{values[row, column]:.2f}", ha="center", va="center", fontsize=8,
-                  color="white" if values[row, column] > 0.6 else "#333333")  # fmt: skip
-    axis.set_xticks(range(n), table.columns, rotation=40, ha="right")
-    axis.set_yticks(range(n), table.index)
+    image = draw_cells(axis, table, form=".2f", rotation=40, fontsize=8)
     axis.set_title(title)
-    axis.grid(False)
-    axis.spines[:].set_visible(False)
     figure.colorbar(image, ax=axis, shrink=0.8)
     return finished(figure)
 
@@ -76,22 +64,10 @@ def groups(table: pd.DataFrame, xlabel: str, ylabel: str = "NDCG@10") -> Figure:
         xlabel: What the groups are.
         ylabel: What is measured.
     """
-    segments, systems = (list(dict.fromkeys(table[column])) for column in ("segment", "system"))
-    figure, axis = plt.subplots(figsize=(max(6.0, 1.1 * len(segments) + 3.4), 3.8))
-    for number, system in enumerate(systems):
-        rows = table[table["system"] == system].set_index("segment").reindex(segments)
-        at = np.arange(len(segments)) + (number - (len(systems) - 1) / 2) * 0.7 / len(systems)
-        reach = np.abs(rows[["low", "high"]].to_numpy().T - rows["mean"].to_numpy())
-        axis.errorbar(at, rows["mean"], reach, fmt=MARKERS[number // len(CYCLE) % len(MARKERS)], ms=5, capsize=2,
-                      elinewidth=1.2, color=CYCLE[number % len(CYCLE)], label=system)  # fmt: skip
-    names = [str(segment) for segment in segments]
-    if "cases" in table:
-        sizes = table.groupby("segment", sort=False, observed=True)["cases"].first()
-        names = [f"{name}\n({sizes[segment]:,})" for name, segment in zip(names, segments, strict=True)]
-    axis.set_xticks(range(len(segments)), names)
+    figure, axis = plt.subplots(figsize=(max(6.0, 1.1 * table["segment"].nunique() + 3.4), 3.8))
+    draw_groups(axis, table, "segment", "system", size="cases")
     axis.set(xlabel=xlabel, ylabel=ylabel, ylim=(0, None))
-    axis.grid(axis="x", visible=False)
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)
 
 
@@ -110,7 +86,7 @@ def waiting(table: pd.DataFrame) -> Figure:
     left.plot(1e3 * table["p99"], at, "|", ms=10, mew=2, color=SECOND, label="99 of 100 wait less")
     left.set_yticks(at, table["system"])
     left.set(xscale="log", xlabel="milliseconds for one customer")
-    figure.legend(loc="outside upper right", ncols=2, fontsize=9)
+    figure.legend(loc="outside upper right", ncols=2)
     right.plot(table["per_second"], at, "o", color=ACCENT)  # no bars: a log axis has no zero for them to start at
     right.set(xscale="log", xlabel="lists per second, in batches")
     plain_log_ticks(left.xaxis)

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, finished
+from llmarm_tutorial.figures.house_style import ACCENT, INK, QUIET, SECOND, finished
+from llmarm_tutorial.figures.labels import short
+from llmarm_tutorial.figures.panels import reach
 
 
 def timelines(visits: Sequence[tuple[np.ndarray, np.ndarray]], names: tuple[str, str], within: int) -> Figure:
@@ -85,8 +87,8 @@ def before_and_after(profiles: pd.DataFrame, columns: int = 3) -> Figure:
         part = profiles[profiles["pair"] == pair]
         colors = np.select([part["gap"] > 0, part["gap"] == 0], [SECOND, "#5F6973"], QUIET)
         axis.bar(part["gap"], part["lift"], color=colors)
-        axis.axhline(1, ls=":", color="#333333", lw=1)
-        axis.set_title(pair if len(pair) < 44 else f"{pair[:42]}…", fontsize=9)
+        axis.axhline(1, ls=":", color=INK, lw=1)
+        axis.set_title(short(pair, 43), fontsize=9)
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
         axis.grid(axis="x", visible=False)
     for axis in axes.flat[len(pairs) :]:
@@ -114,9 +116,9 @@ def scores(means: Mapping[str, pd.DataFrame], metric: str) -> Figure:
     for axis, (task, table) in zip(axes.flat, means.items(), strict=True):
         rows = [place[name] for name in table.index]
         best = table["mean"].to_numpy() == table["mean"].max()
-        spread = np.abs(table[["low", "high"]].to_numpy().T - table["mean"].to_numpy())
         axis.barh(rows, table["mean"], color=np.where(best, ACCENT, QUIET), height=0.66)
-        axis.errorbar(table["mean"], rows, xerr=spread, fmt="none", ecolor="#333333", elinewidth=1.2, capsize=2.5)
+        bars = reach(table["mean"], table["low"], table["high"])
+        axis.errorbar(table["mean"], rows, xerr=bars, fmt="none", ecolor=INK, elinewidth=1.2, capsize=2.5)
         axis.set(xlabel=metric, title=task, xlim=(0, None))
         axis.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
         axis.grid(axis="y", visible=False)

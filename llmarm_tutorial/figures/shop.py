@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import sparse
 
-from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, THIRD, finished
+from llmarm_tutorial.figures.house_style import ACCENT, INK, QUIET, SECOND, THIRD, finished
+from llmarm_tutorial.figures.panels import reach
 
 
 def pages(table: pd.DataFrame, at_random: float | None = None) -> Figure:
@@ -24,16 +25,16 @@ def pages(table: pd.DataFrame, at_random: float | None = None) -> Figure:
     figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.55 * len(table)))
     at = np.arange(len(table))
     share = table["with product"] * 100
-    reach = [share - table["low"] * 100, table["high"] * 100 - share]
+    bars = reach(share, table["low"] * 100, table["high"] * 100)
     axis.hlines(at, table["without product"] * 100, share, color=QUIET, lw=2)
     axis.plot(table["without product"] * 100, at, "o", color=QUIET, label="baskets without the product")
-    axis.errorbar(share, at, xerr=reach, fmt="o", color=ACCENT, capsize=3, label="baskets with the product")
+    axis.errorbar(share, at, xerr=bars, fmt="o", color=ACCENT, capsize=3, label="baskets with the product")
     if at_random is not None:
         axis.axvline(at_random * 100, color=SECOND, lw=1.2, ls=":", label="as many products at random", zorder=1)
     axis.set_yticks(at, table["way"])
     axis.set_ylim(len(table) - 0.5, -0.5)
     axis.set(xlabel="% of later baskets that hold one of the products shown", xlim=(0, None))
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)
 
 
@@ -74,15 +75,15 @@ def promotion(
     colors = {"naive": SECOND, "within strata": ACCENT}
     for (way, rows), shift in zip(table.groupby("way", sort=False), (-0.14, 0.14), strict=True):
         at = np.arange(len(rows)) + shift
-        reach = np.abs(rows[["expected_low", "expected_high"]].to_numpy().T - rows["expected"].to_numpy())
-        axis.errorbar(rows["expected"], at, xerr=reach, fmt="o", ms=5, capsize=3, color=colors[way], label=way)
+        bars = reach(rows["expected"], rows["expected_low"], rows["expected_high"])
+        axis.errorbar(rows["expected"], at, xerr=bars, fmt="o", ms=5, capsize=3, color=colors[way], label=way)
     if truth is not None:
-        axis.plot(truth, range(len(labels)), "D", ms=7, mfc="none", mew=1.4, color="#333333", label="truth", zorder=3)
-    axis.axvline(0, color="#333333", lw=0.8)
+        axis.plot(truth, range(len(labels)), "D", ms=7, mfc="none", mew=1.4, color=INK, label="truth", zorder=3)
+    axis.axvline(0, color=INK, lw=0.8)
     axis.set_yticks(range(len(labels)), labels)
     axis.invert_yaxis()
     axis.set(xlabel=f"extra baskets with the second product for {buyers:,.0f} more buyers of the first")
-    figure.legend(loc="outside right upper", fontsize=9)
+    figure.legend(loc="outside right upper")
     return finished(figure)
 
 
@@ -99,7 +100,7 @@ def together_over_time(series: dict[str, tuple[np.ndarray, np.ndarray]], names: 
             axis.plot(values, color=color, lw=1.4, label=name)
         axis.set_title(title)
     axes[-1, 0].set(xlabel="week", xlim=(0, len(pair[0]) - 1))
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper", fontsize=9)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
     return finished(figure)
 
 
@@ -116,18 +117,18 @@ def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = 
     for axis, (column, title) in zip(axes, titles.items(), strict=True):
         if column == "adjusted":
             axis.axhspan(-usual, usual, color=QUIET, alpha=0.25, lw=0, label="95 % of all pairs")
-            axis.legend(loc="lower right", fontsize=9)
+            axis.legend(loc="lower right")
         axis.scatter(table["lift"], table[column], s=16, color=THIRD, alpha=0.7, lw=0, label="other linked pairs")
         for number, row in enumerate(named, 1):
             spot, pair = (table["lift"].iloc[row], table[column].iloc[row]), table["pair"].iloc[row]
             label = f"{number}  {pair}" if column == "raw" else None
             axis.plot(*spot, "o", ms=11, color="white", mec=SECOND, mew=1.4, zorder=3, label=label)
             axis.annotate(str(number), spot, ha="center", va="center", fontsize=7, zorder=4)
-        axis.axhline(0, color="#333333", lw=0.8)
+        axis.axhline(0, color=INK, lw=0.8)
         axis.set(xscale="log", xlabel="lift within baskets", title=title)
         axis.xaxis.set_major_formatter("{x:g}")
     axes[0].set_ylabel("correlation of weekly sales")
     if len(named):
         (others, *handles), (label, *labels) = axes[0].get_legend_handles_labels()
-        figure.legend([*handles, others], [*labels, label], loc="outside right upper", fontsize=9, handletextpad=0.2)
+        figure.legend([*handles, others], [*labels, label], loc="outside right upper", handletextpad=0.2)
     return finished(figure)

@@ -9,26 +9,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
-
-points = st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=1, max_size=12)
-
-
-@given(points)
-def test_the_front_is_what_no_other_point_beats(found: list[tuple[int, int]]):
-    cost, quality = np.array(found, dtype=float).T
-    best = distil_figures.front(cost, quality)
-    unbeaten = {
-        (c, q) for c, q in found if not any(other[0] <= c and other[1] >= q and other != (c, q) for other in found)
-    }
-    assert {(cost[place], quality[place]) for place in best} == unbeaten
-    assert len(best) == len(unbeaten)
-    assert (np.diff(cost[best]) > 0).all()
-    assert (np.diff(quality[best]) > 0).all()
+from llmarm_tutorial.figures.panels import front
 
 
 @pytest.fixture
@@ -55,7 +39,7 @@ def test_a_pareto_figure_draws_its_front_and_names_it(systems: pd.DataFrame):
     with house_style.style():
         figure = distil_figures.pareto(systems, teacher=0.18)
     for axis, cost in zip(figure.axes, (systems["bytes"] / 1e3, systems["p50"] * 1e3), strict=True):
-        best = distil_figures.front(cost.to_numpy(), systems["quality"].to_numpy())
+        best = front(cost.to_numpy(), systems["quality"].to_numpy())
         (steps,) = [line for line in axis.get_lines() if line.get_drawstyle() == "steps-post"]
         assert np.allclose(steps.get_xydata()[:-1], np.column_stack([cost, systems["quality"]])[best])
         assert {f"system {place}" for place in best} == {word for word in words(axis) if word.startswith("system")}
@@ -79,24 +63,6 @@ def test_names_cover_neither_each_other_nor_points_and_stay_inside(systems: pd.D
                        for box in boxes)  # fmt: skip
         inside = axis.get_window_extent()
         assert all(inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1) for box in boxes)
-
-
-def test_a_sweep_shows_means_and_spreads():
-    table = pd.DataFrame(
-        {
-            "temperature": [1, 1, 4, 4, 1, 4],
-            "weight": [0.5, 0.5, 0.5, 0.5, 1.0, 1.0],
-            "quality": [0.10, 0.12, 0.2, 0.2, 0.3, 0.4],
-        }
-    )
-    axis = distil_figures.sweep(table, alone=0.15).axes[0]
-    half, whole, alone = axis.get_lines()
-    assert half.get_xydata().tolist() == [[1, pytest.approx(0.11)], [4, 0.2]]
-    assert whole.get_ydata().tolist() == [0.3, 0.4]
-    assert alone.get_ydata()[0] == 0.15
-    (band,) = axis.collections  # one training has no spread
-    spread = np.std([0.10, 0.12], ddof=1)
-    assert band.get_paths()[0].vertices[:, 1].min() == pytest.approx(0.11 - spread)
 
 
 def test_methods_are_drawn_best_first_with_every_seed():
