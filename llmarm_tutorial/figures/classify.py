@@ -1,4 +1,4 @@
-"""Figures of the lesson that fine-tunes a model for a task, in the style of `plots`."""
+"""Figures of the lesson that fine-tunes a model for a task: reports, quality against size and labels, settings."""
 
 from __future__ import annotations
 

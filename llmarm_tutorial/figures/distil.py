@@ -1,4 +1,4 @@
-"""Figures of the lesson on distillation and compression: fronts, sweeps, methods over seeds, as in `plots`."""
+"""Figures of the lesson on distillation and compression: quality against cost, methods over seeds, soft labels."""
 
 from __future__ import annotations
 

@@ -12,12 +12,21 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.stats import rankdata
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, HALO, INK, QUIET, SECOND, finished, plain_log_ticks
+from llmarm_tutorial.figures.house_style import (
+    ACCENT,
+    CYCLE,
+    HALO,
+    INK,
+    QUIET,
+    SECOND,
+    finished,
+    palette,
+    plain_log_ticks,
+)
 from llmarm_tutorial.figures.labels import short, write_names
-from llmarm_tutorial.figures.panels import draw_cells, draw_groups
+from llmarm_tutorial.figures.networks import packed
+from llmarm_tutorial.figures.panels import draw_cells, draw_groups, legend_below
 from llmarm_tutorial.graphs.item_graph import NO_COMMUNITY, ItemGraph
 
 LINE = "#A9B2BC"
@@ -51,7 +60,7 @@ def product_graph(
     linked.add_weighted_edges_from(pairs[["i", "j", "weight"]].itertuples(index=False))
     for part in [part for part in nx.connected_components(linked) if len(part) < smallest]:
         linked.remove_nodes_from(part)
-    place = _spread(linked)
+    place = packed(linked)
     nodes = sorted(linked)
     at = np.array([place[node] for node in nodes])
     figure, axis = plt.subplots(figsize=(11, 8.5))
@@ -62,55 +71,17 @@ def product_graph(
     axis.add_collection(LineCollection(lines, linewidths=width, colors=LINE, alpha=0.7, zorder=1))
     sold = np.asarray(sales, dtype=float)[nodes]
     size = 12 + 330 * sold / sold.max()
-    colors = _palette([groups[node] for node in nodes])
-    axis.scatter(*at.T, s=size, c=[colors[groups[node]] for node in nodes], edgecolors="white", lw=0.8, zorder=2)
-    handles = [Line2D([], [], marker="o", ls="", color=color, label=_called(group)) for group, color in colors.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
+    groups = [groups[node] for node in nodes]
+    colors = palette(group for group in groups if group != NO_COMMUNITY)
+    colors |= {NO_COMMUNITY: QUIET} if NO_COMMUNITY in groups else {}
+    axis.scatter(*at.T, s=size, c=[colors[group] for group in groups], edgecolors="white", lw=0.8, zorder=2)
+    legend_below(figure, {_called(group): color for group, color in colors.items()})
     axis.set_axis_off()
     axis.margins(0.04)
     axis.set_title(f"{title}{'; ' if title else ''}a wider line: more {graph.meaning}, larger: more sales")
     order = np.argsort(-sold, kind="stable")[:named]
     write_names(axis, at, {n: short(names[nodes[n]], 25) for n in order}, size, gaps=(2,), drop=True)
     return finished(figure)
-
-
-def _spread(linked: nx.Graph) -> dict[int, np.ndarray]:
-    """Positions: every part laid out on its own in a box of its size, the boxes fitted together, the largest first."""
-    parts = sorted(map(sorted, nx.connected_components(linked)), key=lambda part: (-len(part), part))
-    # in half units: room to write names beside the items
-    boxes = [(int(3.2 * np.sqrt(len(part))) + 1, int(2.2 * np.sqrt(len(part))) + 1) for part in parts]
-    across = max(boxes[0][0], round(1.45 * np.sqrt(sum(wide * high for wide, high in boxes))))
-    taken = np.zeros((sum(high for _, high in boxes), across), dtype=bool)
-    place: dict[int, np.ndarray] = {}
-    for part, (wide, high) in zip(parts, boxes, strict=True):
-        free = ~sliding_window_view(taken, (high, wide)).any(axis=(2, 3))
-        y, x = np.argwhere(free)[0]
-        taken[y : y + high, x : x + wide] = True
-        own = nx.Graph()
-        own.add_nodes_from(part)
-        own.add_edges_from(sorted(linked.subgraph(part).edges))
-        at = np.array([*nx.kamada_kawai_layout(own).values()])
-        # half of it by rank: crowds around much-linked items are pulled apart, who is left of whom stays
-        at = _to_unit(at) + _to_unit(rankdata(at, axis=0)) if len(part) > 5 else 2 * _to_unit(at)
-        spots = np.array([x, -y]) + np.array([wide / 2, -high / 2]) + at / 2 * [(wide - 2) / 2, (high - 1.2) / 2]
-        place |= dict(zip(part, spots, strict=True))
-    return place
-
-
-def _to_unit(at: np.ndarray) -> np.ndarray:
-    """Each coordinate from -1 to 1; 0 where all are the same."""
-    reach = np.ptp(at, axis=0) / 2
-    middle = (at.max(axis=0) + at.min(axis=0)) / 2
-    return np.where(reach > 1e-6, (at - middle) / np.maximum(reach, 1e-6), 0)
-
-
-def _palette(groups: Sequence[object]) -> dict[object, object]:
-    """A colour per group in sorted order; items of no community are grey."""
-    known = sorted(set(groups) - {NO_COMMUNITY}, key=lambda group: (str(type(group)), group))
-    tab20 = plt.get_cmap("tab20").colors  # dark and light in turn: the dark ones first, which differ most
-    colors = CYCLE if len(known) <= len(CYCLE) else (*tab20[::2], *tab20[1::2])
-    palette = {group: colors[number % len(colors)] for number, group in enumerate(known)}
-    return palette | ({NO_COMMUNITY: QUIET} if NO_COMMUNITY in set(groups) else {})
 
 
 def _called(group: object) -> str:
@@ -153,11 +124,8 @@ def rings(table: pd.DataFrame, names: Sequence[str], item: int, *, per_ring: int
     axis.annotate(names[item], (0, 0), xytext=(0, 12), textcoords="offset points", ha="center", va="bottom",
                   weight="bold", zorder=4, path_effects=HALO)  # fmt: skip
     words = {1: "linked directly", 2: "over two links", 3: "over three links"}
-    handles = [
-        Line2D([], [], marker="o", ls="", color=CYCLE[(n - 1) % len(CYCLE)], label=words.get(n, f"over {n} links"))
-        for n in range(1, last + 1)
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=last)
+    rings_drawn = range(1, last + 1)
+    legend_below(figure, {words.get(n, f"over {n} links"): CYCLE[(n - 1) % len(CYCLE)] for n in rings_drawn})
     axis.set(xlim=(-last - 0.75, last + 0.75), ylim=(-last - 0.6, last + 0.6), aspect="equal")
     axis.set_axis_off()
     axis.set_title(title or f"From “{names[item]}”; a wider line: a stronger path")

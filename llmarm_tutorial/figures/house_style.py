@@ -1,10 +1,15 @@
-"""One look for all figures: colours, fonts, axes."""
+"""One look for all figures: colours, markers, fonts, axes.
+
+Colours are from Okabe & Ito (2008), which readers with any colour vision tell apart; only the many groups of a network
+need a larger palette, and there nodes are named as well.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -66,6 +71,14 @@ def style() -> Iterator[None]:
 def look(number: int) -> dict[str, str]:
     """Colour and marker of the series with this number, from 0; either one alone tells neighbours apart."""
     return {"color": CYCLE[number % len(CYCLE)], "marker": MARKERS[number % len(MARKERS)]}
+
+
+def palette(groups: Iterable[Hashable]) -> dict[Hashable, object]:
+    """A colour per group, in sorted order: the kit's own as long as they suffice."""
+    known = sorted(set(groups), key=lambda group: (str(type(group)), group))
+    tab20 = plt.get_cmap("tab20").colors  # dark and light in turn: the dark ones first, which differ most
+    colors = CYCLE if len(known) <= len(CYCLE) else (*tab20[::2], *tab20[1::2])
+    return dict(zip(known, cycle(colors), strict=False))
 
 
 def plain_log_ticks(axis: mpl.axis.Axis) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.patches import FancyArrowPatch
 from matplotlib.path import Path
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
@@ -86,6 +87,8 @@ def _lines(axis: Axes) -> list[Path]:
     """All lines drawn in the axes, in pixels."""
     drawn = [line for line in axis.get_lines() if line.get_linestyle() != "None"]
     lines = [line.get_transform().transform_path(line.get_path()) for line in drawn]
+    arrows = [patch for patch in axis.patches if isinstance(patch, FancyArrowPatch)]
+    lines += [arrow.get_transform().transform_path(arrow.get_path()) for arrow in arrows]
     several = [artist for artist in axis.collections if isinstance(artist, LineCollection)]
     return lines + [artist.get_transform().transform_path(path) for artist in several for path in artist.get_paths()]
 

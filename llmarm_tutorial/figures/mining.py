@@ -1,9 +1,4 @@
-"""Every figure of the kit, in one style.
-
-Functions take plain tables and arrays, draw one figure and return it; they compute nothing that a reader would want to
-check. Colours are from Okabe & Ito (2008), which readers with any colour vision tell apart; only the many groups of a
-network need a larger palette, and there every node is named as well.
-"""
+"""Figures of the lessons that count: sales, the cost of mining, rules and their networks, rules that hold or not."""
 
 from __future__ import annotations
 
@@ -14,11 +9,13 @@ import matplotlib.pyplot as plt
 import networkx as nx
 import numpy as np
 import pandas as pd
-from matplotlib import patheffects as path_effects
 from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, SHADES, finished, plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, SHADES, finished, palette, plain_log_ticks
+from llmarm_tutorial.figures.labels import short, write_names
+from llmarm_tutorial.figures.networks import packed
+from llmarm_tutorial.figures.panels import legend_below
 from llmarm_tutorial.mining.rules import in_words
 
 
@@ -149,70 +146,29 @@ def rule_network(rules: pd.DataFrame, groups: dict[str, str] | None = None) -> F
             for b in sorted(y):
                 known = graph.get_edge_data(a, b, {"lift": 0.0})["lift"]
                 graph.add_edge(a, b, lift=max(known, lift))
-    place, outward = _packed_layout(graph)
-    names = sorted({groups.get(node, "") for node in graph} if groups else {""})
-    palette = dict(zip(names, plt.get_cmap("tab20").colors, strict=False))
-    colors = [palette.get(groups.get(node, "") if groups else "", QUIET) for node in graph]
+    place = packed(graph.to_undirected())
+    nodes = sorted(graph)
+    at = np.array([place[node] for node in nodes])
+    group_of = {node: (groups or {}).get(node, "") for node in graph}
+    colors = palette(group_of.values())
     strength = np.log([lift for *_, lift in graph.edges(data="lift")])
     widths = 0.8 + 2.4 * (strength - strength.min()) / max(np.ptp(strength), 1e-9)
-    height = np.ptp([y for _, y in place.values()])
-    figure, axis = plt.subplots(figsize=(11, float(np.clip(0.75 * height, 3, 9))))
+    wide, high = np.ptp(at, axis=0)
+    figure, axis = plt.subplots(figsize=(11, float(np.clip(14 * high / max(wide, 1e-9), 3, 9))))
     curve = "arc3,rad=0.08"
     nx.draw_networkx_edges(
         graph, place, ax=axis, width=widths, edge_color="#A9B2BC", arrowsize=9, node_size=110, connectionstyle=curve
     )
-    nx.draw_networkx_nodes(graph, place, ax=axis, node_size=100, node_color=colors, edgecolors="white")
-    halo = [path_effects.withStroke(linewidth=2.5, foreground="white")]
-    for node, at in place.items():
-        dx, dy = outward[node]
-        axis.annotate(
-            node if len(node) < 24 else f"{node[:22]}…",
-            at,
-            xytext=(7 * dx, 9 * dy),
-            textcoords="offset points",
-            ha="center" if abs(dx) < 0.5 else "left" if dx > 0 else "right",
-            va="center" if abs(dy) < 0.5 else "bottom" if dy > 0 else "top",
-            fontsize=8,
-            path_effects=halo,
-        )
+    nx.draw_networkx_nodes(
+        graph, place, ax=axis, node_size=100, node_color=[colors[group_of[node]] for node in graph], edgecolors="white"
+    )
     if groups:
-        handles = [mpl.lines.Line2D([], [], marker="o", ls="", color=palette[name], label=name) for name in names]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(names)), fontsize=8)
+        legend_below(figure, colors)
     axis.set_axis_off()
     axis.margins(0.06)
     axis.set_title(f"The {len(rules)} pair rules with the highest lift; wider arrow: higher lift")
+    write_names(axis, at, {row: short(node, 23) for row, node in enumerate(nodes)}, 100.0, gaps=(2, 10))
     return finished(figure)
-
-
-def _packed_layout(graph: nx.DiGraph) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Place every connected part on its own and the parts in rows: force layouts push parts apart and waste the page.
-
-    Returns:
-        Node → position, and node → direction away from the middle of its part, where its name finds room.
-    """
-    plain = nx.Graph()  # nodes and edges sorted, since layouts depend on their order
-    plain.add_nodes_from(sorted(graph))
-    plain.add_edges_from(sorted({tuple(sorted(edge)) for edge in graph.edges}))
-    parts = sorted(map(sorted, nx.connected_components(plain)), key=lambda part: (-len(part), part))
-    place: dict[str, np.ndarray] = {}
-    outward: dict[str, np.ndarray] = {}
-    x = y = row_height = 0.0
-    for part in parts:
-        own = nx.Graph()
-        own.add_nodes_from(part)
-        own.add_edges_from(sorted(plain.subgraph(part).edges))
-        at = np.array(list(nx.kamada_kawai_layout(own).values()))[:, ::-1]  # upright, as names are written across
-        wide, high = (2.8, 1.9) if len(part) < 3 else (2.4 * np.sqrt(len(part)) + 2.2, 1.3 * np.sqrt(len(part)) + 0.8)
-        if x + wide > 18 and x > 0:
-            x, y, row_height = 0.0, y - row_height, 0.0
-        spread = np.maximum(np.abs(at).max(axis=0), 1e-9)
-        at = at / np.maximum(spread, 0.05) * [(wide - 2.8) / 2 if spread[0] > 0.05 else 0, (high - 1.2) / 2]
-        for node, spot in zip(part, at, strict=True):
-            place[node] = np.array([x + wide / 2, y - high / 2]) + spot
-            length = np.hypot(*spot)
-            outward[node] = spot / length if length > 1e-9 else np.array([0.0, 1.0])
-        x, row_height = x + wide, max(row_height, high)
-    return place, outward
 
 
 def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int = 32) -> Figure:

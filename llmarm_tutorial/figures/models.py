@@ -1,4 +1,4 @@
-"""Figures of the item models: learning, maps of embeddings, growth, quality against time; in the style of `plots`."""
+"""Figures of the item models: learning, maps of embeddings, growth, quality against time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, palette
+from llmarm_tutorial.figures.labels import write_names
 
 
 def what_is_asked(rows: dict[str, list[tuple[str, str]]]) -> Figure:
@@ -69,19 +70,16 @@ def item_map(
         n_named: How many to name.
     """
     figure, axis = plt.subplots(figsize=(8.5, 5.6))
-    present = sorted(set(groups))
-    colors = mpl.colormaps["tab20"](np.linspace(0, 1, 20))
-    groups = np.asarray(groups)
-    for number, group in enumerate(present):
+    colors, groups, areas = palette(groups), np.asarray(groups), 12 + 110 * sizes / sizes.max()
+    for group, color in colors.items():
         inside = groups == group
-        area = 12 + 110 * sizes[inside] / sizes.max()
-        axis.scatter(*places[inside].T, s=area, color=colors[number % 20], alpha=0.8, lw=0, label=group)
-    for item in np.argsort(-sizes, kind="stable")[:n_named]:
-        axis.annotate(names[item], places[item], xytext=(3, 3), textcoords="offset points", fontsize=7)
+        axis.scatter(*places[inside].T, s=areas[inside], color=color, alpha=0.8, lw=0, label=group)
     axis.axis("off")
     legend = axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
     for handle in legend.legend_handles:
         handle.set_sizes([30])
+    first = np.argsort(-sizes, kind="stable")[:n_named]
+    write_names(axis, places, {item: names[item] for item in first}, areas, fontsize=7)
     return finished(figure)
 
 

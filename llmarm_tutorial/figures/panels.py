@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from llmarm_tutorial.figures.house_style import INK, look
@@ -29,6 +33,17 @@ def front(cost: np.ndarray, quality: np.ndarray) -> np.ndarray:
     order = np.lexsort((-quality, cost))
     best = np.maximum.accumulate(np.concatenate([[-np.inf], quality[order][:-1]]))
     return order[quality[order] > best]
+
+
+def legend_below(figure: Figure, colors: Mapping[str, object]) -> None:
+    """What the colours of dots mean, below the axes.
+
+    Args:
+        figure: Where to draw.
+        colors: Meaning → colour.
+    """
+    handles = [Line2D([], [], marker="o", ls="", color=color, label=label) for label, color in colors.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(6, len(handles)))
 
 
 def draw_groups(

@@ -1,4 +1,4 @@
-"""Figures of the lesson that reads rules out of a model, in the style of `plots`."""
+"""Figures of the lesson that reads rules out of a model: errors by support, agreement, calibration, cost."""
 
 from __future__ import annotations
 

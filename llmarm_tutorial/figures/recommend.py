@@ -1,4 +1,4 @@
-"""Figures of the lesson on recommending: trade-offs, overlaps, groups of customers, waiting times, as in `plots`."""
+"""Figures of the lesson on recommending: trade-offs, overlaps, groups of customers, waiting times."""
 
 from __future__ import annotations
 

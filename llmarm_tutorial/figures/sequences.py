@@ -1,4 +1,4 @@
-"""Figures of customers over time, in the style of `plots`."""
+"""Figures of customers over time: their visits, what follows what, and scores of systems that foretell it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of what a shop does with associations, in the style of `plots`."""
+"""Figures of what a shop does with associations: pages, shelves, promotions, sales that move together."""
 
 from __future__ import annotations
 
