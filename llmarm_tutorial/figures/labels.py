@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from llmarm_tutorial.figures.house_style import HALO, INK, QUIET
 
-_AROUND = np.array([(1, 0), (-1, 0), (0, 1), (0, -1), (0.75, 0.75), (-0.75, 0.75), (0.75, -0.75), (-0.75, -0.75)])
+_AROUND = np.array([(1, 0), (-1, 0), (0, 1), (0.75, 0.75), (-0.75, 0.75), (0, -1), (0.75, -0.75), (-0.75, -0.75)])
 _OUTSIDE, _NAME, _POINT, _LINE, _STEP = 1000, 100, 3, 1, 1  # how bad it is to leave the axes, cover a name, …
 
 

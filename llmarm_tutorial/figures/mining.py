@@ -34,17 +34,9 @@ def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> F
     half = int(np.searchsorted(np.cumsum(sold), sold.sum() / 2)) + 1
     left.fill_between(rank[:half], sold[:half], step="mid", color=ACCENT, alpha=0.25)
     left.step(rank, sold, where="mid", color=ACCENT)
-    for place in (0, half - 1, len(order) - 1):
-        right_half = place > len(order) / 2
-        left.annotate(
-            str(names[order[place]])[:32],
-            (rank[place], sold[place]),
-            xytext=(-6 if right_half else 8, 12 if place else 0),
-            textcoords="offset points",
-            ha="right" if right_half else "left",
-            fontsize=9,
-        )
-        left.plot(rank[place], sold[place], "o", ms=4, color=SECOND)
+    marked = np.array([0, half - 1, len(order) - 1])
+    spots = np.column_stack([rank, sold])[marked]
+    left.plot(*spots.T, "o", ms=4, color=SECOND)
     left.set(xlabel="item, by rank", ylabel="baskets with it", ylim=(0, None))
     left.set_title(f"Long tail: {half} of {len(sold):,} items are half of all sales")
     top = int(np.quantile(sizes, 0.99))
@@ -55,6 +47,7 @@ def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> F
     right.text(sizes.mean(), right.get_ylim()[1] * 0.95, f"  mean {sizes.mean():.1f}", color=SECOND, va="top")
     right.set(xlabel=f"items in a basket (last bar: {top} and more)", ylabel="baskets", title="Basket sizes")
     right.xaxis.set_major_locator(mpl.ticker.MaxNLocator(integer=True))
+    write_names(left, spots, {n: short(str(names[order[place]]), 32) for n, place in enumerate(marked)}, fontsize=9)
     return finished(figure)
 
 
@@ -181,10 +174,7 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int =
         n_groups: Most groups of antecedents.
         n_consequents: Most consequents, those with the strongest rules.
     """
-    text = rules.assign(
-        x=rules["antecedent"].map(in_words),
-        y=rules["consequent"].map(in_words),
-    )
+    text = rules.assign(x=rules["antecedent"].map(in_words), y=rules["consequent"].map(in_words))
     strongest = text.groupby("y")["lift"].max()
     top = strongest.nlargest(n_consequents).index
     text = text[text["y"].isin(top)]
@@ -263,20 +253,7 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     """
     figure, axis = plt.subplots(figsize=(7.4, 5.2))
     solid = train["count"] >= train["count"].quantile(0.9)
-    fall = ((train["confidence"] - test["confidence"])[solid]).nlargest(n_named)
-    for place, row in enumerate(fall.index):
-        sides = (in_words(train[side][row])[:22] for side in ("antecedent", "consequent"))
-        x, y = train["confidence"][row] * 100, test["confidence"][row] * 100
-        note = axis.annotate(
-            " ⇒ ".join(sides),
-            (x, y),
-            xytext=(6 if x < 50 else -6, 8 - 16 * (place % 2)),
-            textcoords="offset points",
-            ha="left" if x < 50 else "right",
-            va="center",
-            fontsize=8,
-        )
-        note.set_in_layout(False)  # long names must not squeeze the plot
+    fall = (train["confidence"] - test["confidence"])[solid].nlargest(n_named).index
     axis.plot([0, 100], [0, 100], ls=":", color=QUIET)
     order = np.argsort(train["count"].to_numpy(), kind="stable")  # what rests on much is drawn on top
     train, test = train.iloc[order], test.iloc[order]
@@ -288,6 +265,9 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     figure.colorbar(points, ax=axis, label="baskets behind the rule when mined").ax.yaxis.set_major_formatter("{x:g}")
     axis.set(xlabel="confidence where it was mined, %", ylabel="confidence in unseen baskets, %", aspect="equal")
     axis.set(xlim=(0, 102), ylim=(0, 102), title=f"{len(train):,} rules; on the diagonal they kept their promise")
+    sides = train.loc[fall, ["antecedent", "consequent"]].map(lambda items: in_words(items)[:22])
+    names = dict(zip(train.index.get_indexer(fall), sides.agg(" ⇒ ".join, axis=1), strict=True))
+    write_names(axis, 100 * np.column_stack([train["confidence"], test["confidence"]]), names, 16.0)
     return finished(figure)
 
 
