@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import CYCLE, INK, QUIET, SECOND, finished
+from llmarm_tutorial.figures.house_style import CYCLE, INK, QUIET, SECOND, finished, log_ticks_at
 from llmarm_tutorial.figures.labels import write_names
 from llmarm_tutorial.figures.panels import draw_cells, front, reach
 from llmarm_tutorial.labels.scores import LOWER_IS_BETTER, ClassScores
@@ -134,9 +134,7 @@ def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | N
         axis.plot(spread.index, spread["mean"], "o-", ms=4, color=color, label=name)
     for dashes, (name, value) in zip(DASHES[1:] * 2, (baselines or {}).items(), strict=False):
         axis.axhline(value, color="#555555", ls=dashes, lw=1.2, label=name)
-    axis.set_xscale("log")
-    axis.set_xticks(sorted(table["labels"].unique()), [f"{n:,}" for n in sorted(table["labels"].unique())])
-    axis.minorticks_off()
+    log_ticks_at(axis, sorted(table["labels"].unique()), "{:,}")
     axis.set(xlabel="labels to learn from (logarithmic)", ylabel=_named(metric))
     several = table.groupby(["system", "labels"]).size().max() > 1
     axis.set_title(f"What labels are worth ({'line: mean of seeds, band: all of them' if several else 'one seed'})")

@@ -7,13 +7,14 @@ need a larger palette, and there nodes are named as well.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib import patheffects as path_effects
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#9AA3AD"
@@ -86,6 +87,13 @@ def plain_log_ticks(axis: mpl.axis.Axis) -> None:
     axis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1, 2, 5)))
     axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+def log_ticks_at(axes: Axes, values: Sequence[float], form: str) -> None:
+    """A logarithmic axis to the right, with ticks at these values alone, written in this format."""
+    axes.set_xscale("log")
+    axes.set_xticks(values, [form.format(value) for value in values])
+    axes.xaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 
 def finished(figure: Figure) -> Figure:

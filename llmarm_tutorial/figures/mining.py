@@ -12,7 +12,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, SHADES, finished, palette, plain_log_ticks
+from llmarm_tutorial.figures.house_style import (
+    ACCENT,
+    CYCLE,
+    QUIET,
+    SECOND,
+    SHADES,
+    finished,
+    log_ticks_at,
+    palette,
+    plain_log_ticks,
+)
 from llmarm_tutorial.figures.labels import short, write_names
 from llmarm_tutorial.figures.networks import packed
 from llmarm_tutorial.figures.panels import legend_below
@@ -79,14 +89,8 @@ def mining_cost(costs: pd.DataFrame) -> Figure:
     for color, (miner, rows) in zip(CYCLE, costs.groupby("miner", sort=False), strict=False):
         rows = rows.sort_values("min_support")
         left.plot(rows["min_support"] * 100, rows["seconds"], "o-", ms=4, color=color)
-        left.annotate(
-            miner,
-            (rows["min_support"].iloc[0] * 100, rows["seconds"].iloc[0]),
-            xytext=(6, 4),
-            textcoords="offset points",
-            color=color,
-            fontsize=9,
-        )
+        end = (rows["min_support"].iloc[0] * 100, rows["seconds"].iloc[0])
+        left.annotate(miner, end, xytext=(6, 4), textcoords="offset points", color=color, fontsize=9)
     found = costs.drop_duplicates("min_support").sort_values("min_support")
     right.plot(found["min_support"] * 100, found["itemsets"], "o-", ms=4, color=QUIET)
     for axis in (left, right):
@@ -108,16 +112,8 @@ def rule_scatter(rules: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(8.5, 4.4))
     rules = rules.sort_values("lift")
     norm = mpl.colors.LogNorm(max(rules["lift"].min(), 0.1), max(rules["lift"].max(), 1.1))
-    points = axis.scatter(
-        rules["support"] * 100,
-        rules["confidence"] * 100,
-        c=rules["lift"],
-        cmap=SHADES,
-        norm=norm,
-        s=22,
-        alpha=0.85,
-        lw=0,
-    )
+    x, y, lift = 100 * rules["support"], 100 * rules["confidence"], rules["lift"]
+    points = axis.scatter(x, y, c=lift, cmap=SHADES, norm=norm, s=22, alpha=0.85, lw=0)
     bar = figure.colorbar(points, ax=axis, label="lift (logarithmic shades)")
     plain_log_ticks(bar.ax.yaxis)
     axis.set(xscale="log", xlabel="support, % of baskets (logarithmic)", ylabel="confidence, %")
@@ -229,13 +225,8 @@ def found_down_the_ranking(curves: dict[str, pd.DataFrame], n_true: int, longest
     for color, (name, curve) in zip(CYCLE, curves.items(), strict=False):
         head = curve.head(longest)
         hits = head["hit"].cumsum()
-        axis.step(
-            head["rank"],
-            hits,
-            where="post",
-            color=color,
-            label=f"by {name.replace('_', '-')}: {hits.iloc[-1] if len(hits) else 0} of {n_true}",
-        )
+        label = f"by {name.replace('_', '-')}: {hits.iloc[-1] if len(hits) else 0} of {n_true}"
+        axis.step(head["rank"], hits, where="post", color=color, label=label)
     axis.set(
         xlabel="rules looked at, best first", ylabel="real rules among them", xlim=(0, longest), ylim=(0, n_true * 1.08)
     )
@@ -286,14 +277,8 @@ def found_by_evidence(shares: pd.DataFrame, strata: dict[str, int]) -> Figure:
         bars = [np.minimum(sd, mean), np.minimum(sd, 100 - mean)]
         label = f"{name.replace('_', ' ')} ({size} rules)"
         axis.errorbar(means.index * shift, mean, yerr=bars, fmt="o-", ms=4, capsize=3, color=color, label=label)
-    axis.set(
-        xscale="log",
-        ylim=(-4, 104),
-        xlabel="baskets looked at (logarithmic)",
-        ylabel="% of the planted pair rules found",
-    )
-    axis.set_xticks(means.index, [f"{baskets:,.0f}" for baskets in means.index])
-    axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    log_ticks_at(axis, means.index, "{:,.0f}")
+    axis.set(ylim=(-4, 104), xlabel="baskets looked at (logarithmic)", ylabel="% of the planted pair rules found")
     axis.legend(title="made to be", loc="upper left", bbox_to_anchor=(1, 1))
     axis.set_title("Mean and standard deviation over draws")
     return finished(figure)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, palette
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, log_ticks_at, palette
 from llmarm_tutorial.figures.labels import write_names
 
 
@@ -98,9 +97,7 @@ def growth(rows: pd.DataFrame, x: str, floors: dict[str, float], xlabel: str) ->
         axis.errorbar(found.index, found["mean"], found["std"], fmt="o-", ms=4, capsize=3, color=color, label=name)
     for color, (name, value) in zip((SECOND, *CYCLE[2:]), floors.items(), strict=False):
         axis.axhline(value, ls=":", color=color, label=name)
-    axis.set_xscale("log")
-    axis.set_xticks(sorted(rows[x].unique()), [f"{value:g}" for value in sorted(rows[x].unique())])
-    axis.xaxis.set_minor_formatter(mpl.ticker.NullFormatter())
+    log_ticks_at(axis, sorted(rows[x].unique()), "{:g}")
     axis.set(xlabel=xlabel, ylabel="nats per hidden item")
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finished(figure)

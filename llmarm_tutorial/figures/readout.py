@@ -55,18 +55,8 @@ def draw_crossover(axis: Axes, table: pd.DataFrame, measure: str = "rmse") -> No
             continue
         spread = rows.groupby("band")[measure].agg(["mean", "min", "max"]).reindex(bands)
         bars = reach(spread["mean"], spread["min"], spread["max"])
-        axis.errorbar(
-            range(len(bands)),
-            spread["mean"],
-            bars if bars.any() else None,
-            color=color,
-            ls=dashes,
-            marker="o",
-            ms=3.5,
-            label=label,
-            elinewidth=1,
-            capsize=2,
-        )
+        axis.errorbar(range(len(bands)), spread["mean"], bars if bars.any() else None, color=color, ls=dashes,
+                      marker="o", ms=3.5, label=label, elinewidth=1, capsize=2)  # fmt: skip
     axis.set_xticks(range(len(bands)), _short(bands), fontsize=8)
     axis.set(xlabel="training baskets behind the antecedent", ylabel=MEASURES[measure], yscale="log")
     plain_log_ticks(axis.yaxis)

@@ -55,14 +55,8 @@ def by_window(widths: pd.DataFrame, name: str) -> Figure:
     left.plot(widths["within"], widths["base"] * 100, "o-", ms=4, color=QUIET)
     for column, color, text in (("confidence", ACCENT, "after the antecedent"), ("base", "#5F6973", "after any visit")):
         last = widths.iloc[-1]
-        left.annotate(
-            text,
-            (last["within"], last[column] * 100),
-            xytext=(0, 7),
-            textcoords="offset points",
-            ha="right",
-            color=color,
-        )
+        end = (last["within"], last[column] * 100)
+        left.annotate(text, end, xytext=(0, 7), textcoords="offset points", ha="right", color=color)
     left.set(ylim=(0, widths["confidence"].max() * 115), ylabel="% of visits followed by it", title=name[:60])
     right.plot(widths["within"], widths["lift"], "o-", ms=4, color=SECOND)
     right.axhline(1, ls=":", color=QUIET)
