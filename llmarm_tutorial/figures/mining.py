@@ -44,7 +44,7 @@ def popularity(counts: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> F
     half = int(np.searchsorted(np.cumsum(sold), sold.sum() / 2)) + 1
     left.fill_between(rank[:half], sold[:half], step="mid", color=ACCENT, alpha=0.25)
     left.step(rank, sold, where="mid", color=ACCENT)
-    marked = np.array([0, half - 1, len(order) - 1])
+    marked = np.unique([0, half - 1, len(order) - 1])
     spots = np.column_stack([rank, sold])[marked]
     left.plot(*spots.T, "o", ms=4, color=SECOND)
     left.set(xlabel="item, by rank", ylabel="baskets with it", ylim=(0, None))
@@ -257,7 +257,7 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     axis.set(xlabel="confidence where it was mined, %", ylabel="confidence in unseen baskets, %", aspect="equal")
     axis.set(xlim=(0, 102), ylim=(0, 102), title=f"{len(train):,} rules; on the diagonal they kept their promise")
     sides = train.loc[fall, ["antecedent", "consequent"]].map(lambda items: in_words(items)[:22])
-    names = dict(zip(train.index.get_indexer(fall), sides.agg(" ⇒ ".join, axis=1), strict=True))
+    names = {place: f"{x} ⇒ {y}" for place, (x, y) in zip(train.index.get_indexer(fall), sides.to_numpy(), strict=True)}
     write_names(axis, 100 * np.column_stack([train["confidence"], test["confidence"]]), names, 16.0)
     return finished(figure)
 
