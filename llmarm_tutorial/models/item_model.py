@@ -251,14 +251,15 @@ def build_tokenizer(item_ids: Iterable[Any]) -> PreTrainedTokenizerFast:
         item_ids: Ids in the order of their item codes; numbers are written as text.
 
     Raises:
-        DataError: If an id occurs twice, holds a tab or is the name of a special token.
+        DataError: If an id occurs twice, holds a tab or holds the name of a special token.
     """
-    words = [*SPECIAL_TOKENS, *map(str, item_ids)]
-    vocabulary = {word: token for token, word in enumerate(words)}
-    if len(vocabulary) < len(words) or any("\t" in word for word in words):
+    ids = [*map(str, item_ids)]
+    # the tokenizer cuts special tokens out of the text first, out of longer words too
+    if len(set(ids)) < len(ids) or any(mark in word for word in ids for mark in ("\t", *SPECIAL_TOKENS)):
         raise DataError(
-            f"Item ids must differ from each other as text, hold no tab, and be none of {', '.join(SPECIAL_TOKENS)}."
+            f"Item ids must differ from each other as text and hold no tab and none of {', '.join(SPECIAL_TOKENS)}."
         )
+    vocabulary = {word: token for token, word in enumerate([*SPECIAL_TOKENS, *ids])}
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=SPECIAL_TOKENS[UNKNOWN]))
     tokenizer.pre_tokenizer = CharDelimiterSplit("\t")
     return PreTrainedTokenizerFast(

@@ -225,7 +225,7 @@ def test_a_bert_of_words_is_no_item_model(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("ids", [["a", "a"], [1, "1"], ["a\tb"], ["[MASK]"]])
+@pytest.mark.parametrize("ids", [["a", "a"], [1, "1"], ["a\tb"], ["[MASK]"], ["face [MASK] 50 ml"]])
 def test_ids_that_a_tokenizer_cannot_tell_apart_are_refused(ids: list):
     with pytest.raises(DataError, match="Item ids must differ"):
         build_tokenizer(ids)
