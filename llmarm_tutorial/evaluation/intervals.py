@@ -1,11 +1,10 @@
-"""How far chance may have moved a number: one bootstrap, one test by flips of signs, Wilson's interval of a share."""
+"""How far chance may have moved a number: one bootstrap, one test by flips of signs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from scipy.stats import norm
 
 from llmarm_tutorial.errors import BadParameter
 
@@ -143,17 +142,3 @@ def sign_flip_test(differences: np.ndarray, *, permutations: int = 9999, seed: i
         sums = 2 * (bits @ sizes) - sizes.sum()
         extreme += int((np.abs(sums) >= observed).sum())
     return (extreme + 1) / (permutations + 1)
-
-
-def wilson_low(hits: np.ndarray, of: np.ndarray, level: float = 0.95) -> np.ndarray:
-    """Lower end of the two-sided Wilson interval of a share (Wilson 1927).
-
-    Args:
-        hits: Number of hits, shape (n,).
-        of: Number of trials, at least 1, shape (n,).
-        level: Coverage, in (0, 1).
-    """
-    z = norm.ppf((1 + level) / 2)
-    hits, of = np.asarray(hits, dtype=float), np.asarray(of, dtype=float)
-    middle = hits + z**2 / 2
-    return np.maximum((middle - z * np.sqrt(hits * (of - hits) / of + z**2 / 4)) / (of + z**2), 0)

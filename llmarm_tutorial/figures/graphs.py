@@ -27,7 +27,8 @@ from llmarm_tutorial.figures.house_style import (
 from llmarm_tutorial.figures.labels import short, write_names
 from llmarm_tutorial.figures.networks import packed
 from llmarm_tutorial.figures.panels import draw_cells, draw_groups, legend_below
-from llmarm_tutorial.graphs.item_graph import NO_COMMUNITY, ItemGraph
+from llmarm_tutorial.graphs.item_graph import ItemGraph
+from llmarm_tutorial.graphs.structure import NO_COMMUNITY
 
 LINE = "#A9B2BC"
 
@@ -204,10 +205,10 @@ def centrality_against_sales(
     """Measures of the middle against sales, a panel each; named are the items furthest from what sales say.
 
     Args:
-        table: Result of `item_graph.centrality`, or some of its columns.
+        table: Result of `structure.centrality`, or some of its columns.
         sales: Baskets of each item, shape (n_items,).
         names: Name of each item.
-        correlations: Result of `item_graph.against_sales`.
+        correlations: Result of `structure.against_sales`.
         named: Items named above the trend, in each panel.
     """
     figure, axes = plt.subplots(1, table.shape[1], figsize=(3.3 * table.shape[1], 3.6), squeeze=False)

@@ -1,27 +1,32 @@
-"""Products as a graph: which are linked, how far a link reaches, what belongs together, what stands in the middle.
+"""Products as a graph: which are linked, and how far a link reaches.
 
 A graph is a sparse matrix of items × items whose entries say how strong a link is. Everything here starts from counted
 pairs, so a graph can be no better than the counts behind it: lift alone is largest where two rare products met once by
-accident, and a graph drawn from it is a picture of accidents. Hence the filter by significance.
+accident, and a graph drawn from it is a picture of accidents. Hence the filter by significance; what makes two products
+a link is said at `mining.significance.linked_pairs`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 from scipy import sparse
-from scipy.stats import norm, spearmanr
-from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score, normalized_mutual_info_score
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining.itemsets import Baskets, as_matrix
-from llmarm_tutorial.mining.significance import benjamini_hochberg, fisher_greater, pair_tests
+from llmarm_tutorial.mining.measures import lift, positive_pmi
+from llmarm_tutorial.mining.significance import (
+    benjamini_hochberg,
+    check_link,
+    fisher_greater,
+    linked_pairs,
+    pair_tests,
+)
 from llmarm_tutorial.recommend.counting import transitions
 
 MEANINGS = {
@@ -30,7 +35,6 @@ MEANINGS = {
     "lift": "lift",
     "ppmi": "log2 of the lift, where above 0",
 }
-NO_COMMUNITY = -1  # label of an item without links
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,25 +123,20 @@ def together(
         weight: "count"; "lift"; or "ppmi", its logarithm to the base of 2 where that is above 0 (Church & Hanks 1990).
         min_count: Fewest baskets that hold both, from 1.
         min_lift: Least lift, from 0.
-        max_q: Most expected share of false links among those kept (`rule_checks.pair_tests`, among all pairs of items
-            that occur), in (0, 1]; None lets chance in.
+        max_q: Most expected share of false links among those kept, among all pairs of items that occur, in (0, 1];
+            None lets chance in.
 
     Returns:
-        The graph.
+        The graph of `significance.linked_pairs`.
 
     Raises:
         UnknownName: If there is no such weight.
         BadParameter: If a threshold is out of range.
     """
-    _check_thresholds(min_count, max_q)
-    found = pair_tests(baskets)
+    found = linked_pairs(baskets, min_count=min_count, min_lift=min_lift, max_q=max_q)
     n_items = as_matrix(baskets)[0].shape[1]
-    keep = (found["count"] >= min_count) & (found["lift"] >= min_lift)
-    if max_q is not None:
-        keep &= found["q_value"] <= max_q
-    found = found[keep]
-    i, j = found["i"].to_numpy(), found["j"].to_numpy()
-    values = _weights(weight, found["count"].to_numpy(), found["lift"].to_numpy(), None)
+    i, j, count, lifts = (found[name].to_numpy() for name in ("i", "j", "count", "lift"))
+    values = _weights(weight, count, lifts, None)
     half = sparse.csr_matrix((values, (i, j)), shape=(n_items, n_items))
     return ItemGraph(half + half.T, directed=False, meaning=MEANINGS[weight])
 
@@ -165,7 +164,7 @@ def following(
         BadParameter: If a threshold is out of range.
         Lacks: If the data set has no users or no order.
     """
-    _check_thresholds(min_count, max_q)
+    check_link(min_count, max_q)
     histories, n_items = data.histories(), len(data.items)
     last = np.repeat(histories.visits[histories.offsets[1:] - 1], histories.lengths)
     before = np.bincount(histories.items[histories.visits < last], minlength=n_items)
@@ -177,35 +176,9 @@ def following(
     q = benjamini_hochberg(fisher_greater(both, before[i], after[j], np.full(len(i), n)), n_items * (n_items - 1))
     keep = (both >= min_count) & (q <= (1 if max_q is None else max_q))
     i, j, both = i[keep], j[keep], both[keep]
-    lift = both * n / (before[i].astype(float) * after[j])
-    values = _weights(weight, both, lift, both / before[i])
+    values = _weights(weight, both, lift(both, before[i], after[j], n), both / before[i])
     weights = sparse.csr_matrix((values, (i, j)), shape=(n_items, n_items))
     return ItemGraph(weights, directed=True, meaning=MEANINGS[weight] + ", at the next visit")
-
-
-def from_rules(rules: pd.DataFrame, labels: Sequence[Hashable], measure: str = "confidence") -> ItemGraph:
-    """A directed graph of the rules with one item on either side; larger rules are no links and are left out.
-
-    Args:
-        rules: Rule table of `rules`.
-        labels: What the rules call the items, one label per item code.
-        measure: Column that gives the weights; links of weight 0 or below are left out.
-
-    Raises:
-        UnknownName: If there is no such column, or the rules hold an item that the labels lack.
-        BadParameter: If a weight is not finite.
-    """
-    if measure not in rules:
-        raise UnknownName("measure", measure, rules.columns)
-    code = {label: number for number, label in enumerate(labels)}
-    weights = sparse.dok_matrix((len(code), len(code)))
-    for x, y, value in rules[["antecedent", "consequent", measure]].itertuples(index=False):
-        strangers = (x | y) - set(code)
-        if strangers:
-            raise UnknownName("item", str(next(iter(strangers))), list(code)[:10], "These are the first ten items.")
-        if len(x) == len(y) == 1 and not value <= 0:
-            weights[code[next(iter(x))], code[next(iter(y))]] = value
-    return ItemGraph(weights.tocsr(), directed=True, meaning=measure)
 
 
 def strongest(graph: ItemGraph, k: int) -> ItemGraph:
@@ -226,13 +199,6 @@ def strongest(graph: ItemGraph, k: int) -> ItemGraph:
     kept = order[place < k]
     chosen = sparse.csr_matrix((weights.data[kept], (weights.row[kept], weights.col[kept])), shape=weights.shape)
     return ItemGraph(chosen if graph.directed else chosen.maximum(chosen.T), graph.directed, graph.meaning)
-
-
-def at_least(graph: ItemGraph, weight: float) -> ItemGraph:
-    """Keep the links with at least this weight."""
-    weights = graph.weights.copy()
-    weights.data[weights.data < weight] = 0
-    return ItemGraph(weights, graph.directed, graph.meaning)
 
 
 def accidents(
@@ -263,8 +229,8 @@ def accidents(
     rows = []
     for name, table in ways.items():
         best = table.sort_values(["lift", "i", "j"], ascending=[False, True, True]).head(top)
-        lift = later_lift.reindex(pd.MultiIndex.from_frame(best[["i", "j"]])).fillna(0.0)
-        medians = (best["count"].median(), best["lift"].median(), lift.median(), (lift > 0).mean())
+        again_lift = later_lift.reindex(pd.MultiIndex.from_frame(best[["i", "j"]])).fillna(0.0)
+        medians = (best["count"].median(), best["lift"].median(), again_lift.median(), (again_lift > 0).mean())
         rows.append((name, len(best), *medians))
     return pd.DataFrame(rows, columns=["filter", "pairs", "count", "lift", "lift_later", "met_again"])
 
@@ -350,153 +316,8 @@ def multi_hop(graph: ItemGraph, steps: int | None = None, *, restart: float = 0.
     return np.maximum(chances, 0)
 
 
-# --- groups and middles ----------------------------------------------------------------------------------------------
-
-
-def communities(graph: ItemGraph, *, seed: int = 0, resolution: float = 1.0) -> np.ndarray:
-    """Groups of items with more links inside than chance would put there (Louvain: Blondel et al. 2008).
-
-    Args:
-        graph: The graph.
-        seed: Seed of the order in which items are tried.
-        resolution: Above 1 for more and smaller groups, below for fewer.
-
-    Returns:
-        Label of each item, shape (n_items,): 0 for the largest group, and so on; `NO_COMMUNITY` without links.
-    """
-    linked = graph.to_networkx()
-    linked.remove_nodes_from(list(nx.isolates(linked)))
-    labels = np.full(graph.n_items, NO_COMMUNITY)
-    if not len(linked):
-        return labels
-    groups = nx.community.louvain_communities(linked, weight="weight", resolution=resolution, seed=seed)
-    for number, group in enumerate(sorted(map(sorted, groups), key=lambda group: (-len(group), group))):
-        labels[group] = number
-    return labels
-
-
-class Agreement(NamedTuple):
-    """How far two ways to group the same items agree.
-
-    Attributes:
-        items: Items that both ways group.
-        groups: Groups of the first.
-        others: Groups of the second.
-        nmi: Normalised mutual information (arithmetic mean), in [0, 1]; many small groups alone make it large.
-        by_chance: Its mean when the first labels are dealt out at random.
-        by_chance_high: What chance exceeds in one of twenty deals only.
-        p_value: Share of deals that reach the value, the true one among them.
-        ami: Adjusted mutual information (Vinh, Epps & Bailey 2010): 0 by chance, 1 for the same groups.
-        ari: Adjusted Rand index (Hubert & Arabie 1985), on the same scale.
-    """
-
-    items: int
-    groups: int
-    others: int
-    nmi: float
-    by_chance: float
-    by_chance_high: float
-    p_value: float
-    ami: float
-    ari: float
-
-
-def agreement(labels: np.ndarray, other: Sequence[Any], *, permutations: int = 500, seed: int = 0) -> Agreement:
-    """Compare communities with groups known otherwise, such as departments, and with groups dealt out at random.
-
-    Args:
-        labels: Label per item, shape (n_items,); items of `NO_COMMUNITY` are left out.
-        other: Group per item, shape (n_items,), text or numbers; missing ones are left out.
-        permutations: Random deals, from 1.
-        seed: Seed of the deals.
-
-    Raises:
-        BadParameter: If the two are not of the same length, or no item is in both.
-    """
-    labels, other = np.asarray(labels), pd.Series(other).reset_index(drop=True)
-    if len(labels) != len(other) or permutations < 1:
-        raise BadParameter(f"There are {len(labels)} labels and {len(other)} groups, and {permutations} deals: give as "
-                           "many of one as of the other, and at least 1 deal.")  # fmt: skip
-    both = (labels != NO_COMMUNITY) & other.notna().to_numpy()
-    if not both.any():
-        raise BadParameter("No item is in both groupings: the graph has no links, or the groups are all missing.")
-    mine, theirs = labels[both], pd.factorize(other[both], sort=True)[0]
-    value = normalized_mutual_info_score(theirs, mine)
-    rng = np.random.default_rng(seed)
-    chance = np.array([normalized_mutual_info_score(theirs, rng.permutation(mine)) for _ in range(permutations)])
-    return Agreement(
-        int(both.sum()),
-        len(np.unique(mine)),
-        len(np.unique(theirs)),
-        float(value),
-        float(chance.mean()),
-        float(np.quantile(chance, 0.95)),
-        float((1 + (chance >= value - 1e-12).sum()) / (1 + permutations)),
-        float(adjusted_mutual_info_score(theirs, mine)),
-        float(adjusted_rand_score(theirs, mine)),
-    )
-
-
-def centrality(graph: ItemGraph, *, pivots: int | None = None, seed: int = 0) -> pd.DataFrame:
-    """How much in the middle each item stands.
-
-    Args:
-        graph: The graph.
-        pivots: Start betweenness from so many items drawn at random, which is much faster in large graphs (Brandes &
-            Pich 2007); None for all.
-        seed: Seed of that draw.
-
-    Returns:
-        A row per item code: `degree` (links); `strength` (sum of their weights); `pagerank` (Page et al. 1999, damping
-        0.85); `betweenness` (share of shortest paths between others that lead through it, links counting 1 each:
-        Freeman 1977).
-    """
-    linked = graph.to_networkx()
-    strength = np.asarray(graph.weights.sum(axis=1)).ravel()
-    if graph.directed:
-        strength = strength + np.asarray(graph.weights.sum(axis=0)).ravel()
-    pivots = None if pivots is None else min(pivots, graph.n_items)
-    between = nx.betweenness_centrality(linked, k=pivots, seed=seed)
-    rank = nx.pagerank(linked, weight="weight")
-    values = {name: [found[item] for item in range(graph.n_items)] for name, found in
-              (("pagerank", rank), ("betweenness", between))}  # fmt: skip
-    return pd.DataFrame({"degree": graph.degree, "strength": strength, **values})
-
-
-def against_sales(table: pd.DataFrame, sales: np.ndarray) -> pd.DataFrame:
-    """How far a centrality only says what sells: its rank correlation with sales.
-
-    Args:
-        table: Measures per item, such as the result of `centrality`.
-        sales: Baskets (or events) of each item, shape (n_items,); items that were never sold are left out.
-
-    Returns:
-        One row per measure: `measure`, `items`, `spearman` (−1 … 1), `low`, `high` (95 %: Bonett & Wright 2000).
-
-    Raises:
-        BadParameter: If there is not one number per item, or fewer than four items were sold.
-    """
-    sales = np.asarray(sales, dtype=float)
-    if len(sales) != len(table):
-        raise BadParameter(f"There are sales of {len(sales)} items for {len(table)} items: give one number per item.")
-    sold = sales > 0
-    n = int(sold.sum())
-    if n < 4:
-        raise BadParameter(f"A correlation with sales needs four items that were sold, not {n}.")
-    rho = np.array([spearmanr(table[name].to_numpy()[sold], sales[sold]).statistic for name in table])
-    with np.errstate(divide="ignore"):
-        middle, reach = np.arctanh(rho), norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
-    columns = {"spearman": rho, "low": np.tanh(middle - reach), "high": np.tanh(middle + reach)}
-    return pd.DataFrame({"measure": list(table), "items": n, **columns})
-
-
-def _check_thresholds(min_count: int, max_q: float | None) -> None:
-    if min_count < 1 or (max_q is not None and not 0 < max_q <= 1):
-        raise BadParameter(f"Links need min_count from 1 and max_q in (0, 1] or None, not {min_count} and {max_q}.")
-
-
-def _weights(name: str, count: np.ndarray, lift: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
-    known = {"count": count, "lift": lift, "ppmi": np.maximum(np.log2(lift), 0)}
+def _weights(name: str, count: np.ndarray, lifts: np.ndarray, confidence: np.ndarray | None) -> np.ndarray:
+    known = {"count": count, "lift": lifts, "ppmi": positive_pmi(lifts)}
     if confidence is not None:
         known["confidence"] = confidence
     if name not in known:

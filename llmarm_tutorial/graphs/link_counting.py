@@ -18,12 +18,14 @@ from scipy.special import xlogy
 from scipy.stats import rankdata
 from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop
 from llmarm_tutorial.graphs.link_evaluation import evaluate_links
 from llmarm_tutorial.graphs.link_tasks import LinkTask
+from llmarm_tutorial.mining.measures import lift, positive_pmi, shrunk_lift
 from llmarm_tutorial.recommend.counting import Ease
 
 
@@ -44,7 +46,7 @@ def own_counts(task: LinkTask, by: str = "likelihood", worth: float = 5.0) -> np
     if by == "count":
         return task.counts
     if by == "lift":
-        return (task.counts + worth) / (task.expected + max(worth, 1e-9))
+        return shrunk_lift(task.counts, task.expected, worth)
     n, x, y = task.matrix.shape[0], task.support[:, None], task.support[None, :]
     cells = (task.counts, x - task.counts, y - task.counts, n - x - y + task.counts)
     means = (task.expected, x * (n - y) / n, (n - x) * y / n, (n - x) * (n - y) / n)
@@ -138,13 +140,12 @@ def vectors(
         seed: Seed of the decomposition.
     """
     seen = task.counts * ~np.eye(task.n_items, dtype=bool)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(seen / task.expected) - np.log(shift)
-    positive = sparse.csr_matrix(np.where(np.isfinite(logs), np.maximum(logs, 0), 0))
+    lifts = lift(seen, task.support[:, None], task.support, task.matrix.shape[0])
+    positive = sparse.csr_matrix(positive_pmi(lifts, np.log, shift))
     model = TruncatedSVD(min(dimensions, task.n_items - 1), random_state=seed)
     found = model.fit_transform(positive) * np.maximum(model.singular_values_, 1e-12) ** (power - 1)
     if cosine:
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+        found = normalize(found)
     return found @ found.T
 
 
@@ -165,7 +166,7 @@ def factors(task: LinkTask, dimensions: int = 16, by: str = "count", seed: int =
     model = NMF(min(dimensions, task.n_items), init="nndsvda", max_iter=100, tol=1e-3, random_state=seed)
     baskets = model.fit_transform(task.matrix)
     rebuilt = model.components_.T @ (baskets.T @ baskets) @ model.components_
-    return rebuilt if by == "count" else (rebuilt + 5) / (task.expected + 5)
+    return rebuilt if by == "count" else shrunk_lift(rebuilt, task.expected, 5.0)
 
 
 def linear(task: LinkTask, ridge: float = 500.0) -> np.ndarray:

@@ -19,6 +19,7 @@ from scipy import sparse
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.graphs.item_graph import ItemGraph, together
+from llmarm_tutorial.mining.measures import expected_count
 
 
 class Definition(NamedTuple):
@@ -84,7 +85,7 @@ class LinkTask:
     @property
     def expected(self) -> np.ndarray:
         """Baskets of the past with both items if they were independent, shape (n_items, n_items)."""
-        return np.outer(self.support, self.support) / self.matrix.shape[0]
+        return expected_count(self.support[:, None], self.support, self.matrix.shape[0])
 
     @property
     def rarer(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.mining.itemsets import as_matrix, count_itemsets
+from llmarm_tutorial.mining.measures import expected_count, jaccard, lift, shrunk_lift
 from llmarm_tutorial.mining.miners import mine
 from llmarm_tutorial.mining.significance import fisher_greater
 
@@ -53,8 +54,7 @@ def pair_counting(train: Transactions, i: np.ndarray, j: np.ndarray) -> dict[str
     for unit, matrix in units.items():
         sold = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1).astype(float)
         joint = joint_baskets(matrix, products, everything=True)
-        expected = sold[products, None] * (sold / matrix.shape[0])
-        shrunk = np.log((joint + DOUBT) / (expected + DOUBT))
+        shrunk = np.log(shrunk_lift(joint, expected_count(sold[products, None], sold, matrix.shape[0]), DOUBT))
         both, of_i, of_j = joint[a, j], sold[i], sold[j]
         confidences = np.sort([both / of_i, both / of_j], axis=0)
         told |= {
@@ -64,7 +64,7 @@ def pair_counting(train: Transactions, i: np.ndarray, j: np.ndarray) -> dict[str
             f"ln lift in {unit}, shrunk": shrunk[a, j],
             f"confidence in {unit}, lower": confidences[0],
             f"confidence in {unit}, higher": confidences[1],
-            f"jaccard in {unit}": both / (of_i + of_j - both),
+            f"jaccard in {unit}": jaccard(both, of_i, of_j),
             f"alike in {unit}": _alike(shrunk, products, a, b),
         }
     if runs is not None:
@@ -172,7 +172,7 @@ def promising_rules(baskets: Transactions, min_count: int, least_lift: float) ->
             x = np.delete(codes, column, axis=1)
             of_x = found.counts[x.shape[1] - 1][found.rows_of(x)]
             of_y = sold[codes[:, column]]
-            good = count * found.n_baskets >= least_lift * of_x * of_y.astype(float)
+            good = lift(count, of_x, of_y, found.n_baskets) >= least_lift
             x = np.pad(x, ((0, 0), (0, 2 - x.shape[1])), constant_values=-1)
             pieces.append((x[good], codes[good, column], count[good], of_x[good], of_y[good]))
     if not pieces:
@@ -199,8 +199,8 @@ def lift_in(baskets: Transactions, x: np.ndarray, y: np.ndarray, least: np.ndarr
         rows = np.flatnonzero((x >= 0).sum(axis=1) == size)
         of_x[rows] = count_itemsets(matrix, x[rows, :size])
         both[rows] = count_itemsets(matrix, np.column_stack([x[rows, :size], y[rows]]))
-    expected = of_x * of_y / matrix.shape[0]
-    return np.where(expected >= least, both / np.maximum(expected, 1e-12), np.nan)
+    n = matrix.shape[0]
+    return np.where(expected_count(of_x, of_y, n) >= least, lift(both, of_x, of_y, n), np.nan)
 
 
 def rule_counting(
@@ -218,15 +218,15 @@ def rule_counting(
     Returns:
         Name → values, shape (n_rules,).
     """
-    expected = of_x * (of_y / n)
+    expected = expected_count(of_x, of_y, n)
     p = fisher_greater(count, of_x, of_y, np.full(len(count), n))
     return {
         "ln joint baskets": np.log(count),
         "ln baskets with antecedent": np.log(of_x),
         "ln baskets with consequent": np.log(of_y),
         "confidence": count / of_x,
-        "ln lift": np.log(count / expected),
-        "ln lift, shrunk": np.log((count + DOUBT) / (expected + DOUBT)),
+        "ln lift": np.log(lift(count, of_x, of_y, n)),
+        "ln lift, shrunk": np.log(shrunk_lift(count, expected, DOUBT)),
         "leverage": (count - expected) / n,
         "ln expected baskets": np.log(expected),
         "ln p-value": np.log(np.maximum(p, 1e-300)),

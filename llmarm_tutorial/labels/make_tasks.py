@@ -24,6 +24,7 @@ from llmarm_tutorial.labels.features import (
 )
 from llmarm_tutorial.labels.tasks import PARTS, SHARES, Labelled
 from llmarm_tutorial.mining.itemsets import as_matrix
+from llmarm_tutorial.mining.measures import expected_count, lift
 
 DAY = pd.Timedelta(days=1)
 
@@ -139,7 +140,7 @@ def together_pairs(
     rows = np.sort(np.concatenate(keep))
     i, j, part = i[rows], j[rows], part[rows]
     joint = joint_baskets(after, products)[np.searchsorted(products, i), np.searchsorted(products, j)]
-    expected = sold_later[i] * (sold_later[j] / after.shape[0])
+    expected = expected_count(sold_later[i], sold_later[j], after.shape[0])
     labels = (least_mean(joint) >= least_lift * expected).astype(np.int64)
     return _pair_task(early, i, j, part, labels, ("not beyond chance", "together"))
 
@@ -326,10 +327,10 @@ def holding_rules(
     antecedents, cluster = np.unique(x, axis=0, return_inverse=True)
     cluster = cluster.reshape(-1)
     part = _divide(len(antecedents), shares, rng)[cluster]
-    lift = count * n / (of_x * of_y.astype(float))
+    promised = lift(count, of_x, of_y, n)
     unseen = np.full(len(y), np.nan)
     for baskets, here in ((middle, part < 2), (later, part == 2)):
-        unseen[here] = lift_in(baskets, x[here], y[here], least_expected / lift[here])
+        unseen[here] = lift_in(baskets, x[here], y[here], least_expected / promised[here])
     rows = np.flatnonzero(~np.isnan(unseen))
     x, y = x[rows], y[rows]
     counts = rule_counting(count[rows], of_x[rows], of_y[rows], n, (x[:, 1] >= 0) + 1)
@@ -339,7 +340,7 @@ def holding_rules(
             classes=("does not hold", "holds"),
             sets=Histories.from_lists([[code for code in row if code >= 0] for row in x.tolist()], len(early.items)),
             others=Histories.from_lists(y[:, None].tolist(), len(early.items)),
-            labels=(unseen - 1 >= kept * (lift - 1))[rows].astype(np.int64),
+            labels=(unseen - 1 >= kept * (promised - 1))[rows].astype(np.int64),
             part=part[rows],
             counts=np.column_stack(list(counts.values())).astype(np.float32),
             count_names=tuple(counts),

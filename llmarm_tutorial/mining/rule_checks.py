@@ -13,7 +13,8 @@ import pandas as pd
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining.itemsets import Baskets, as_matrix, count_itemsets
-from llmarm_tutorial.mining.rules import COLUMNS, measures
+from llmarm_tutorial.mining.measures import measures
+from llmarm_tutorial.mining.rules import COLUMNS
 from llmarm_tutorial.mining.significance import item_codes
 
 Truth = Iterable[tuple[Collection[Hashable], Collection[Hashable]]]
@@ -69,30 +70,6 @@ def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd
     found = {name: value if name == "support" else np.where(occurs, value, np.nan) for name, value in values.items()}
     counts = {"count": both, "antecedent_count": x, "consequent_count": y, "n_baskets": n}
     return rules[["antecedent", "consequent"]].assign(**found, **counts)[list(COLUMNS)]
-
-
-def select(
-    rules: pd.DataFrame,
-    *,
-    antecedent: Iterable[Hashable] | None = None,
-    consequent: Iterable[Hashable] | None = None,
-    either: Iterable[Hashable] | None = None,
-) -> pd.DataFrame:
-    """Rules that hold at least one of the given items in their antecedent, their consequent, or on either side."""
-
-    def touches(column: str, wanted: Iterable[Hashable]) -> np.ndarray:
-        wanted = frozenset(wanted)
-        return np.array([not wanted.isdisjoint(itemset) for itemset in rules[column]], dtype=bool)
-
-    keep = np.ones(len(rules), dtype=bool)
-    if antecedent is not None:
-        keep &= touches("antecedent", antecedent)
-    if consequent is not None:
-        keep &= touches("consequent", consequent)
-    if either is not None:
-        either = list(either)
-        keep &= touches("antecedent", either) | touches("consequent", either)
-    return rules[keep].reset_index(drop=True)
 
 
 def rank(rules: pd.DataFrame, by: str, n: int | None = None) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Association rules: from itemsets, or pair rules straight from one matrix product.
 
 A rule X ⇒ Y says that baskets with X tend to hold Y too. Everything about it follows from three counts out of n
-baskets: those with X, with Y, and with both. Rules live in a data frame with one row per rule; its columns are in
-`COLUMNS`, the sets are frozensets of item ids.
+baskets: those with X, with Y, and with both (see `measures`). Rules live in a data frame with one row per rule; its
+columns are in `COLUMNS`, the sets are frozensets of item ids.
 """
 
 from __future__ import annotations
@@ -24,57 +24,13 @@ from llmarm_tutorial.mining.itemsets import (
     min_count,
     pair_counts,
 )
+from llmarm_tutorial.mining.measures import MEASURES, measures
 from llmarm_tutorial.mining.miners import codes_of, mine
 
-MEASURES = ("support", "confidence", "lift", "leverage", "conviction", "zhang", "jaccard", "kulczynski", "imbalance")
 COUNTS = ("count", "antecedent_count", "consequent_count", "n_baskets")
 COLUMNS = ("antecedent", "consequent", *MEASURES, *COUNTS)
 
 CountOf = Callable[[np.ndarray], np.ndarray]  # item codes, shape (n, k) → baskets, shape (n,)
-
-
-def measures(
-    count: np.ndarray, antecedent: np.ndarray, consequent: np.ndarray, n_baskets: int
-) -> dict[str, np.ndarray]:
-    """Interest measures of rules from their counts.
-
-    With P the share of baskets, X the antecedent, Y the consequent:
-
-    - support P(XY); confidence P(Y|X) (Agrawal et al. 1993)
-    - lift P(XY) / P(X)P(Y): 1 under independence (Brin et al. 1997)
-    - leverage P(XY) − P(X)P(Y): baskets beyond independence, as a share (Piatetsky-Shapiro 1991)
-    - conviction P(X)P(¬Y) / P(X¬Y): infinite for rules without exception (Brin et al. 1997)
-    - zhang: (P(Y|X) − P(Y|¬X)) / the larger of the two: −1 repulsion … 1 attraction (Zhang 2000)
-    - jaccard P(XY) / P(X or Y); kulczynski: the mean of P(Y|X) and P(X|Y)
-    - imbalance |P(X) − P(Y)| / P(X or Y): 0 balanced … 1 (Wu, Chen & Han 2010)
-
-    Args:
-        count: Baskets with X and Y, shape (n_rules,).
-        antecedent: Baskets with X, shape (n_rules,), at least 1.
-        consequent: Baskets with Y, shape (n_rules,), at least 1.
-        n_baskets: All baskets.
-
-    Returns:
-        Name of the measure → values, shape (n_rules,); in the order of `MEASURES`.
-    """
-    both, x, y = (np.asarray(a, dtype=float) / n_baskets for a in (count, antecedent, consequent))
-    either = x + y - both
-    confidence = np.asarray(count) / np.asarray(antecedent)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        exceptions = np.asarray(antecedent) - np.asarray(count)
-        conviction = np.where(exceptions > 0, x * (1 - y) / (exceptions / n_baskets), np.inf)
-        zhang = (both - x * y) / np.maximum(both * (1 - x), x * (y - both))
-    return {
-        "support": both,
-        "confidence": confidence,
-        "lift": both / (x * y),
-        "leverage": both - x * y,
-        "conviction": conviction,
-        "zhang": np.nan_to_num(zhang),  # 0/0 where X or Y is in every basket: no association either way
-        "jaccard": both / either,
-        "kulczynski": (confidence + both / y) / 2,
-        "imbalance": np.abs(x - y) / either,
-    }
 
 
 def from_itemsets(

@@ -16,9 +16,10 @@ from scipy.special import bdtrc, gammainc
 from llmarm_tutorial.data.transactions import Transactions, item_labels
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
+from llmarm_tutorial.mining.measures import expected_count_within, measures
 from llmarm_tutorial.mining.miners import codes_of
 from llmarm_tutorial.mining.patterns import Patterns, mine_sequences
-from llmarm_tutorial.mining.rules import COLUMNS, measures
+from llmarm_tutorial.mining.rules import COLUMNS
 from llmarm_tutorial.mining.significance import benjamini_hochberg
 
 TESTS = ("expected", "lift_within", "p_value", "q_value", "reverse_count", "direction_p")
@@ -201,10 +202,9 @@ def lift_by_gap(data: Transactions, pairs: Iterable[tuple[Hashable, Hashable]], 
         first = np.arange(max(0, -gap), len(user) - max(0, gap))
         first = first[user[first] == user[first + gap]]
         who = user[first]
-        n = np.maximum(np.bincount(who), 1)
         for a, b in pairs:
             x, y = bought[a][first], bought[b][first + gap]
-            expected = float((np.bincount(who, x) * np.bincount(who, y) / n).sum())
+            expected = expected_count_within(x, y, who)
             count = int((x & y).sum())
             rows.append((a, b, gap, count, expected, count / expected if expected else np.nan))
     table = pd.DataFrame(rows, columns=["antecedent", "consequent", "gap", "count", "expected", "lift"])

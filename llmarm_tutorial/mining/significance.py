@@ -1,4 +1,7 @@
-"""Which rules are more than chance: Fisher's exact test, false discoveries held down, lift within groups."""
+"""Which rules are more than chance: Fisher's exact test, false discoveries held down, lift within groups.
+
+Here is also the kit's one definition of a *link* between two products, see `linked_pairs`.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,15 @@ from collections.abc import Collection, Hashable
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
+from scipy.stats import false_discovery_control, norm
 
 from llmarm_tutorial.data.transactions import item_labels
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining.itemsets import Baskets, as_matrix, pair_counts
+from llmarm_tutorial.mining.measures import expected_count_within, lift
 
 
-def significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFrame:
+def rule_significance(rules: pd.DataFrame, n_tests: int | None = None) -> pd.DataFrame:
     """Add `p_value` of Fisher's exact test and `q_value` after Benjamini & Hochberg (1995).
 
     The one-sided test asks how often chance alone would put antecedent and consequent together in so many baskets,
@@ -49,11 +54,11 @@ def benjamini_hochberg(p: np.ndarray, n_tests: int | None = None) -> np.ndarray:
     Returns:
         q-values, shape (n,), in [0, 1].
     """
-    order = np.argsort(p, kind="stable")
-    bound = p[order] * (len(p) if n_tests is None else n_tests) / np.arange(1, len(p) + 1)
-    q = np.empty_like(p)
-    q[order] = np.minimum(np.minimum.accumulate(bound[::-1])[::-1], 1)
-    return q
+    p = np.asarray(p, dtype=float)
+    if not len(p):
+        return p
+    # scipy corrects for the tests in p; those not in it only raise their number, and a share stays at most 1
+    return np.minimum(false_discovery_control(p) * (1 if n_tests is None else n_tests / len(p)), 1)
 
 
 def pair_tests(baskets: Baskets) -> pd.DataFrame:
@@ -72,8 +77,71 @@ def pair_tests(baskets: Baskets) -> pd.DataFrame:
     n = matrix.shape[0]
     p = fisher_greater(both, support[i], support[j], np.full(len(both), n))
     q = benjamini_hochberg(p, math.comb(int((support > 0).sum()), 2))
-    lift = both * n / (support[i].astype(float) * support[j])
-    return pd.DataFrame({"i": i, "j": j, "count": both, "lift": lift, "p_value": p, "q_value": q})
+    values = {"count": both, "lift": lift(both, support[i], support[j], n), "p_value": p, "q_value": q}
+    return pd.DataFrame({"i": i, "j": j, **values})
+
+
+def check_link(min_count: int, max_q: float | None) -> None:
+    """Raise `BadParameter` unless the thresholds of a link are in range, see `linked_pairs`."""
+    if min_count < 1 or (max_q is not None and not 0 < max_q <= 1):
+        raise BadParameter(f"Links need min_count from 1 and max_q in (0, 1] or None, not {min_count} and {max_q}.")
+
+
+def linked_pairs(
+    baskets: Baskets, *, min_count: int = 1, min_lift: float = 0.0, max_q: float | None = 0.05
+) -> pd.DataFrame:
+    """The kit's definition of a link between two products: together more often than luck makes any of all pairs.
+
+    Whether there is a link is a question asked of all pairs at once, and most of a million pairs are strangers. A test
+    or an interval that is right for one pair lets thousands of strangers through; hence Fisher's exact test, which is
+    exact for few baskets too, with the share of false links among those kept held down (Benjamini & Hochberg 1995). A
+    minimum count and lift can be asked on top: a link that is real may still be weak.
+
+    `lift_low` is no second definition. It *orders* pairs that are looked at anyway, such as the partners on one
+    product's page, by how strong they are for sure; it is made for one pair and corrects for no others. The one place
+    that takes pairs by it is the shelf, see `recommend.shelf.link_weights`.
+
+    Args:
+        baskets: Transactions with baskets, or a sparse matrix of baskets × items.
+        min_count: Fewest baskets that hold both, from 1.
+        min_lift: Least lift, from 0.
+        max_q: Most expected share of false links among those kept, in (0, 1]; None lets chance in.
+
+    Returns:
+        The rows of `pair_tests` that are links.
+
+    Raises:
+        BadParameter: If a threshold is out of range.
+    """
+    check_link(min_count, max_q)
+    found = pair_tests(baskets)
+    keep = (found["count"] >= min_count) & (found["lift"] >= min_lift)
+    if max_q is not None:
+        keep &= found["q_value"] <= max_q
+    return found[keep]
+
+
+def lift_low(joint: np.ndarray, left: np.ndarray, right: np.ndarray, n: int, level: float = 0.95) -> np.ndarray:
+    """Lift of X ⇒ Y at the lower end of an interval: a score to order pairs by, cautious where baskets are few.
+
+    The lower end of the two-sided Wilson interval (1927) of the confidence, divided by the share of all baskets that
+    hold Y; so it is not the same for Y ⇒ X. The share of Y, which rests on all baskets, is taken as known.
+
+    Args:
+        joint: Baskets with X and Y, shape (n_pairs,).
+        left: Baskets with X, at least 1.
+        right: Baskets with Y, at least 1.
+        n: All baskets.
+        level: Coverage of the interval, in (0, 1).
+
+    Returns:
+        Shape (n_pairs,), at least 0 and below the lift.
+    """
+    z = norm.ppf((1 + level) / 2)
+    joint, left = np.asarray(joint, dtype=float), np.asarray(left, dtype=float)
+    middle = joint + z**2 / 2
+    low = (middle - z * np.sqrt(joint * (left - joint) / left + z**2 / 4)) / (left + z**2)
+    return np.maximum(low, 0) / (np.asarray(right) / n)
 
 
 def lift_within(rules: pd.DataFrame, baskets: Baskets, strata: np.ndarray, label: str = "item_id") -> np.ndarray:
@@ -90,16 +158,17 @@ def lift_within(rules: pd.DataFrame, baskets: Baskets, strata: np.ndarray, label
     """
     matrix, items = as_matrix(baskets)
     _, stratum = np.unique(strata, return_inverse=True)
-    n = np.bincount(stratum)
     code = item_codes(rules, items, label)
 
-    def per_stratum(itemset: Collection[Hashable]) -> np.ndarray:
-        held = np.asarray(matrix[:, [code[item] for item in itemset]].sum(axis=1)).ravel() == len(itemset)
-        return np.bincount(stratum[held], minlength=len(n))
+    def holds(itemset: Collection[Hashable]) -> np.ndarray:
+        return np.asarray(matrix[:, [code[item] for item in itemset]].sum(axis=1)).ravel() == len(itemset)
 
-    sides = zip(rules["antecedent"], rules["consequent"], strict=True)
-    pairs = [(per_stratum(x | y).sum(), (per_stratum(x) * per_stratum(y) / n).sum()) for x, y in sides]
-    return np.array([both / expected if expected else np.nan for both, expected in pairs])
+    values = []
+    for x, y in zip(rules["antecedent"], rules["consequent"], strict=True):
+        left, right = holds(x), holds(y)
+        expected = expected_count_within(left, right, stratum)
+        values.append((left & right).sum() / expected if expected else np.nan)
+    return np.array(values)
 
 
 def fisher_greater(both: np.ndarray, x: np.ndarray, y: np.ndarray, n: np.ndarray) -> np.ndarray:

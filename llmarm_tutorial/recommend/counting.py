@@ -24,6 +24,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
+from llmarm_tutorial.mining.measures import lift
 
 DENSE_BYTES = 2**29  # item-to-item weights that are rather full are kept dense up to this size
 
@@ -190,9 +191,10 @@ class AssociationRules:
         pairs = co_occurrences(units)
         pairs.data[pairs.data < self.min_count] = 0
         counts = _sums(units, 0)
-        weights = _scaled(pairs, 1 / np.maximum(counts, 1), None)
+        weights = _scaled(pairs, 1 / np.maximum(counts, 1))
         if self.measure == "lift":
-            weights = _scaled(weights, None, units.shape[0] / np.maximum(counts, 1))
+            row = np.repeat(np.arange(histories.n_items), np.diff(pairs.indptr))
+            weights.data = lift(pairs.data, counts[row], counts[pairs.indices], units.shape[0])
         profile = Profile(self.last, self.position_power, once=True)
         return ItemWeights(f"{self.name}, {self.measure}", histories.n_items, profile, _compact(weights))
 
@@ -231,7 +233,7 @@ class SequentialRules:
         """Count all transitions over up to `steps` visits."""
         weights = transitions(histories, self.steps, self.gap_power)
         total = _sums(weights, 1)
-        weights = _scaled(weights, 1 / np.where(total > 0, total, 1) ** self.row_power, None)
+        weights = _scaled(weights, 1 / np.where(total > 0, total, 1) ** self.row_power)
         share = histories.item_counts / max(len(histories.items), 1)
         constant = (self.popularity * share).astype(np.float32) if self.popularity else None
         profile = Profile(self.last, self.position_power, once=False)
@@ -431,13 +433,9 @@ def _sums(matrix: sparse.csr_matrix, axis: int) -> np.ndarray:
     return np.asarray(matrix.sum(axis=axis, dtype=np.float64)).ravel()
 
 
-def _scaled(matrix: sparse.csr_matrix, rows: np.ndarray | None, columns: np.ndarray | None) -> sparse.csr_matrix:
-    """The matrix with its rows and columns multiplied by factors, in double precision."""
-    data = matrix.data.astype(np.float64)
-    if rows is not None:
-        data *= np.repeat(rows, np.diff(matrix.indptr))
-    if columns is not None:
-        data *= columns[matrix.indices]
+def _scaled(matrix: sparse.csr_matrix, rows: np.ndarray) -> sparse.csr_matrix:
+    """The matrix with its rows multiplied by factors, in double precision."""
+    data = matrix.data * np.repeat(rows, np.diff(matrix.indptr))
     return sparse.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

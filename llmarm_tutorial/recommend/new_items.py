@@ -23,6 +23,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.evaluation.tasks import Task
+from llmarm_tutorial.mining.measures import lift
 
 # --- who is asked what -----------------------------------------------------------------------------------------------
 
@@ -207,8 +208,8 @@ def partners(cold: NewItems, *, min_count: int = 5, min_lift: float = 2.0) -> Ta
     baskets = cold.later.basket_matrix().astype(np.float64)
     together = (baskets[:, cold.new].T @ baskets).toarray()
     counts = np.asarray(baskets.sum(axis=0)).ravel()
-    lift = together * baskets.shape[0] / np.maximum(np.outer(counts[cold.new], counts), 1)
-    found = (together >= min_count) & (lift >= min_lift) & ~cold.new
+    lifts = lift(together, counts[cold.new][:, None], counts, baskets.shape[0])
+    found = (together >= min_count) & (lifts >= min_lift) & ~cold.new
     rows = np.flatnonzero(found.any(axis=1))
     if not len(rows):
         raise DataError(f"No new item has a partner in {min_count} baskets with a lift of {min_lift:g}; ask for less.")

@@ -1,8 +1,9 @@
 """What a shop does with associations: product pages, shelves, promotions, stock; each use with a number to judge it by.
 
-A link between two products is a pair that is together in more baskets than chance explains, even at the lower end of an
-interval. Everything here counts such links in one stretch of time and is judged in a later one, because what a shop
-does today meets the customers of tomorrow.
+A product page has room for three partners, so partners are *ordered*, above all by `lift_low`: how much more often than
+chance the two are together, at the very least. Whether two products are linked at all is another question, see
+`mining.significance.linked_pairs`. Everything here is counted in one stretch of time and judged in a later one, because
+what a shop does today meets the customers of tomorrow.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval, wilson_low
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.mining.itemsets import pair_counts
-from llmarm_tutorial.mining.significance import log_binomial
+from llmarm_tutorial.mining.measures import lift
+from llmarm_tutorial.mining.significance import lift_low, log_binomial
 
 MEASURES = ("lift_low", "shrunk", "confidence", "lift")
 
@@ -36,7 +38,7 @@ def links(matrix: sparse.csr_matrix, *, least: int = 5, strength: float = 20.0, 
     Returns:
         One row per ordered pair of products, by item, then `lift_low`, falling: `item`, `partner` (codes), `baskets`
         (with the item), `together`, `confidence`, `shrunk` ((together + strength · share) / (baskets + strength)),
-        `share` (of all baskets, that hold the partner), `lift`, `lift_low` (lower end of the interval by the share).
+        `share` (of all baskets, that hold the partner), `lift`, `lift_low` (see `significance.lift_low`).
 
     Raises:
         BadParameter: If a parameter is out of range.
@@ -46,18 +48,18 @@ def links(matrix: sparse.csr_matrix, *, least: int = 5, strength: float = 20.0, 
     i, j, both = pair_counts(matrix, least)
     item, partner, together = np.append(i, j), np.append(j, i), np.append(both, both)
     support = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    baskets, share = support[item], support[partner] / matrix.shape[0]
-    confidence = together / baskets
+    n, baskets, sold = matrix.shape[0], support[item], support[partner]
+    share = sold / n
     found = {
         "item": item,
         "partner": partner,
         "baskets": baskets,
         "together": together,
-        "confidence": confidence,
+        "confidence": together / baskets,
         "shrunk": (together + strength * share) / (baskets + strength),
         "share": share,
-        "lift": confidence / share,
-        "lift_low": wilson_low(together, baskets, level) / share,
+        "lift": lift(together, baskets, sold, n),
+        "lift_low": lift_low(together, baskets, sold, n, level),
     }
     return pd.DataFrame(found).sort_values(
         ["item", "lift_low", "partner"], ascending=[True, False, True], ignore_index=True

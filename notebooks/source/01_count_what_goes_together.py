@@ -385,7 +385,7 @@ if DATASET == "shop":
     planted = simulate.planted_rules(["same_basket", "drift", "segment", "cold_start"])
     planted = planted[planted["antecedent"].map(len) == 1]
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    ranked = significance.significance(rules.pair_rules(data, 10), n_tests=2 * looked_at)
+    ranked = significance.rule_significance(rules.pair_rules(data, 10), n_tests=2 * looked_at)
     for measure in ("lift", "p_value", "leverage", "confidence"):
         curves[measure] = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
     display(mining_figures.found_down_the_ranking(curves, len(truth), longest=150))
@@ -407,7 +407,7 @@ else:
 average = {}
 if planted is not None:
     for least in (1, 2, 5, 10):
-        ranked = significance.significance(rules.pair_rules(data, least), n_tests=2 * looked_at)
+        ranked = significance.rule_significance(rules.pair_rules(data, least), n_tests=2 * looked_at)
         for measure in ("lift", "p_value", "confidence"):
             curve = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
             average[measure, least] = rule_checks.average_precision(curve)

@@ -427,7 +427,7 @@ planted, curves, average = None, {}, {}
 if DATASET == "shop":
     planted = simulate.planted_rules("sequential")
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    together = significance.significance(rules.pair_rules(data, MIN_COUNT))
+    together = significance.rule_significance(rules.pair_rules(data, MIN_COUNT))
     both_tests = follows.assign(
         both=np.maximum(follows["p_value"], follows["direction_p"]), p_value=lambda t: t["both"]
     )

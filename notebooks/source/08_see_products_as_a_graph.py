@@ -35,7 +35,7 @@ from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.figures import graphs as graphs_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.graphs import item_graph, link_counting, link_tasks
+from llmarm_tutorial.graphs import item_graph, link_counting, link_tasks, structure
 from llmarm_tutorial.graphs.fusion import Walks, by_links, gain_of_graph, with_recency
 from llmarm_tutorial.graphs.lightgcn import (
     GraphBatches,
@@ -291,15 +291,13 @@ print(
 # what chance gets off [Vinh and others 2010].
 
 # %%
-community = item_graph.communities(graph, seed=SEED)
+community = structure.communities(graph, seed=SEED)
 known = {"departments": groups} if has_departments else {}
 if DATASET == "shop":
     missions = simulate.truth()["background"]["missions"]
     of_item = {item: mission for mission, facts in reversed(missions.items()) for item in facts["item"]}
     known["planted missions"] = data.items["item_id"].map(of_item).to_numpy()
-agreements = {
-    name: item_graph.agreement(community, other, permutations=200, seed=SEED) for name, other in known.items()
-}
+agreements = {name: structure.agreement(community, other, permutations=200, seed=SEED) for name, other in known.items()}
 if not known:
     print(f"{data.name} knows no groups of products to compare with.")
 pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T
@@ -307,7 +305,7 @@ pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T
 # %%
 if DATASET == "shop":  # of the products that belong to a mission
     in_one = pd.notna(known["planted missions"])
-    of_mission = np.where(in_one, community, item_graph.NO_COMMUNITY)
+    of_mission = np.where(in_one, community, structure.NO_COMMUNITY)
     display(
         graphs_figures.groups_against_groups(
             of_mission, known["planted missions"], title="Products of a planted mission in each community", least=1
@@ -328,11 +326,11 @@ if has_departments:
 
 # %%
 pivots = None if n_items < 500 else 200
-middle = item_graph.centrality(graph, pivots=pivots, seed=SEED)
-with_sales = item_graph.against_sales(middle, sales)
+middle = structure.centrality(graph, pivots=pivots, seed=SEED)
+with_sales = structure.against_sales(middle, sales)
 unfiltered = item_graph.together(bought, "count", max_q=None)
 naive = pd.DataFrame({"strength, all counts": np.asarray(unfiltered.weights.sum(axis=1)).ravel()})
-with_naive = item_graph.against_sales(naive, sales)
+with_naive = structure.against_sales(naive, sales)
 measures = middle[["degree", "pagerank", "betweenness"]].join(naive)
 graphs_figures.centrality_against_sales(measures, sales, names, pd.concat([with_sales, with_naive]))
 

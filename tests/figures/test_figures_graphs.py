@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection, PathCollection
 from scipy import sparse
 
 from llmarm_tutorial.figures import graphs as graphs_figures
-from llmarm_tutorial.graphs import item_graph
+from llmarm_tutorial.graphs import item_graph, structure
 
 NAMES = [f"product {number}" for number in range(8)]
 SALES = np.array([80, 70, 60, 50, 40, 30, 20, 10])
@@ -69,7 +69,7 @@ def test_names_do_not_cover_each_other():
 
 
 def test_communities_are_named_by_number_and_drawn_the_same_each_time(small):
-    groups = item_graph.communities(small).tolist()
+    groups = structure.communities(small).tolist()
     figures = [graphs_figures.product_graph(small, NAMES, SALES, groups) for _ in range(2)]
     assert figures[0].legends[0].get_texts()[0].get_text() == "community 0"
     places = [drawn(figure.axes[0], PathCollection)[0].get_offsets() for figure in figures]
@@ -95,7 +95,7 @@ def test_rings_stand_at_the_number_of_links(small):
 
 
 def test_groups_against_groups_counts_items():
-    labels = np.array([0, 0, 0, 1, 1, 1, 2, item_graph.NO_COMMUNITY])
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, structure.NO_COMMUNITY])
     groups = ["a", "a", "b", "b", "b", "b", "a", "a"]
     axis = graphs_figures.groups_against_groups(labels, groups).axes[0]
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["0", "1", "1\nsmaller"]
@@ -105,8 +105,8 @@ def test_groups_against_groups_counts_items():
 
 
 def test_the_correlation_stands_over_each_panel(small):
-    table = item_graph.centrality(small)
-    figure = graphs_figures.centrality_against_sales(table, SALES, NAMES, item_graph.against_sales(table, SALES))
+    table = structure.centrality(small)
+    figure = graphs_figures.centrality_against_sales(table, SALES, NAMES, structure.against_sales(table, SALES))
     titles = [axis.get_title(loc="left") or axis.get_title() for axis in figure.axes]
     assert [title.split("\n")[0] for title in titles] == list(table)
     assert all("ρ = " in title for title in titles)

@@ -14,9 +14,8 @@ from scipy.stats import hypergeom
 from llmarm_tutorial.data.shop.simulate import planted_rules
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
-from llmarm_tutorial.graphs import item_graph
+from llmarm_tutorial.graphs import item_graph, structure
 from llmarm_tutorial.mining.itemsets import as_matrix
-from llmarm_tutorial.mining.rules import pair_rules
 
 # a and b are together in 4 of 8 baskets, c and d in 2, a and c in 1
 BASKETS = [["a", "b"], ["a", "b"], ["a", "b"], ["a", "b", "c"], ["c", "d"], ["c", "d"], ["e"], ["d"]]
@@ -93,25 +92,11 @@ def test_the_planted_sequences_are_the_strongest_links_to_the_next_visit(shop):
     assert not real & {(b, a) for a, b in top}
 
 
-def test_rules_become_directed_links(small):
-    rules = pair_rules(small, 2)
-    found = item_graph.from_rules(rules, small.labels())
-    assert found.weights[3, 2] == found.weights[2, 3] == pytest.approx(2 / 3)
-    assert found.n_links == 4
-    longer = pd.DataFrame({"antecedent": [frozenset("ab")], "consequent": [frozenset("c")], "confidence": [0.25]})
-    assert item_graph.from_rules(longer, small.labels()).n_links == 0
-    with pytest.raises(UnknownName, match="trust"):
-        item_graph.from_rules(rules, small.labels(), "trust")
-    with pytest.raises(UnknownName, match="item"):
-        item_graph.from_rules(rules, ["a", "b"])
-
-
 def test_the_strongest_links_of_each_item():
     star = graph({(0, 1): 3, (0, 2): 2, (0, 3): 1, (1, 2): 1}, 4)
     assert item_graph.strongest(star, 1).pairs()[["i", "j"]].to_numpy().tolist() == [[0, 1], [0, 2], [0, 3]]
     one_way = graph({(0, 1): 3, (0, 2): 2, (1, 2): 1}, 3, directed=True)
     assert item_graph.strongest(one_way, 1).pairs()[["i", "j"]].to_numpy().tolist() == [[0, 1], [1, 2]]
-    assert item_graph.at_least(star, 2).n_links == 2
     with pytest.raises(BadParameter, match="at least 1"):
         item_graph.strongest(star, 0)
 
@@ -227,40 +212,40 @@ def test_the_limit_is_personalised_pagerank(links: item_graph.ItemGraph):
 
 def test_two_cliques_are_two_communities():
     links = {(a, b): 1.0 for part in ((0, 1, 2, 3), (4, 5, 6)) for a in part for b in part if a < b} | {(3, 4): 0.1}
-    labels = item_graph.communities(graph(links, 8))
-    assert labels.tolist() == [0, 0, 0, 0, 1, 1, 1, item_graph.NO_COMMUNITY]
-    assert (item_graph.communities(graph({}, 3)) == item_graph.NO_COMMUNITY).all()
+    labels = structure.communities(graph(links, 8))
+    assert labels.tolist() == [0, 0, 0, 0, 1, 1, 1, structure.NO_COMMUNITY]
+    assert (structure.communities(graph({}, 3)) == structure.NO_COMMUNITY).all()
 
 
 def test_many_small_groups_agree_by_chance_and_the_table_says_so():
     rng = np.random.default_rng(0)
     departments = np.repeat(["x", "y", "z"], 20)
-    accident = item_graph.agreement(rng.permutation(np.repeat(np.arange(30), 2)), departments)
+    accident = structure.agreement(rng.permutation(np.repeat(np.arange(30), 2)), departments)
     assert accident.nmi > 0.25  # looks like something
     assert accident.by_chance == pytest.approx(accident.nmi, abs=0.06)
     assert accident.p_value > 0.05
     assert abs(accident.ami) < 0.12
-    same = item_graph.agreement(np.repeat([2, 0, 1], 20), departments)
+    same = structure.agreement(np.repeat([2, 0, 1], 20), departments)
     assert same.nmi == same.ami == same.ari == pytest.approx(1.0)
     assert same.p_value == pytest.approx(1 / 501)
 
 
 def test_items_without_a_group_do_not_count():
-    found = item_graph.agreement(np.array([0, 0, 1, -1, 1]), ["x", "x", "y", "y", None], permutations=10)
+    found = structure.agreement(np.array([0, 0, 1, -1, 1]), ["x", "x", "y", "y", None], permutations=10)
     assert (found.items, found.groups, found.others, found.nmi) == (3, 2, 2, pytest.approx(1.0))
     with pytest.raises(BadParameter, match="as many"):
-        item_graph.agreement(np.zeros(3), ["x"])
+        structure.agreement(np.zeros(3), ["x"])
     with pytest.raises(BadParameter, match="both groupings"):
-        item_graph.agreement(np.full(2, item_graph.NO_COMMUNITY), ["x", "y"])
+        structure.agreement(np.full(2, structure.NO_COMMUNITY), ["x", "y"])
 
 
 def test_the_middle_of_a_star():
-    star = item_graph.centrality(graph({(0, 1): 1.0, (0, 2): 2.0, (0, 3): 3.0}, 5))
+    star = structure.centrality(graph({(0, 1): 1.0, (0, 2): 2.0, (0, 3): 3.0}, 5))
     assert star["degree"].tolist() == [3, 1, 1, 1, 0]
     assert star["strength"].tolist() == [6, 1, 2, 3, 0]
     assert star["betweenness"].tolist() == [0.5, 0, 0, 0, 0]  # 3 of the 6 pairs of the other four
     assert star["pagerank"].argmax() == 0
-    way = item_graph.centrality(graph({(0, 1): 1.0, (1, 2): 1.0}, 3, directed=True))
+    way = structure.centrality(graph({(0, 1): 1.0, (1, 2): 1.0}, 3, directed=True))
     assert way["degree"].tolist() == [1, 2, 1]
     assert way["strength"].tolist() == [1, 2, 1]
 
@@ -269,11 +254,11 @@ def test_a_centrality_that_is_only_sales_is_found_out():
     rng = np.random.default_rng(1)
     sales = np.append(rng.integers(1, 1000, 200), 0)
     table = pd.DataFrame({"copy": sales**2, "noise": rng.random(201)})
-    found = item_graph.against_sales(table, sales).set_index("measure")
+    found = structure.against_sales(table, sales).set_index("measure")
     assert found.loc["copy", "spearman"] == pytest.approx(1.0)
     assert found.loc["copy", "items"] == 200
     assert found.loc["noise", "low"] < 0 < found.loc["noise", "high"]
     with pytest.raises(BadParameter, match="one number per item"):
-        item_graph.against_sales(table, sales[:5])
+        structure.against_sales(table, sales[:5])
     with pytest.raises(BadParameter, match="four items"):
-        item_graph.against_sales(table.head(3), sales[:3])
+        structure.against_sales(table.head(3), sales[:3])

@@ -16,17 +16,18 @@ from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining import rules as rules_module
+from llmarm_tutorial.mining.measures import MEASURES, expected_count, lift, measures, positive_pmi, shrunk_lift
 from llmarm_tutorial.mining.miners import mine
-from llmarm_tutorial.mining.rule_checks import (
-    against_truth,
-    average_precision,
-    rank,
-    recount,
-    select,
-    without_redundant,
+from llmarm_tutorial.mining.rule_checks import against_truth, average_precision, rank, recount, without_redundant
+from llmarm_tutorial.mining.rules import COLUMNS, from_itemsets, mine_rules, pair_rules, readable
+from llmarm_tutorial.mining.significance import (
+    benjamini_hochberg,
+    fisher_greater,
+    lift_within,
+    linked_pairs,
+    pair_tests,
+    rule_significance,
 )
-from llmarm_tutorial.mining.rules import COLUMNS, MEASURES, from_itemsets, mine_rules, pair_rules, readable
-from llmarm_tutorial.mining.significance import fisher_greater, lift_within, pair_tests, significance
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
 
@@ -53,6 +54,38 @@ def test_measures_by_hand():
     assert row["jaccard"] == pytest.approx(3 / 4)
     assert row["kulczynski"] == pytest.approx((1 + 3 / 4) / 2)
     assert row["imbalance"] == pytest.approx(1 / 4)
+
+
+@given(baskets_of_few_items, st.integers(1, 3))
+@settings(max_examples=30, deadline=None)
+def test_measures_agree_with_the_peer_library(baskets, smallest):
+    transactions = Transactions.from_baskets(baskets)
+    ours = pair_rules(transactions, smallest)
+    itemsets = mine(transactions, smallest, max_length=2)
+    if not len(ours):
+        return
+    frequent = itemsets.table().rename(columns={"itemset": "itemsets"})
+    peer = association_rules(frequent, metric="support", min_threshold=0.0)
+    for theirs in peer.itertuples(index=False):
+        row = keyed(ours)[theirs.antecedents, theirs.consequents]
+        for name in ("support", "confidence", "lift", "leverage", "conviction", "jaccard", "kulczynski"):
+            assert row[name] == pytest.approx(getattr(theirs, name), abs=1e-12), name
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**5), st.integers(1, 10**5), st.integers(1, 50))
+def test_equal_lifts_are_equal_to_the_last_digit(n, left, right, factor):
+    joint = min(left, right)
+    assert lift(joint * factor, left * factor, right, n) == lift(joint, left, right, n)
+    assert lift(joint, left, right, n) == measures(joint, left, right, n)["lift"]
+
+
+def test_lift_where_nothing_is_bought_and_where_little_is():
+    assert np.isnan(lift(0, 0, 3, 10))
+    assert expected_count([2, 0], 5, 10).tolist() == [1, 0]
+    assert shrunk_lift([4, 0], [1, 0], 2.0).tolist() == [2, 1]
+    assert positive_pmi([4, 1, 0.5, 0, np.nan]).tolist() == [2, 0, 0, 0, 0]
+    assert positive_pmi(8.0, shift=2.0) == 2
+    assert positive_pmi(np.e, np.log) == 1
 
 
 def test_rules_of_the_five_baskets_by_hand():
@@ -160,7 +193,7 @@ def test_no_rules_is_an_empty_table_with_all_columns():
     rules = mine_rules(FIVE, 1.0, 1.0)
     assert list(rules.columns) == list(COLUMNS)
     assert len(rules) == 0
-    assert len(significance(rules)) == len(without_redundant(rules)) == len(rank(rules, "lift")) == 0
+    assert len(rule_significance(rules)) == len(without_redundant(rules)) == len(rank(rules, "lift")) == 0
     assert len(pair_rules(FIVE, 5)) == 0
 
 
@@ -219,7 +252,7 @@ def test_the_best_known_rule_of_groceries(groceries):
 def test_fisher_by_hand():
     """Lady tasting tea: 8 baskets, X in 4, Y in 4, together in all 4: one arrangement of 70."""
     transactions = Transactions.from_baskets([["x", "y"]] * 4 + [["z"]] * 4)
-    row = keyed(significance(pair_rules(transactions, 4)))[rule(["x"], ["y"])]
+    row = keyed(rule_significance(pair_rules(transactions, 4)))[rule(["x"], ["y"])]
     assert row["p_value"] == pytest.approx(1 / 70)
 
 
@@ -244,19 +277,46 @@ def test_fisher_agrees_with_scipy_on_large_counts():
 
 def test_correction_counts_the_rules_that_were_looked_at():
     rules = pair_rules(Transactions.from_baskets([["x", "y"]] * 4 + [["z"]] * 4), 4)  # x ⇒ y and y ⇒ x
-    assert significance(rules)["q_value"].tolist() == pytest.approx([1 / 70, 1 / 70])
-    assert significance(rules, n_tests=20)["q_value"].tolist() == pytest.approx([20 / 2 / 70] * 2)
+    assert rule_significance(rules)["q_value"].tolist() == pytest.approx([1 / 70, 1 / 70])
+    assert rule_significance(rules, n_tests=20)["q_value"].tolist() == pytest.approx([20 / 2 / 70] * 2)
     with pytest.raises(BadParameter, match="n_tests"):
-        significance(rules, n_tests=1)
+        rule_significance(rules, n_tests=1)
 
 
 @given(st.integers(0, 200))
 def test_correction_agrees_with_scipy(others):
     held = np.random.default_rng(others).random((60, 6)) < 0.4
     rules = pair_rules(Transactions.from_baskets([np.flatnonzero(row).tolist() for row in held]), 2)
-    tested = significance(rules, n_tests=len(rules) + others)
+    tested = rule_significance(rules, n_tests=len(rules) + others)
     expected = stats.false_discovery_control(np.append(tested["p_value"], np.ones(others)))[: len(rules)]
     assert tested["q_value"].to_numpy() == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(0, 20), max_size=30), st.integers(0, 40))
+def test_q_values_follow_their_definition_with_ties(twentieths, others):
+    """q of a test: the least, over all p no smaller, of p · tests / (tests with a p no larger)."""
+    p = np.array(twentieths, dtype=float) / 20
+    n = len(p) + others
+    wanted = [min([1.0, *(bound * n / (p <= bound).sum() for bound in p[p >= own])]) for own in p]
+    assert benjamini_hochberg(p, n) == pytest.approx(wanted, abs=1e-12)
+
+
+def test_links_are_the_pairs_that_pass_all_thresholds():
+    transactions = Transactions.from_baskets([["x", "y"]] * 6 + [["x"], ["z"], ["w"]] * 4 + [["w", "z"]])
+    tested = pair_tests(transactions)
+    assert len(tested) == 2
+    assert linked_pairs(transactions)[["count", "lift"]].to_numpy().tolist() == [[6, 19 * 6 / (10 * 6)]]
+    assert len(linked_pairs(transactions, max_q=None)) == 2
+    assert len(linked_pairs(transactions, max_q=None, min_lift=1)) == len(linked_pairs(transactions, min_count=2)) == 1
+    for wrong in ({"min_count": 0}, {"max_q": 0.0}, {"max_q": 1.5}):
+        with pytest.raises(BadParameter, match="Links need"):
+            linked_pairs(transactions, **wrong)
+
+
+def test_strangers_are_no_links():
+    """400 items bought independently of each other: 80,000 pairs, and next to no link among them."""
+    bought = np.random.default_rng(0).random((2000, 400)) < 0.05
+    assert len(linked_pairs(sparse.csr_matrix(bought))) <= 1
 
 
 def test_false_discoveries_are_controlled_under_independence():
@@ -265,7 +325,7 @@ def test_false_discoveries_are_controlled_under_independence():
     for seed in range(20):
         held = np.random.default_rng(seed).random((400, 25)) < 0.15
         rules = pair_rules(Transactions.from_baskets([np.flatnonzero(row).tolist() for row in held]), 2)
-        found += (significance(rules, n_tests=25 * 24)["q_value"] < 0.05).any()
+        found += (rule_significance(rules, n_tests=25 * 24)["q_value"] < 0.05).any()
     assert found <= 3
 
 
@@ -274,7 +334,7 @@ def test_pair_tests_are_the_significance_of_pair_rules(baskets):
     transactions = Transactions.from_baskets(baskets)
     tests = pair_tests(transactions)
     ids = transactions.items["item_id"].to_numpy()
-    rules = keyed(significance(pair_rules(transactions, 1), n_tests=len(ids) * (len(ids) - 1)))
+    rules = keyed(rule_significance(pair_rules(transactions, 1), n_tests=len(ids) * (len(ids) - 1)))
     assert len(rules) == 2 * len(tests)
     for row in tests.itertuples():
         for x, y in ((row.i, row.j), (row.j, row.i)):
@@ -348,18 +408,15 @@ def test_recount_on_unseen_baskets():
         recount(rules, Transactions.from_baskets([[1, 2, 3]]))
 
 
-def test_select_and_rank():
+def test_rank():
     rules = mine_rules(FIVE, 0.4, 0.5)
-    assert all(2 in y for y in select(rules, consequent=[2])["consequent"])
-    assert all(1 in x | y for x, y in select(rules, either=[1])[["antecedent", "consequent"]].itertuples(index=False))
-    assert len(select(rules, antecedent=[1], consequent=[2])) == sum(1 in x and 2 in y for x, y in keyed(rules))
     best = rank(rules, "lift", 3)
     assert best["lift"].is_monotonic_decreasing
     assert best["lift"].iloc[0] == rules["lift"].max()
     pd.testing.assert_frame_equal(rank(rules.sample(frac=1, random_state=0), "lift"), rank(rules, "lift"))
     with pytest.raises(UnknownName, match="Did you mean 'lift'"):
         rank(rules, "lifft")
-    tested = significance(rules)
+    tested = rule_significance(rules)
     assert rank(tested, "p_value")["p_value"].is_monotonic_increasing
     assert rank(tested, "q_value")["q_value"].iloc[0] == tested["q_value"].min()
     tied = rank(rules.assign(lift=1.0), "lift")

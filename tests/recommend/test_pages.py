@@ -14,9 +14,11 @@ from scipy import sparse, stats
 from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
-from llmarm_tutorial.evaluation import intervals
 from llmarm_tutorial.figures import shop as shop_figures
+from llmarm_tutorial.mining.rules import pair_rules
+from llmarm_tutorial.mining.significance import lift_low, linked_pairs
 from llmarm_tutorial.recommend import promotion, shelf
+from llmarm_tutorial.recommend.counting import AssociationRules
 from llmarm_tutorial.recommend.pages import judge_pages, links, partners, taken_along
 
 
@@ -41,7 +43,9 @@ def test_links_by_hand():
 @pytest.mark.parametrize(("hits", "of"), [(0, 3), (1, 1), (7, 20), (490, 1000)])
 def test_the_lower_end_agrees_with_scipy(hits: int, of: int):
     wanted = stats.binomtest(hits, of).proportion_ci(0.9, method="wilson").low
-    assert intervals.wilson_low(np.array([hits]), np.array([of]), 0.9)[0] == pytest.approx(wanted, abs=1e-12)
+    # half of all baskets hold the partner, so the lift is twice the confidence
+    found = lift_low(np.array([hits]), np.array([of]), np.array([of]), 2 * of, 0.9)[0]
+    assert found == pytest.approx(2 * wanted, abs=1e-12)
 
 
 def test_few_baskets_pull_the_lower_end_down_and_the_best_partner_changes(shop):
@@ -101,6 +105,19 @@ def test_pages_of_different_products_are_not_compared():
     for settings_ in ({"resamples": 0}, {"level": 1.0}):
         with pytest.raises(BadParameter, match="resamples"):
             judge_pages({"a": pages}, **settings_)
+
+
+def test_pages_rules_tests_and_recommenders_tell_the_same_lift(shop):
+    known = shop.rows(shop.table["user_id"].notna().to_numpy())  # the recommender counts within users only
+    matrix = known.basket_matrix()
+    found = links(matrix, least=5)
+    found = found[found["item"] < found["partner"]].sort_values(["item", "partner"])
+    tested = linked_pairs(matrix, min_count=5, max_q=None)
+    assert found["lift"].tolist() == tested["lift"].tolist()
+    assert sorted(pair_rules(matrix, 5)["lift"]) == sorted([*tested["lift"], *tested["lift"]])
+    weights = sparse.csr_matrix(AssociationRules("lift", "basket", 5).fit(known.sequences(), matrix.shape[1]).weights)
+    told = np.asarray(weights[tested["i"].to_numpy(), tested["j"].to_numpy()]).ravel()
+    assert told.tolist() == tested["lift"].astype(np.float32).tolist()
 
 
 def test_wrong_settings_of_links_and_partners():
