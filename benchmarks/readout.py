@@ -38,8 +38,9 @@ from llmarm_tutorial.data.transactions import Split, Transactions
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import readout as readout_figures
-from llmarm_tutorial.mining import confidence, miners, rule_checks, rules, significance
-from llmarm_tutorial.mining.confidence import Trial, gather
+from llmarm_tutorial.mining import antecedents, judging, miners, rule_checks, rules, significance
+from llmarm_tutorial.mining.antecedents import gather
+from llmarm_tutorial.mining.judging import Trial
 from llmarm_tutorial.models import readout
 
 LARGEST = 100  # baskets with more different items are wholesale orders; left out
@@ -71,16 +72,16 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
     train, validation, test = matrices(parts)
     large = train.shape[1] > 1000
     trial = Trial.of(train, validation, test, per_band=100 if large else 300, seed=seed)
-    estimates = confidence.count_estimates(train, trial)
-    best = confidence.best_of(estimates, trial)
+    estimates = judging.count_estimates(train, trial)
+    best = judging.best_of(estimates, trial)
     estimates["best count"] = best[:2]
     asked = (trial.known.antecedents, trial.known_test.antecedents)
     model, done = readout.complete(train, validation, asked[0], seed=seed)
     estimates["model"] = tuple(readout.confidences(model, codes) for codes in asked)
     priors = {"model + counts": (estimates["model"], None), "combined": (best[:2], estimates["model"])}
     for label, (first, second) in priors.items():
-        doubts = confidence.DOUBTS
-        chosen = confidence.tune(trial.known, trial.unseen, first[0], second and second[0], doubts=doubts)
+        doubts = judging.DOUBTS
+        chosen = judging.tune(trial.known, trial.unseen, first[0], second and second[0], doubts=doubts)
         estimates[label] = tuple(
             chosen.estimate(known, first[row], second and second[row])
             for row, known in enumerate((trial.known, trial.known_test))
@@ -97,10 +98,10 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
         judges["large shop"] = gather(large_shop(), asked[1])
     tables = []
     for judge, evidence in judges.items():
-        losses_of = {label: confidence.losses(pair[1], evidence) for label, pair in estimates.items()}
-        tables.append(confidence.by_band(losses_of, trial.known_test).assign(judge=judge))
+        losses_of = {label: judging.losses(pair[1], evidence) for label, pair in estimates.items()}
+        tables.append(judging.by_band(losses_of, trial.known_test).assign(judge=judge))
     about = {"data": name, "split": split, "seed": seed, "train_seconds": done.seconds, "best_epoch": done.best_epoch}
-    chosen_in = dict(zip(confidence.band_names(), best[2], strict=True))
+    chosen_in = dict(zip(antecedents.band_names(), best[2], strict=True))
     table = pd.concat(tables).assign(**about)
     return table.assign(best_count=table["band"].map(chosen_in))
 
@@ -127,14 +128,14 @@ def planted(seed: int) -> pd.DataFrame:
         part = every[np.flatnonzero(rng.random(every.shape[0]) < share)]
         cut = rng.random(part.shape[0]) < 0.9
         train, validation = part[np.flatnonzero(cut)], part[np.flatnonzero(~cut)]
-        asked = confidence.questions(validation, train, seed=seed)
+        asked = antecedents.questions(validation, train, seed=seed)
         model, _ = readout.complete(train, validation, asked, seed=seed)
         single = np.arange(train.shape[1], dtype=np.int32)[:, None]
         known, whole = gather(train, single), gather(part, single)
         p = readout.confidences(model, single).astype(float)
         asked_known, asked_unseen = gather(train, asked), gather(validation, asked)
         prior = readout.confidences(model, asked)
-        chosen = confidence.tune(asked_known, asked_unseen, prior, doubts=confidence.DOUBTS)
+        chosen = judging.tune(asked_known, asked_unseen, prior, doubts=judging.DOUBTS)
         joined = chosen.estimate(known, p).astype(float)
         n, y = whole.baskets[:, None], whole.shares[None]
         tested = significance.fisher_greater(
@@ -175,7 +176,7 @@ def cost(way: str, n_items: int, least: str) -> pd.DataFrame:
     before, rows = psutil.Process().memory_info().rss, []
     if way == "model":
         cut = n - n // 10
-        asked = confidence.questions(matrix[cut:], matrix[:cut], per_band=40)
+        asked = antecedents.questions(matrix[cut:], matrix[:cut], per_band=40)
         start = time.perf_counter()
         model, _ = readout.complete(matrix[:cut], matrix[cut:], asked)
         trained = time.perf_counter() - start
@@ -241,7 +242,7 @@ def peer(way: str, seed: int) -> dict[str, float]:
     elif way == "counts":
         found = rules.mine_rules(train, 0.005, 0.3, max_length=3)
     else:
-        asked = confidence.questions(validation, train, seed=seed)
+        asked = antecedents.questions(validation, train, seed=seed)
         net, _ = readout.complete(train, validation, asked, seed=seed)
         found = readout.read_rules(net, shares, n, items, min_support=0.005, min_confidence=0.3)
     seconds = time.perf_counter() - start

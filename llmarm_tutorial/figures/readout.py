@@ -129,7 +129,7 @@ def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     """Predicted against observed confidence, a line per estimate.
 
     Args:
-        tables: Name of the estimate (a key of `LOOKS`) → result of `confidence.calibration`.
+        tables: Name of the estimate (a key of `LOOKS`) → result of `judging.calibration`.
         title: Title.
     """
     figure, axis = plt.subplots(figsize=(5.2, 4.2))

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, padded
-from llmarm_tutorial.mining.confidence import losses, mean_losses, rule_table
+from llmarm_tutorial.mining.confidence import rule_table
+from llmarm_tutorial.mining.judging import losses, mean_losses
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, PAD, ItemModel, item_config
 from llmarm_tutorial.models.training import Settings, Training, train

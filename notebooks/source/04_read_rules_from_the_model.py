@@ -31,8 +31,9 @@ from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import readout as readout_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import confidence, miners, rules
-from llmarm_tutorial.mining.confidence import Trial, gather, padded
+from llmarm_tutorial.mining import antecedents, confidence, judging, miners, rules
+from llmarm_tutorial.mining.antecedents import gather, padded
+from llmarm_tutorial.mining.judging import Trial
 from llmarm_tutorial.mining.rule_checks import recount
 from llmarm_tutorial.models import readout
 
@@ -113,7 +114,7 @@ trial = Trial.of(train, validation, test, per_band=PER_BAND, seed=SEED)
 asked, asked_test = trial.known.antecedents, trial.known_test.antecedents
 print("asked in the test:", asked_test.shape, "· estimates:", trial.known_test.joint.shape)
 start = time.perf_counter()
-estimates = confidence.count_estimates(train, trial)  # name → (estimates for validation, for the test)
+estimates = judging.count_estimates(train, trial)  # name → (estimates for validation, for the test)
 count_seconds = time.perf_counter() - start
 
 # %% [markdown]
@@ -124,9 +125,9 @@ count_seconds = time.perf_counter() - start
 # **RMSE of the confidence**.
 
 # %%
-tables = {name: confidence.losses(pair[1], trial.unseen_test) for name, pair in estimates.items()}
-counted = confidence.by_band(tables, trial.known_test)
-counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)[list(confidence.COUNTED)]
+tables = {name: judging.losses(pair[1], trial.unseen_test) for name, pair in estimates.items()}
+counted = judging.by_band(tables, trial.known_test)
+counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)[list(judging.COUNTED)]
 
 # %% [markdown]
 # **What we see.** Raw counts from few baskets are worthless: an item that was not seen gets a chance of zero, and a zero
@@ -135,9 +136,9 @@ counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=Fa
 # validation.
 
 # %%
-*best, chosen = confidence.best_of(estimates, trial)
+*best, chosen = judging.best_of(estimates, trial)
 estimates["best count"] = tuple(best)
-pd.Series(chosen, index=confidence.band_names(), name="best count, chosen on validation").to_frame()
+pd.Series(chosen, index=antecedents.band_names(), name="best count, chosen on validation").to_frame()
 
 # %% [markdown]
 # ## 3. A gap is not a rule
@@ -181,7 +182,7 @@ mended = [fitted.apply(p, k.sizes) for p, k in zip(told, (trial.known, trial.kno
 estimates |= {"masked gaps": told, "masked gaps, calibrated": mended}
 steps = {"gap chances as they are": chances, "× items to come": told[1], "calibrated": mended[1]}
 steps |= {"counts, shrunk": estimates["shrunk"][1]}
-losses = {name: confidence.mean_losses(confidence.losses(p, trial.unseen_test)) for name, p in steps.items()}
+losses = {name: judging.mean_losses(judging.losses(p, trial.unseen_test)) for name, p in steps.items()}
 pd.DataFrame(losses).T[["rmse", "log_loss"]]
 
 # %% [markdown]
@@ -204,7 +205,7 @@ pd.DataFrame(losses).T[["rmse", "log_loss"]]
 # %%
 random = np.random.default_rng(SEED)
 top = int(np.bincount(train.indices).argmax())
-fair, part = confidence.draw_parts(train, 1, 400_000, random)
+fair, part = antecedents.draw_parts(train, 1, 400_000, random)
 naive = random.integers(0, train.shape[0], 400_000)
 place = train.indptr[naive] + np.floor(random.random(len(naive)) * np.diff(train.indptr)[naive]).astype(int)
 drawn = {"basket first": naive[train.indices[place] == top], "all pairs alike": fair[part[:, 0] == top]}
@@ -272,13 +273,13 @@ readout_figures.agreement(
 # between are among the choices.
 
 # %%
-joint = confidence.tune(trial.known, trial.unseen, best[0], estimates["model"][0], doubts=confidence.DOUBTS)
+joint = judging.tune(trial.known, trial.unseen, best[0], estimates["model"][0], doubts=judging.DOUBTS)
 estimates["combined"] = tuple(
     joint.estimate(known, count, told_by)
     for known, count, told_by in zip((trial.known, trial.known_test), best, estimates["model"], strict=True)
 )
 chosen = {"share of the model": joint.share, "baskets the prior is worth": joint.strength, "doubt": joint.doubt}
-pd.DataFrame(chosen, confidence.band_names())
+pd.DataFrame(chosen, antecedents.band_names())
 
 # %%
 judges = {"unseen baskets": trial.unseen_test}
@@ -288,8 +289,8 @@ if DATASET == "shop":
     judges["a shop many times as large"] = gather(large, asked_test)
 results = {}
 for judge, evidence in judges.items():
-    tables = {name: confidence.losses(pair[1], evidence) for name, pair in estimates.items()}
-    results[judge] = confidence.by_band(tables, trial.known_test)
+    tables = {name: judging.losses(pair[1], evidence) for name, pair in estimates.items()}
+    results[judge] = judging.by_band(tables, trial.known_test)
 readout_figures.crossover(results)
 
 # %% [markdown]
@@ -339,7 +340,7 @@ few = np.flatnonzero((trial.known_test.baskets > 0) & (trial.known_test.baskets 
 judge = judges[list(judges)[-1]].take(few)
 edges = [0, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.6, 1.01]
 curves = {
-    name: confidence.calibration(estimates[name][1][few], judge, edges)
+    name: judging.calibration(estimates[name][1][few], judge, edges)
     for name in ("counts", "shrunk", "model", "combined")
 }
 readout_figures.calibrations(curves, "Antecedents in fewer than 20 training baskets") if len(few) else None
@@ -409,7 +410,7 @@ def surprise(told: np.ndarray) -> np.ndarray:
 
 singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
 of_model = readout.confidences(model, singles.antecedents)
-solo = confidence.tune(trial.known, trial.unseen, estimates["model"][0], doubts=confidence.DOUBTS)
+solo = judging.tune(trial.known, trial.unseen, estimates["model"][0], doubts=judging.DOUBTS)
 orders = {"counts": confidence.raw(singles), "model": of_model, "model and counts": solo.estimate(singles, of_model)}
 precision_by = {}
 if DATASET == "shop":
@@ -540,7 +541,7 @@ else:
 
 # %%
 if wide_enough:
-    asked_wide = confidence.questions(wider[1], wider[0], per_band=60, seed=SEED)
+    asked_wide = antecedents.questions(wider[1], wider[0], per_band=60, seed=SEED)
     settings = replace(readout.RECIPE, epochs=CONTEXT_EPOCHS)
     with_context, done = readout.complete(
         *wider,
@@ -689,10 +690,10 @@ _ = check.exercise("04.4", best_strength)
 def against_counting(name: str, low: int, high: int, evidence) -> tuple[dict[str, float], tuple[float, float], float]:
     """Losses of an estimate and of the best count in a range of support; interval of the bits gained."""
     rows = (trial.known_test.baskets >= low) & (trial.known_test.baskets < high) & (evidence.baskets > 0)
-    each = [confidence.losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
+    each = [judging.losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
     difference, weight = (each[1]["log_loss"] - each[0]["log_loss"]).to_numpy(), each[0]["baskets"].to_numpy()
     interval = bootstrap_interval(difference * weight, per=weight, seed=SEED)
-    means = [confidence.mean_losses(table) for table in each]
+    means = [judging.mean_losses(table) for table in each]
     bits = float(np.average(difference, weights=weight))
     return {"rmse": means[0]["rmse"], "baseline": means[1]["rmse"]}, interval, bits
 

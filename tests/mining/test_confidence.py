@@ -12,8 +12,10 @@ from scipy import sparse
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.mining import confidence
-from llmarm_tutorial.mining.confidence import Evidence, Trial, gather, losses, padded, shrunk
+from llmarm_tutorial.mining import antecedents, confidence, judging
+from llmarm_tutorial.mining.antecedents import Evidence, gather, padded
+from llmarm_tutorial.mining.confidence import shrunk
+from llmarm_tutorial.mining.judging import Trial, losses
 from llmarm_tutorial.mining.rules import pair_rules
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]]).basket_matrix()
@@ -81,7 +83,7 @@ def test_an_impossible_antecedent_is_refused(antecedent):
 def test_every_part_of_every_basket_is_drawn_equally_often(size: int):
     matrix = matrix_of([{0, 1}, {0, 1, 2, 3, 4}, {2, 3, 5}, {6}])
     rng = np.random.default_rng(0)
-    basket, part = confidence.draw_parts(matrix, size, 60_000, rng)
+    basket, part = antecedents.draw_parts(matrix, size, 60_000, rng)
     every = [
         (row, x) for row, held in enumerate([{0, 1}, {0, 1, 2, 3, 4}, {2, 3, 5}, {6}]) for x in combinations(held, size)
     ]
@@ -96,7 +98,7 @@ def test_drawn_pairs_give_the_confidence_and_a_basket_first_does_not():
     """Baskets {0, 1} and {0, 1, 2, …, 9}: the confidence of {0} ⇒ {2} is one half."""
     matrix = matrix_of([{0, 1}, set(range(10))], 10)
     rng = np.random.default_rng(1)
-    basket, part = confidence.draw_parts(matrix, 1, 50_000, rng)
+    basket, part = antecedents.draw_parts(matrix, 1, 50_000, rng)
     with_it = (part == 0).any(axis=1)
     assert (basket[with_it] == 1).mean() == pytest.approx(0.5, abs=0.02)
     naive = rng.integers(0, 2, 50_000)  # a basket first, then one of its items
@@ -106,25 +108,25 @@ def test_drawn_pairs_give_the_confidence_and_a_basket_first_does_not():
 
 def test_too_large_a_part_is_refused():
     with pytest.raises(BadParameter, match="No basket has 5 items"):
-        confidence.draw_parts(FIVE, 5, 10, np.random.default_rng(0))
+        antecedents.draw_parts(FIVE, 5, 10, np.random.default_rng(0))
 
 
 def test_questions_come_from_unseen_baskets_and_fill_the_bands():
     known, unseen = shop_of_two_habits(3000, 0), shop_of_two_habits(1000, 1)
-    asked = confidence.questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
+    asked = antecedents.questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
     assert (gather(unseen, asked).baskets > 0).all()
     assert len(np.unique(asked, axis=0)) == len(asked)
     evidence = gather(known, asked)
-    kinds = list(zip(evidence.sizes, confidence.band_of(evidence.baskets), strict=True))
+    kinds = list(zip(evidence.sizes, antecedents.band_of(evidence.baskets), strict=True))
     assert max(kinds.count(kind) for kind in kinds) == 15
-    again = confidence.questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
+    again = antecedents.questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
     assert np.array_equal(asked, again)
 
 
 def test_bands():
-    assert confidence.band_of(np.array([0, 1, 4, 5, 499, 500, 9999])).tolist() == [0, 1, 1, 2, 6, 7, 7]
-    assert confidence.band_names()[:3] == ["0", "1 to 4", "5 to 9"]
-    assert confidence.band_names()[-1] == "500 and more"
+    assert antecedents.band_of(np.array([0, 1, 4, 5, 499, 500, 9999])).tolist() == [0, 1, 1, 2, 6, 7, 7]
+    assert antecedents.band_names()[:3] == ["0", "1 to 4", "5 to 9"]
+    assert antecedents.band_names()[-1] == "500 and more"
 
 
 # --- estimates -----------------------------------------------------------------------------------------------------
@@ -229,7 +231,7 @@ def test_the_truth_loses_least(truth: float, told: float):
 def test_calibration_compares_what_was_said_with_what_came():
     unseen = Evidence(padded([[0], [1]]), np.array([10, 30]), np.array([[10, 2, 5], [3, 30, 9]]), np.full(3, 0.5))
     told = np.array([[0.9, 0.1, 0.6], [0.1, 0.9, 0.15]])
-    table = confidence.calibration(told, unseen, [0, 0.2, 1])
+    table = judging.calibration(told, unseen, [0, 0.2, 1])
     assert table["cases"].tolist() == [70, 10]
     assert table["predicted"].tolist() == pytest.approx([(10 * 0.1 + 30 * 0.1 + 30 * 0.15) / 70, 0.6])
     assert table["observed"].tolist() == pytest.approx([(2 + 3 + 9) / 70, 0.5])
@@ -248,14 +250,14 @@ def test_tuned_strengths_are_no_worse_than_either_side(trial):
     _, questions = trial
     known, unseen = questions.known, questions.unseen
     model = np.where((known.antecedents[:, :1] % 2) == (np.arange(20) % 2), 0.25, 0.1).astype(np.float32)
-    chosen = confidence.tune(known, unseen, known.shares, model)
+    chosen = judging.tune(known, unseen, known.shares, model)
     options = {
         "both": chosen.estimate(known, known.shares, model),
         "shares": shrunk(known, known.shares, np.inf),
         "counts": confidence.raw(known),
         "model": model,
     }
-    table = confidence.by_band({name: losses(p, unseen) for name, p in options.items()}, known)
+    table = judging.by_band({name: losses(p, unseen) for name, p in options.items()}, known)
     by = table.pivot(index="band", columns="estimate", values="log_loss")
     enough = table.pivot(index="band", columns="estimate", values="antecedents")["both"] >= 30
     assert enough.any()
@@ -264,13 +266,13 @@ def test_tuned_strengths_are_no_worse_than_either_side(trial):
 
 def test_shrinking_and_borrowing_help_on_unseen_baskets(trial):
     train, questions = trial
-    found = confidence.count_estimates(train, questions)
-    assert tuple(found) == confidence.COUNTED
-    table = {name: confidence.mean_losses(losses(pair[1], questions.unseen_test)) for name, pair in found.items()}
+    found = judging.count_estimates(train, questions)
+    assert tuple(found) == judging.COUNTED
+    table = {name: judging.mean_losses(losses(pair[1], questions.unseen_test)) for name, pair in found.items()}
     assert table["shrunk"]["log_loss"] < table["add-k"]["log_loss"] < table["counts"]["log_loss"]
     assert table["back-off"]["rmse"] < table["shrunk"]["rmse"] < table["counts"]["rmse"]
-    best = confidence.best_of(found, questions)
+    best = judging.best_of(found, questions)
     assert best[1].shape == found["counts"][1].shape
     assert set(best[2]) <= set(found)
-    rows = np.flatnonzero(confidence.band_of(questions.known_test.baskets) == 5)
+    rows = np.flatnonzero(antecedents.band_of(questions.known_test.baskets) == 5)
     assert np.array_equal(best[1][rows], found[best[2][5]][1][rows])

@@ -15,8 +15,8 @@ pytest.importorskip("accelerate")
 
 from llmarm_tutorial.data.transactions import Transactions  # noqa: E402
 from llmarm_tutorial.errors import BadParameter, UnknownName  # noqa: E402
-from llmarm_tutorial.mining import confidence  # noqa: E402
-from llmarm_tutorial.mining.confidence import gather, padded  # noqa: E402
+from llmarm_tutorial.mining import antecedents, confidence, judging  # noqa: E402
+from llmarm_tutorial.mining.antecedents import gather, padded  # noqa: E402
 from llmarm_tutorial.mining.rules import COLUMNS, pair_rules  # noqa: E402
 from llmarm_tutorial.models import readout  # noqa: E402
 
@@ -36,7 +36,7 @@ def two_habits(n: int, seed: int, n_items: int = 20) -> sparse.csr_matrix:
 @pytest.fixture(scope="module")
 def trained():
     train, validation = two_habits(2000, 0), two_habits(800, 1)
-    asked = confidence.questions(validation, train, per_band=60)
+    asked = antecedents.questions(validation, train, per_band=60)
     model, done = readout.complete(train, validation, asked, settings=QUICK, batches={"draws": 2500})
     return train, model, done
 
@@ -126,12 +126,12 @@ def test_it_agrees_with_counts_where_there_are_many(trained):
 def test_it_beats_raw_counts_where_there_are_few(trained):
     train, model, _ = trained
     many = two_habits(60_000, 9)
-    asked = confidence.questions(many, train, sizes=(3,), per_band=80)
+    asked = antecedents.questions(many, train, sizes=(3,), per_band=80)
     known = gather(train, asked)
     few = known.take(np.flatnonzero((known.baskets > 0) & (known.baskets < 20)))
     truth = gather(many, few.antecedents)
     told = {"model": readout.confidences(model, few.antecedents), "counts": confidence.raw(few)}
-    rmse = {name: confidence.mean_losses(confidence.losses(p, truth))["rmse"] for name, p in told.items()}
+    rmse = {name: judging.mean_losses(judging.losses(p, truth))["rmse"] for name, p in told.items()}
     assert rmse["model"] < 0.4 * rmse["counts"]
 
 
@@ -191,7 +191,7 @@ def test_calibration_finds_the_distortion():
     rng = np.random.default_rng(0)
     truth = rng.uniform(0.02, 0.6, (300, 8))
     drawn = rng.binomial(400, truth)
-    unseen = confidence.Evidence(np.full((300, 1), 7), np.full(300, 400), drawn, np.full(8, 0.3))
+    unseen = antecedents.Evidence(np.full((300, 1), 7), np.full(300, 400), drawn, np.full(8, 0.3))
     odds = np.log(truth / (1 - truth))
     told = 1 / (1 + np.exp(-(odds / 0.8 - 0.5)))
     fitted = readout.Calibration.fit(told, unseen)
