@@ -10,14 +10,14 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from llmarm_tutorial.data.transactions import Transactions, item_labels
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.mining.levels import Levels, in_canonical_order
 
 Baskets = Transactions | sparse.spmatrix
 
@@ -73,7 +73,7 @@ def min_count(min_support: float | int, n_baskets: int) -> int:
 
 
 @dataclass(frozen=True, eq=False)
-class Itemsets:
+class Itemsets(Levels):
     """Frequent itemsets with their counts.
 
     Attributes:
@@ -98,18 +98,8 @@ class Itemsets:
         cls, levels: list[np.ndarray], counts: list[np.ndarray], n_baskets: int, items: pd.DataFrame, **flags: bool
     ) -> Itemsets:
         """Bring itemsets in any order into the canonical one and drop empty lengths at the end."""
-        ordered, matching = [], []
-        for codes, count in zip(levels, counts, strict=True):
-            codes = np.sort(np.asarray(codes, dtype=np.int32), axis=1)
-            order = np.lexsort(codes.T[::-1])
-            ordered.append(codes[order])
-            matching.append(np.asarray(count, dtype=np.int64)[order])
-        while ordered and len(ordered[-1]) == 0:
-            ordered.pop(), matching.pop()
-        return cls(tuple(ordered), tuple(matching), n_baskets, items, **flags)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.levels))
+        rows = [np.sort(codes, axis=1) for codes in levels]
+        return cls(*in_canonical_order(zip(rows, counts, strict=True)), n_baskets, items, **flags)
 
     def __repr__(self) -> str:
         return f"<{len(self):,} itemsets in {self.n_baskets:,} baskets, by length {self.by_length()}>"
@@ -122,61 +112,23 @@ class Itemsets:
 
     __hash__ = None
 
-    def by_length(self) -> list[int]:
-        """How many itemsets there are of length 1, 2, 3, …"""
-        return [len(level) for level in self.levels]
-
     def table(self, label: str = "item_id") -> pd.DataFrame:
         """The table of the literature: `itemset` (frozenset), `support` (share), `count` (baskets), `length`.
 
         Args:
             label: Column of the item table that names the items: "item_id", "name", "name_zh".
         """
-        names = np.array(item_labels(self.items, label), dtype=object)
-        sets = [frozenset(row) for level in self.levels for row in names[level].tolist()]
-        count = np.concatenate([*self.counts, np.empty(0, np.int64)])
-        lengths = np.repeat(np.arange(1, len(self.levels) + 1), self.by_length())
-        table = {
-            "itemset": pd.Series(sets, dtype=object),
-            "support": count / self.n_baskets,
-            "count": count,
-            "length": lengths,
-        }
-        return pd.DataFrame(table)
+        return self._table("itemset", frozenset, self.n_baskets, label)
 
-    @cached_property
-    def _keys(self) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-        """(a random 64-bit number per item, per level the sorted keys, per level the order that sorts them).
-
-        The key of an itemset is the sum of its items' numbers, so the key of a subset is one subtraction away. Drawn
-        again until no two itemsets share a key: then looking up an itemset that is present is exact.
-        """
-        for seed in range(100):
-            numbers = np.random.default_rng(seed).integers(0, 2**64, len(self.items), dtype=np.uint64)
-            keys = [numbers[level].sum(axis=1, dtype=np.uint64) for level in self.levels]
-            orders = [np.argsort(k) for k in keys]
-            ordered = [k[o] for k, o in zip(keys, orders, strict=True)]
-            if all((k[1:] != k[:-1]).all() for k in ordered):
-                return numbers, ordered, orders
-        raise AssertionError("no collision-free keys in 100 draws: not possible by chance")
-
-    def rows_of(self, codes: np.ndarray) -> np.ndarray:
-        """Row numbers, within their level, of itemsets that are known to be present.
-
-        Args:
-            codes: Item codes, shape (n, k), each row an itemset of this collection in any item order.
-        """
-        return self._find(codes.shape[1] - 1, self._keys[0][codes].sum(axis=1, dtype=np.uint64))
-
-    def _find(self, level: int, wanted: np.ndarray) -> np.ndarray:
-        """Rows of a level (index) with the wanted keys, all of which are there."""
-        _, keys, orders = self._keys
-        return orders[level][np.searchsorted(keys[level], wanted)]
+    @staticmethod
+    def _key(codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """The sum of the items' numbers: in any order the same, and the key of a subset is one subtraction away."""
+        return numbers[codes].sum(axis=1, dtype=np.uint64)
 
     def _subset_rows(self, level: int) -> Iterator[np.ndarray]:
         """For the itemsets of a level (index ≥ 1): rows, one level down, of the subsets less the 1st, 2nd, … item."""
         numbers = self._keys[0]
-        full = numbers[self.levels[level]].sum(axis=1, dtype=np.uint64)
+        full = self._key(self.levels[level], numbers)
         for column in range(level + 1):
             yield self._find(level - 1, full - numbers[self.levels[level][:, column]])
 

@@ -13,14 +13,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.data.transactions import Transactions, item_labels
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import min_count
+from llmarm_tutorial.mining.levels import Levels, in_canonical_order
 from llmarm_tutorial.mining.miners import codes_of
 from llmarm_tutorial.mining.pattern_search import Search
 
@@ -81,7 +81,7 @@ def from_sequences(sequences: Iterable[Iterable[Iterable[Hashable]]], *, name: s
 
 
 @dataclass(frozen=True, eq=False)
-class Patterns:
+class Patterns(Levels):
     """Frequent sequential patterns with their counts.
 
     Attributes:
@@ -101,15 +101,8 @@ class Patterns:
     complete: bool = True
     has_prefixes: bool = True
 
-    def __len__(self) -> int:
-        return sum(map(len, self.levels))
-
     def __repr__(self) -> str:
         return f"<{len(self):,} patterns in {self.n_sequences:,} sequences, by length {self.by_length()}>"
-
-    def by_length(self) -> list[int]:
-        """How many patterns there are of length 1, 2, 3, …"""
-        return [len(level) for level in self.levels]
 
     def table(self, label: str = "item_id") -> pd.DataFrame:
         """One row per pattern: `pattern` (tuple), `support` (share), `count` (sequences), `length`.
@@ -117,43 +110,15 @@ class Patterns:
         Args:
             label: Column of the item table that names the items: "item_id", "name", "name_zh".
         """
-        names = np.array(item_labels(self.items, label), dtype=object)
-        patterns = [tuple(row) for level in self.levels for row in names[level].tolist()]
-        count = np.concatenate([*self.counts, np.empty(0, np.int64)])
-        table = {
-            "pattern": pd.Series(patterns, dtype=object),
-            "support": count / self.n_sequences,
-            "count": count,
-            "length": np.repeat(np.arange(1, len(self.levels) + 1), self.by_length()),
-        }
-        return pd.DataFrame(table)
+        return self._table("pattern", tuple, self.n_sequences, label)
 
-    @cached_property
-    def _keys(self) -> tuple[np.ndarray, list[np.ndarray], list[np.ndarray]]:
-        """(random numbers, per level the sorted keys, per level the order that sorts them); see `_key`.
-
-        Drawn again until no two patterns of a length share a key: then looking up one that is present is exact.
-        """
-        for seed in range(100):
-            numbers = np.random.default_rng(seed).integers(0, 2**64, len(self.items) + 1, dtype=np.uint64) | np.uint64(
-                1
-            )
-            keys = [_key(level, numbers) for level in self.levels]
-            orders = [np.argsort(key) for key in keys]
-            ordered = [key[order] for key, order in zip(keys, orders, strict=True)]
-            if all((key[1:] != key[:-1]).all() for key in ordered):
-                return numbers, ordered, orders
-        raise AssertionError("no collision-free keys in 100 draws: not possible by chance")
-
-    def rows_of(self, codes: np.ndarray) -> np.ndarray:
-        """Row numbers, within their level, of patterns that are known to be present.
-
-        Args:
-            codes: Item codes, shape (n, k), each row a pattern of this collection.
-        """
-        numbers, keys, orders = self._keys
-        level = codes.shape[1] - 1
-        return orders[level][np.searchsorted(keys[level], _key(codes, numbers))]
+    @staticmethod
+    def _key(codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """It depends on the items and their order: a polynomial, modulo 2⁶⁴."""
+        key = np.zeros(len(codes), dtype=np.uint64)
+        for column in range(codes.shape[1]):
+            key = key * numbers[-1] + numbers[codes[:, column]]
+        return key
 
     def closed(self) -> Patterns:
         """Patterns without a longer pattern around them of the same count (Yan, Han & Afshar 2003).
@@ -179,12 +144,11 @@ class Patterns:
         return Patterns(levels, counts, self.n_sequences, self.items, complete=False, has_prefixes=False)
 
 
-def _key(codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """A 64-bit number per pattern that depends on the items and their order: a polynomial, modulo 2⁶⁴."""
-    key = np.zeros(len(codes), dtype=np.uint64)
-    for column in range(codes.shape[1]):
-        key = key * numbers[-1] + numbers[codes[:, column]]
-    return key
+def check_whole(**values: int | None) -> None:
+    """Raise `BadParameter` for the first of the named values that is not a whole number of at least 1."""
+    for name, value in values.items():
+        if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
+            raise BadParameter(f"{name} must be a whole number of at least 1, not {value!r}.")
 
 
 def mine_sequences(
@@ -220,10 +184,8 @@ def mine_sequences(
         BadParameter: If a parameter is out of range, or more than `max_patterns` are frequent.
         UnknownName: If an item is not in the item table.
     """
-    for name, value in (("max_length", max_length), ("min_gap", min_gap), ("max_gap", max_gap)):
-        whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-        if not (whole and value >= 1) and not (value is None and name != "min_gap"):
-            raise BadParameter(f"{name} must be a whole number of at least 1, not {value!r}.")
+    limits = {"max_length": max_length, "max_gap": max_gap}
+    check_whole(min_gap=min_gap, **{name: value for name, value in limits.items() if value is not None})
     if max_gap is not None and max_gap < min_gap:
         raise BadParameter(f"max_gap ({max_gap}) must be at least min_gap ({min_gap}).")
     runs = data.histories()
@@ -245,18 +207,13 @@ def mine_sequences(
         search.run()
     else:
         search.run_within(max_gap, reach)
-    levels, counts = [], []
-    for codes, count in search.results():
-        if containing is not None:
-            holds = np.isin(codes, required).any(axis=1)
-            codes, count = codes[holds], count[holds]
-        order = np.lexsort(codes.T[::-1])
-        levels.append(codes[order].astype(np.int32))
-        counts.append(count[order])
-    while levels and not len(levels[-1]):
-        levels.pop(), counts.pop()
+    found = search.results()
+    if containing is not None:
+        holds = [np.isin(codes, required).any(axis=1) for codes, _ in found]
+        found = [(codes[rows], count[rows]) for (codes, count), rows in zip(found, holds, strict=True)]
+    levels, counts = in_canonical_order(found)
     complete = max_length is None and max_gap is None and only is None and containing is None
-    return Patterns(tuple(levels), tuple(counts), n_sequences, data.items, complete, has_prefixes=containing is None)
+    return Patterns(levels, counts, n_sequences, data.items, complete, has_prefixes=containing is None)
 
 
 def _reach(stop: np.ndarray, times: np.ndarray, window: str | pd.Timedelta) -> np.ndarray:

@@ -18,7 +18,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
 from llmarm_tutorial.mining.measures import expected_count_within, measures
 from llmarm_tutorial.mining.miners import codes_of
-from llmarm_tutorial.mining.patterns import Patterns, mine_sequences
+from llmarm_tutorial.mining.patterns import Patterns, check_whole, mine_sequences
 from llmarm_tutorial.mining.rules import COLUMNS
 from llmarm_tutorial.mining.significance import benjamini_hochberg
 
@@ -117,28 +117,13 @@ def follow_rules(
     """
     if per not in ("visit", "customer"):
         raise BadParameter(f"per must be 'visit' or 'customer', not {per!r}.")
-    if not isinstance(within, (int, np.integer)) or isinstance(within, bool) or within < 1:
-        raise BadParameter(f"within must be a whole number of visits of at least 1, not {within!r}.")
+    check_whole(within=within)
     share = exact_share(min_confidence, "min_confidence") if min_confidence else None
-    held, user = data.histories().visit_matrix()
-    has_next = np.append(user[1:] == user[:-1], False)
-    if not has_next.any():
-        raise BadParameter(f"No user of {data.name} has two visits, so nothing follows anything.")
-    if per == "visit":
-        left, right = held[has_next], followed_by(held, user, within)[has_next]
-        customer = user[has_next]
-    else:
-        left, right = _union(held[has_next], user[has_next]), _union(held[1:][has_next[:-1]], user[has_next])
-        customer = None
+    left, right, user = _before_and_after(data, within, per)
     n = left.shape[0]
     x, y = (np.bincount(part.indices, minlength=part.shape[1]) for part in (left, right))
     smallest = min_count(min_support, n)
-    if per == "visit":
-        a, b, count = _joint(left, right, smallest)
-    else:
-        found = mine_sequences(data, smallest, max_length=2, max_gap=int(within))
-        a, b = found.levels[1].T if len(found.levels) > 1 else np.empty((2, 0), dtype=np.int64)
-        count = found.counts[1] if len(found.levels) > 1 else np.empty(0, dtype=np.int64)
+    a, b, count = _joint(left, right, smallest) if per == "visit" else _within_customers(data, smallest, within)
     keep = np.ones(len(a), dtype=bool) if repeats else a != b
     if share is not None:
         keep &= count * share.denominator >= x[a] * share.numerator
@@ -147,13 +132,52 @@ def follow_rules(
     sides = [[frozenset([names[code]]) for code in side.tolist()] for side in (a, b)]
     table = _table(*sides, count, x[a], y[b], n)
     if per == "visit":
-        reverse = _joint_of(left, right, b, a)
-        expected = _expected(left, right, customer, a, b)
-        p = gammainc(count, expected)  # P(Poisson(expected) >= count)
         n_tests = int((x > 0).sum()) * (int((y > 0).sum()) - (not repeats))
-        tests = (expected, count / expected, p, benjamini_hochberg(p, max(n_tests, len(p))), reverse)
-        table = table.assign(**dict(zip(TESTS, (*tests, bdtrc(count - 1, count + reverse, 0.5)), strict=True)))
+        table = table.assign(**_tests(left, right, user, a, b, count, n_tests))
     return table.sort_values(["confidence", "count"], ascending=False, kind="stable", ignore_index=True)
+
+
+def _before_and_after(
+    data: Transactions, within: int, per: str
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, np.ndarray]:
+    """(what comes before, what comes after, user row of every visit that has a next one); see `follow_rules`.
+
+    Per visit: visits that have a next one × items, the visit's own and those of its window. Per customer: customers ×
+    items, those bought before the last visit and those bought after the first.
+    """
+    held, owner = data.histories().visit_matrix()
+    has_next = np.append(owner[1:] == owner[:-1], False)
+    if not has_next.any():
+        raise BadParameter(f"No user of {data.name} has two visits, so nothing follows anything.")
+    user = owner[has_next]
+    if per == "visit":
+        return held[has_next], followed_by(held, owner, within)[has_next], user
+    return _union(held[has_next], user), _union(held[1:][has_next[:-1]], user), user
+
+
+def _within_customers(data: Transactions, smallest: int, within: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(a, b, customers to whom it happened that b followed a in time), of pairs with enough customers."""
+    found = mine_sequences(data, smallest, max_length=2, max_gap=int(within))
+    if len(found.levels) < 2:
+        return tuple(np.empty((3, 0), dtype=np.int64))
+    return *found.levels[1].T, found.counts[1]
+
+
+def _tests(
+    left: sparse.csr_matrix,
+    right: sparse.csr_matrix,
+    user: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    count: np.ndarray,
+    n_tests: int,
+) -> dict[str, np.ndarray]:
+    """The columns `TESTS` of rules a ⇒ b counted per visit, see `follow_rules`."""
+    expected, reverse = _expected(left, right, user, a, b), _joint_of(left, right, b, a)
+    p = gammainc(count, expected)  # P(Poisson(expected) >= count)
+    q = benjamini_hochberg(p, max(n_tests, len(p)))
+    direction = bdtrc(count - 1, count + reverse, 0.5)
+    return dict(zip(TESTS, (expected, count / expected, p, q, reverse, direction), strict=True))
 
 
 def followed_by(held: sparse.csr_matrix, user: np.ndarray, within: int) -> sparse.csr_matrix:
@@ -192,8 +216,7 @@ def lift_by_gap(data: Transactions, pairs: Iterable[tuple[Hashable, Hashable]], 
         BadParameter: If `reach` is out of range.
         UnknownName: If an item is not in the item table.
     """
-    if not isinstance(reach, (int, np.integer)) or isinstance(reach, bool) or reach < 1:
-        raise BadParameter(f"reach must be a whole number of visits of at least 1, not {reach!r}.")
+    check_whole(reach=reach)
     held, user = data.histories().visit_matrix()
     columns, rows, pairs = held.tocsc(), [], list(pairs)
     code = {item: int(codes_of(data.items, [item])[0]) for pair in pairs for item in pair}
