@@ -37,7 +37,7 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.labels import make_tasks
+from llmarm_tutorial.labels import customer_tasks, make_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.scores import ClassScores
 from llmarm_tutorial.labels.tasks import Labelled
@@ -109,9 +109,9 @@ class Bench:
     def _make(self, kind: str) -> Labelled:
         if kind == "customer":
             if self.name == "online-retail":
-                return make_tasks.returning_customers(self.data, seed=self.seed, max_events=LENGTH)
+                return customer_tasks.returning_customers(self.data, seed=self.seed, max_events=LENGTH)
             column = "segment" if self.name == "shop" else "gender"
-            return make_tasks.customer_segments(self.data, seed=self.seed, max_events=LENGTH, column=column)
+            return customer_tasks.customer_segments(self.data, seed=self.seed, max_events=LENGTH, column=column)
         if kind == "rule":
             demands = {"min_count": 20, "kept": 0.75} if self.name == "online-retail" else {}
             return make_tasks.holding_rules(*self.split, seed=self.seed, rules=20_000, **demands)

@@ -7,6 +7,7 @@ antecedents for rules. Counts never come from the baskets that the labels come f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
 PARTS = ("train", "validation", "test")
 SHARES = (0.6, 0.2, 0.2)
@@ -126,3 +127,43 @@ class Labelled:
         shares = table.div(table.sum(axis=1), axis=0)
         shares.insert(0, "examples", table.sum(axis=1))
         return shares.rename_axis(columns=None)
+
+
+def divide(n: int, shares: Sequence[float], rng: np.random.Generator, classes: np.ndarray | None = None) -> np.ndarray:
+    """Divide units at random into train, validation and test.
+
+    Args:
+        n: Number of units, such as products, customers or antecedents.
+        shares: Shares of the parts, above 0, adding up to 1.
+        rng: Source of the draw.
+        classes: Class of each unit, from 0, shape (n,): every part gets its share of each class; None for no classes.
+
+    Returns:
+        Number of the part in `PARTS`, shape (n,), int8.
+
+    Raises:
+        BadParameter: If the shares are no shares.
+    """
+    if len(shares) != len(PARTS) or min(shares) <= 0 or not np.isclose(sum(shares), 1):
+        raise BadParameter(f"The shares of train, validation and test are above 0 and add up to 1, not {shares}.")
+    place = rng.permutation(n)
+    if classes is not None:
+        place[np.lexsort((place, classes))] = np.arange(n)  # class after class, at random within
+        first = np.searchsorted(np.sort(classes), classes)
+        cuts = [np.bincount(classes)[classes] * share for share in np.cumsum(shares)[:2]]
+        return sum((place - first >= np.round(cut)).astype(np.int8) for cut in cuts)
+    return np.searchsorted(np.round(np.cumsum(shares)[:2] * n), place, side="right").astype(np.int8)
+
+
+def checked(task: Labelled) -> Labelled:
+    """The same task.
+
+    Raises:
+        DataError: If a part lacks a class.
+    """
+    found = task.balance()[list(task.classes)].fillna(0)
+    empty = [(part, name) for part in PARTS for name in task.classes if not found.loc[part, name]]
+    if empty:
+        part, name = empty[0]
+        raise DataError(f"No {task.name} in {part} is of the class {name!r}; use more data or milder limits.")
+    return task

@@ -28,7 +28,7 @@ from llmarm_tutorial.data import loading
 from llmarm_tutorial.evaluation.comparison import compare, comparison_table
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.labels import make_tasks
+from llmarm_tutorial.labels import customer_tasks, make_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.scores import ClassScores, choose_threshold
 from llmarm_tutorial.lesson import check, ledger
@@ -91,9 +91,9 @@ n_items = len(data.items)
 known_columns = [] if data.users is None else [c for c in data.users if c != "user_id"]
 column = LABEL_COL or next((c for c in ("segment", "gender") if c in known_columns), "")
 if column:
-    task = make_tasks.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
+    task = customer_tasks.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
 else:
-    task = make_tasks.returning_customers(data, seed=SEED, max_events=LENGTH)
+    task = customer_tasks.returning_customers(data, seed=SEED, max_events=LENGTH)
 test = task.of("test")
 print(task, "· judged by", task.metric)
 task.balance()
