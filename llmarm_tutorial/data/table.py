@@ -6,10 +6,13 @@ an order that does not depend on the source.
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.errors import DataError
+from llmarm_tutorial.errors import BadParameter, DataError
 
 
 def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
@@ -144,3 +147,31 @@ def hash_values(values: pd.Series) -> np.ndarray:
         text = [repr(int(v)) if v.is_integer() else f"{v:.9g}" for v in map(float, text)]
     hashes = pd.util.hash_array(np.array(text, dtype=object), categorize=False)
     return np.append(hashes, np.uint64(0))[codes]  # a missing value has code -1: hash 0
+
+
+def fingerprint_of(table: pd.DataFrame) -> str:
+    """16 hexadecimal digits for a table's columns and rows, whatever the order of its rows.
+
+    The head of a SHA-256 over the names of the columns and the sorted 64-bit hashes of the rows, values as text.
+    """
+    rows = np.zeros(len(table), dtype=np.uint64)
+    for column in table:
+        rows = rows * np.uint64(0x9E3779B97F4A7C15) + hash_values(table[column])
+    digest = hashlib.sha256(",".join(table).encode())
+    digest.update(np.sort(rows).astype("<u8").tobytes())
+    return digest.hexdigest()[:16]
+
+
+def item_labels(items: pd.DataFrame, label: str) -> list[Any]:
+    """A label per row of an item table: ids, or names; what several items share gets the id appended.
+
+    Raises:
+        BadParameter: If the item table has no such column.
+    """
+    if label not in items:
+        raise BadParameter(f"The items have no {label!r}; choose one of: {', '.join(items)}.")
+    values = items[label]
+    shared = values.duplicated(keep=False)
+    if shared.any():
+        values = values.mask(shared, values.astype(str) + " [" + items["item_id"].astype(str) + "]")
+    return values.to_list()

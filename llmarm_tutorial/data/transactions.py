@@ -7,7 +7,6 @@ data set does not have it does not have: asking for the baskets of MovieLens rai
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,9 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from llmarm_tutorial.data import splits
 from llmarm_tutorial.data.catalogue import ASPECTS
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.data.table import canonical_ids, canonical_items, canonical_table, hash_values
+from llmarm_tutorial.data.table import canonical_ids, canonical_items, canonical_table, fingerprint_of, item_labels
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing
 
 if TYPE_CHECKING:
@@ -173,12 +173,7 @@ class Transactions:
             16 hexadecimal digits: the head of a SHA-256 over the sorted 64-bit hashes of the rows, values as text.
         """
         chosen = [c for c in COLUMNS if c in self.table] if columns is None else sorted(columns, key=COLUMNS.index)
-        rows = np.zeros(len(self.table), dtype=np.uint64)
-        for column in chosen:
-            rows = rows * np.uint64(0x9E3779B97F4A7C15) + hash_values(self.table[column])
-        digest = hashlib.sha256(",".join(chosen).encode())
-        digest.update(np.sort(rows).astype("<u8").tobytes())
-        return digest.hexdigest()[:16]
+        return fingerprint_of(self.table[chosen])
 
     # --- codes -----------------------------------------------------------------------------------------------------
 
@@ -298,13 +293,11 @@ class Transactions:
             BadParameter: If the shares are out of range.
             DataError: If a part would be empty.
         """
-        _check_shares(validation, test)
+        splits.check_shares(validation, test)
         self.require("clock", purpose="a split by time")
         time = self.table["time"].to_numpy()
         units = ~self.table["basket_id"].duplicated() if "baskets" in self.aspects else slice(None)
-        moments = np.sort(time[units])
-        cuts = moments[[int(len(moments) * (1 - validation - test)), int(len(moments) * (1 - test))]]
-        return self._parts(np.searchsorted(cuts, time, side="right"))
+        return self._parts(splits.by_moment(time, time[units], validation, test))
 
     def split_by_basket(self, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
         """Put whole baskets at random into train, validation and test.
@@ -321,11 +314,9 @@ class Transactions:
             BadParameter: If the shares are out of range.
             DataError: If a part would be empty.
         """
-        _check_shares(validation, test)
+        splits.check_shares(validation, test)
         ids, rows = self._baskets
-        cuts = np.array([round(len(ids) * (1 - validation - test)), round(len(ids) * (1 - test))])
-        place = np.random.default_rng(seed).permutation(len(ids))
-        return self._parts(np.searchsorted(cuts, place, side="right")[rows])
+        return self._parts(splits.by_lot(len(ids), validation, test, seed)[rows])
 
     def leave_one_out(self, unit: str | None = None) -> Split:
         """Each user's last event (or basket) to test, the one before to validation, the rest to train.
@@ -351,52 +342,14 @@ class Transactions:
             number = runs.visits
         else:
             number = np.arange(len(runs.items)) - np.repeat(runs.offsets[:-1], runs.lengths)
-        last = number[runs.offsets[1:] - 1][runs.rows]
         part = np.full(len(self.table), -1)  # rows without a user belong to no part
-        part[: len(runs.items)] = np.where(last < 2, 0, np.clip(2 - (last - number), 0, 2))
+        part[: len(runs.items)] = splits.by_place(number, runs.offsets)
         return self._parts(part)
 
     def filter_items(self, min_count: int) -> Transactions:
         """Keep items that occur in at least `min_count` rows; the item table shrinks with them."""
-        counts = np.bincount(self.item_codes, minlength=len(self.items))
-        return self._shrunk((counts >= min_count)[self.item_codes], f"no item occurs {min_count} times or more")
-
-    def filter_baskets(self, min_size: int) -> Transactions:
-        """Keep baskets with at least `min_size` different items."""
-        rows = self._baskets[1]
-        return self._shrunk((np.bincount(rows) >= min_size)[rows], f"no basket has {min_size} items or more")
-
-    def filter_users(self, min_events: int) -> Transactions:
-        """Keep users with at least `min_events` rows; rows without a user go."""
-        self.require("users", purpose="a filter on users")
-        events = self.table.groupby("user_id")["item_id"].transform("size")
-        return self._shrunk((events >= min_events).to_numpy(), f"no user has {min_events} events or more")
-
-    def _shrunk(self, keep: np.ndarray, complaint: str) -> Transactions:
+        keep = np.bincount(self.item_codes, minlength=len(self.items)) >= max(min_count, 1)
         if not keep.any():
-            raise DataError(f"{self.name}: nothing is left, {complaint}; choose a smaller number.")
-        part = self.rows(keep)
-        items = self.items[self.items["item_id"].isin(part.table["item_id"])].reset_index(drop=True)
-        return replace(part, items=items)
-
-
-def item_labels(items: pd.DataFrame, label: str) -> list[Any]:
-    """A label per row of an item table: ids, or names; what several items share gets the id appended.
-
-    Raises:
-        BadParameter: If the item table has no such column.
-    """
-    if label not in items:
-        raise BadParameter(f"The items have no {label!r}; choose one of: {', '.join(items)}.")
-    values = items[label]
-    shared = values.duplicated(keep=False)
-    if shared.any():
-        values = values.mask(shared, values.astype(str) + " [" + items["item_id"].astype(str) + "]")
-    return values.to_list()
-
-
-def _check_shares(validation: float, test: float) -> None:
-    if not (0 < validation < 1 and 0 < test < 1 and validation + test < 1):
-        raise BadParameter(
-            f"validation ({validation}) and test ({test}) are shares between 0 and 1 that leave something for train."
-        )
+            raise DataError(f"{self.name}: no item occurs {min_count} times or more; choose a smaller number.")
+        items = self.items[keep].reset_index(drop=True)
+        return replace(self.rows(keep[self.item_codes]), items=items)

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.special import betaln, expit, logit
 from sklearn.preprocessing import normalize
 
-from llmarm_tutorial.data.transactions import item_labels
+from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import UnknownName
 from llmarm_tutorial.mining.antecedents import Evidence
 from llmarm_tutorial.mining.measures import lift, measures

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.data.transactions import item_labels
+from llmarm_tutorial.data.table import item_labels
 
 
 def in_canonical_order(

@@ -13,7 +13,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.data.transactions import item_labels
+from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import (
     Baskets,

@@ -13,7 +13,8 @@ import pandas as pd
 from scipy import sparse
 from scipy.special import bdtrc, gammainc
 
-from llmarm_tutorial.data.transactions import Transactions, item_labels
+from llmarm_tutorial.data.table import item_labels
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
 from llmarm_tutorial.mining.measures import expected_count_within, measures

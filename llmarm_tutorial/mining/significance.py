@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import gammaln
 from scipy.stats import false_discovery_control, norm
 
-from llmarm_tutorial.data.transactions import item_labels
+from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining.itemsets import Baskets, as_matrix, pair_counts
 from llmarm_tutorial.mining.measures import expected_count_within, lift

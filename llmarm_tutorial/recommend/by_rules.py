@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from llmarm_tutorial.data.transactions import item_labels
+from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.recommend.counting import ItemWeights, Profile
 

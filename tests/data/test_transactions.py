@@ -374,8 +374,6 @@ def test_lacks_names_the_sets_that_serve() -> None:
         events_only.split_by_time()
     with pytest.raises(Lacks, match="baskets"):
         events_only.leave_one_out("basket")
-    with pytest.raises(Lacks, match="users"):
-        baskets_only.filter_users(2)
 
 
 # --- splits ----------------------------------------------------------------------------------------------------------
@@ -483,32 +481,19 @@ def test_too_little_for_a_split_says_so() -> None:
 
 @quick
 @given(shops(), st.integers(1, 4))
-def test_filters_keep_what_suffices_and_nothing_else(frame: pd.DataFrame, least: int) -> None:
+def test_a_filter_keeps_the_items_that_suffice_and_nothing_else(frame: pd.DataFrame, least: int) -> None:
     data = Transactions.from_frame(frame)
     counts = data.table["item_id"].value_counts()
-    sizes = data.table["basket_id"].value_counts()
-    for kept, column, filtered in (
-        (set(counts[counts >= least].index), "item_id", data.filter_items),
-        (set(sizes[sizes >= least].index), "basket_id", data.filter_baskets),
-    ):
-        if not kept:
-            with pytest.raises(DataError, match="choose a smaller number"):
-                filtered(least)
-            continue
-        part = filtered(least)
-        assert set(part.table[column]) == kept
-        assert set(part.items["item_id"]) == set(part.table["item_id"])
-        pd.testing.assert_frame_equal(
-            part.table, data.table[data.table[column].isin(kept)].reset_index(drop=True), check_dtype=False
-        )
-
-
-def test_filter_users_leaves_out_rows_without_a_user() -> None:
-    part = small().filter_users(2)
-    assert part.table["user_id"].unique().tolist() == [7]
-    assert part.describe()["rows"] == 4
-    with pytest.raises(DataError, match="no user has 9 events or more"):
-        small().filter_users(9)
+    kept = set(counts[counts >= least].index)
+    if not kept:
+        with pytest.raises(DataError, match="choose a smaller number"):
+            data.filter_items(least)
+        return
+    part = data.filter_items(least)
+    assert set(part.table["item_id"]) == set(part.items["item_id"]) == kept
+    pd.testing.assert_frame_equal(
+        part.table, data.table[data.table["item_id"].isin(kept)].reset_index(drop=True), check_dtype=False
+    )
 
 
 @pytest.mark.parametrize(
