@@ -41,6 +41,7 @@ from llmarm_tutorial.figures import readout as readout_figures
 from llmarm_tutorial.mining import antecedents, judging, miners, rule_checks, rules, significance
 from llmarm_tutorial.mining.antecedents import gather
 from llmarm_tutorial.mining.judging import Trial
+from llmarm_tutorial.mining.measures import lift
 from llmarm_tutorial.models import readout
 
 LARGEST = 100  # baskets with more different items are wholesale orders; left out
@@ -145,7 +146,7 @@ def planted(seed: int) -> pd.DataFrame:
         scale = np.sqrt(n / np.maximum(y * (1 - y), 1e-9))
         scores = {
             "counts, p-value": -tested,
-            "counts, lift (met 10 times)": np.where(whole.joint >= 10, whole.joint / np.maximum(n * y, 1e-9), 0),
+            "counts, lift (met 10 times)": np.where(whole.joint >= 10, lift(whole.joint, n, y, 1), 0),
             "model, lift": p / np.maximum(y, 1e-9),
             "model, z": (p - y) * scale,
             "model + counts, z": (joined - y) * scale,

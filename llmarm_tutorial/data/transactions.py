@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from llmarm_tutorial.data import splits
+from llmarm_tutorial.data import catalogue, splits
 from llmarm_tutorial.data.catalogue import ASPECTS
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.table import canonical_ids, canonical_items, canonical_table, fingerprint_of, item_labels
@@ -104,9 +104,7 @@ class Transactions:
         unknown = ~table["item_id"].isin(items["item_id"])
         if unknown.any():
             first = table["item_id"][unknown].iloc[0]
-            raise DataError(
-                f"{name}: {unknown.sum()} rows name items that the item table lacks, the first is {first!r}."
-            )
+            raise DataError(f"{name}: {unknown.sum()} rows name items the item table lacks, the first is {first!r}.")
         return cls(table, items, users, name, notes)
 
     @classmethod
@@ -135,8 +133,6 @@ class Transactions:
         """Raise `Lacks`, naming catalogue sets that serve, unless the data set has every aspect in `ASPECTS` named."""
         missing = [a for a in aspects if a not in self.aspects]
         if missing:
-            from llmarm_tutorial.data import catalogue  # same floor; only the message needs it
-
             serving = ", ".join(catalogue.names_with(*aspects)) or "none of the catalogue"
             what = " and ".join(ASPECTS[a] for a in missing)
             raise Lacks(
@@ -339,9 +335,8 @@ class Transactions:
         runs = self.histories()
         if unit == "basket":
             self.require("baskets", purpose="leaving out baskets")
-            number = runs.visits
-        else:
-            number = np.arange(len(runs.items)) - np.repeat(runs.offsets[:-1], runs.lengths)
+        place = np.arange(len(runs.items)) - np.repeat(runs.offsets[:-1], runs.lengths)
+        number = runs.visits if unit == "basket" else place
         part = np.full(len(self.table), -1)  # rows without a user belong to no part
         part[: len(runs.items)] = splits.by_place(number, runs.offsets)
         return self._parts(part)

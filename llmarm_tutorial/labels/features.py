@@ -87,8 +87,7 @@ def _correlation(purchases: sparse.csr_matrix, products: np.ndarray) -> np.ndarr
     """Correlation over customers of ln (purchases / expected), both raised by `DOUBT`: who likes both?"""
     bought = np.asarray(purchases.sum(axis=1)) * (np.asarray(purchases.sum(axis=0)).ravel()[products] / purchases.sum())
     surplus = np.log((purchases[:, products].toarray() + DOUBT) / (bought + DOUBT))
-    surplus -= surplus.mean(axis=0)
-    surplus /= np.maximum(np.linalg.norm(surplus, axis=0), 1e-12)
+    surplus = normalize(surplus - surplus.mean(axis=0), axis=0)
     return surplus.T @ surplus
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
@@ -88,9 +89,7 @@ def similarities(vectors: np.ndarray | sparse.spmatrix) -> np.ndarray:
             f"A table of the similarities of {vectors.shape[0]:,} items is too large: filter_items() first, to at most "
             f"{MAX_ITEMS:,}."
         )
-    rows = sparse.csr_matrix(vectors, dtype=np.float64)
-    length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
-    unit = (sparse.diags(1 / np.where(length > 0, length, 1)) @ rows).astype(np.float32)
+    unit = normalize(sparse.csr_matrix(vectors, dtype=np.float64)).astype(np.float32)
     if 4 * unit.shape[0] * unit.shape[1] <= DENSE_BYTES:  # items share so many users that a dense product is faster
         unit = unit.toarray()
         return unit @ unit.T

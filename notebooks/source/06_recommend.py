@@ -33,6 +33,7 @@ from llmarm_tutorial.figures import recommend as recommend_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
 from llmarm_tutorial.figures import shop as shop_figures
 from llmarm_tutorial.lesson import check, ledger, widgets
+from llmarm_tutorial.mining.measures import lift
 from llmarm_tutorial.models import item_model, texts
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
@@ -776,7 +777,7 @@ if in_the_shop:
     moves = promotion.co_movement(by_week, listed)
     held = np.bincount(matrix.indices, minlength=n_items)
     joint = (matrix.T.astype(np.int32) @ matrix.astype(np.int32)).tocsr()
-    moves["lift"] = [joint[a, b] * matrix.shape[0] / (held[a] * held[b]) for a, b in listed]
+    moves["lift"] = [float(lift(joint[a, b], held[a], held[b], matrix.shape[0])) for a, b in listed]
     moves["pair"] = [f"{names[a]} – {names[b]}" for a, b in listed]
     usual = promotion.usual_correlation(rest[:, most_sold[:200]])
     display(

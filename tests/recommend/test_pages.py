@@ -115,7 +115,7 @@ def test_pages_rules_tests_and_recommenders_tell_the_same_lift(shop):
     tested = linked_pairs(matrix, min_count=5, max_q=None)
     assert found["lift"].tolist() == tested["lift"].tolist()
     assert sorted(pair_rules(matrix, 5)["lift"]) == sorted([*tested["lift"], *tested["lift"]])
-    weights = sparse.csr_matrix(AssociationRules("lift", "basket", 5).fit(known.sequences(), matrix.shape[1]).weights)
+    weights = sparse.csr_matrix(AssociationRules("lift", "basket", 5).fit(known.histories()).weights)
     told = np.asarray(weights[tested["i"].to_numpy(), tested["j"].to_numpy()]).ravel()
     assert told.tolist() == tested["lift"].astype(np.float32).tolist()
 
