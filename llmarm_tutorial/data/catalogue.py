@@ -105,6 +105,24 @@ def entry(name: str) -> Entry:
     return all_entries()[name]
 
 
+def resolve(dataset: str, folder: Path | None = None) -> Entry | Path:
+    """What somebody means who names a data set: one of the catalogue, or else a file of their own.
+
+    Every name comes through this door, so that a set of the catalogue is preferred to a file of its name everywhere.
+
+    Args:
+        dataset: A name of the catalogue or the path of a file; `~` is the home folder.
+        folder: Where a relative path begins; None leaves it to the current folder.
+
+    Returns:
+        The entry of that name, or a path, whether there is such a file or not.
+    """
+    if dataset in all_entries():
+        return all_entries()[dataset]
+    path = Path(dataset).expanduser()
+    return path if folder is None else folder / path
+
+
 def data_home() -> Path:
     """The user's cache of data sets: `LLMARM_CACHE`, else the place the operating system has for caches."""
     return Path(os.environ.get("LLMARM_CACHE") or pooch.os_cache("llmarm"))

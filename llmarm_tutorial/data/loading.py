@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmarm_tutorial.data import own_files, readers
-from llmarm_tutorial.data.catalogue import Entry, all_entries, data_home, entry, locate, misdirection, names
+from llmarm_tutorial.data.catalogue import Entry, data_home, entry, locate, misdirection, resolve
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
+from llmarm_tutorial.errors import BadParameter, DataError
 
 
 class CheckedFact(NamedTuple):
@@ -70,16 +70,15 @@ def load(
         DataError: If the set is not on this machine, or the file cannot be used.
     """
     columns = {"basket_col": basket_col, "item_col": item_col, "user_col": user_col, "time_col": time_col}
-    if dataset in all_entries():
+    meant = resolve(dataset)
+    if isinstance(meant, Entry):
         given = ", ".join(column for column, value in columns.items() if value)
         if given:
             raise BadParameter(f"{dataset} is a set of the catalogue, whose columns are known: leave out {given}.")
-        found = locate(all_entries()[dataset])
-        return read(all_entries()[dataset], found or _obtain(all_entries()[dataset]))
-    path = Path(dataset).expanduser()
-    if path.exists() or path.suffix.lower() in own_files.SUFFIXES or len(path.parts) > 1:
-        return own_files.read(path, **columns)
-    raise UnknownName("data set", dataset, names(), hint="A file of your own is named by its path, such as sales.csv.")
+        return read(meant, locate(meant) or _obtain(meant))
+    if not (meant.exists() or meant.suffix.lower() in own_files.SUFFIXES or len(meant.parts) > 1):
+        entry(dataset)  # what does not look like a path is a name with a slip: say which names there are
+    return own_files.read(meant, **columns)
 
 
 def read(entry: Entry, path: Path) -> Transactions:

@@ -121,17 +121,16 @@ def check_dataset(name: str, relative_to: Path | None = None) -> str:
     """
     from llmarm_tutorial.data import catalogue
 
-    if name in catalogue.names():
-        entry = catalogue.entry(name)
-        if entry.urls and catalogue.locate(entry) is None:
+    meant = catalogue.resolve(name, relative_to)
+    if isinstance(meant, catalogue.Entry):
+        if meant.urls and catalogue.locate(meant) is None:
             raise RunError(
                 f"The data set {name} is not on this machine: run  llmarm data fetch {name}  first."
                 f"{catalogue.misdirection()}"
             )
         return name
-    path = (relative_to or Path.cwd()) / Path(name).expanduser()
-    if path.is_file():
-        return str(path.resolve())
+    if meant.is_file():
+        return str(meant.resolve())
     hint = "Or give the path of a CSV, Parquet or JSON-lines file that exists."
     raise UnknownName("data set", name, catalogue.names(), hint)
 

@@ -63,6 +63,15 @@ def test_entries_by_name() -> None:
         catalogue.entry("retial")
 
 
+def test_a_name_of_the_catalogue_goes_before_a_file_of_that_name_and_all_else_is_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "shop").touch()
+    assert catalogue.resolve("shop", tmp_path) is catalogue.entry("shop")
+    assert catalogue.resolve("sales.csv") == Path("sales.csv")
+    assert catalogue.resolve("sales.csv", tmp_path) == tmp_path / "sales.csv"
+    assert catalogue.resolve("~/sales.csv", tmp_path) == Path.home() / "sales.csv"
+
+
 def test_what_is_not_here_names_the_command_that_fetches_it(alone: Path) -> None:
     for call in (loading.load, loading.check):
         with pytest.raises(
