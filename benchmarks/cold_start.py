@@ -21,6 +21,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, tuning
 from llmarm_tutorial.recommend import new_items as cold_start
-from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Mixture, Only, Projected
+from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Only, Projected
 from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemNeighbours, Popularity
+from llmarm_tutorial.recommend.experts import Expert, Fusion
 
 WEEKS = {"shop": 6.0, "online-retail": 10.0, "movielens-1m": None}
 SHARE = 0.1  # of the items is hidden
@@ -160,9 +162,10 @@ class Bench:
                 plain[task] = evaluation  # the last one is the stronger
                 self.keep(ASKED[task], evaluation)
         found: dict[tuple[str, str], Evaluation] = {}
+        judge = by_text.validated(self.validations, asked, max_cases=MOST_CASES)
         for encoder, vectors in self.vectors.items():
             for kind, settings in grids(vectors, bases).items():
-                best, _ = by_text.choose(settings, self.validations, asked=asked, max_cases=MOST_CASES)
+                best = tuning.choose(settings, judge).best
                 fitted = best.fit(self.histories)
                 for task, (cases, only) in tasks.items():
                     evaluation = evaluate(judged(fitted, self.cold.new, only), cases, name=kind)
@@ -224,22 +227,23 @@ class Bench:
                 }.items()
             }
             for name, best in tuned.items():
-                evaluations[name] = evaluate(best.fitted, test, name=name)
-                self.keep(task, evaluations[name], "", best.baseline, seed)
-            counting = max(("ar", "itemknn"), key=lambda name: tuned[name].tries["value"].max())
+                evaluations[name] = evaluate(best.system, test, name=name)
+                self.keep(task, evaluations[name], "", best.best, seed)
+            counting = max(("ar", "itemknn"), key=lambda name: tuned[name].value)
+            judge = tuning.validated(few, "MRR")
             for encoder, vectors in self.vectors.items():
-                tries = []
-                for setting in contents(vectors):
-                    fitted = setting.fit(histories)
-                    tries.append((value(fitted, few), setting, fitted))
-                _, setting, fitted = max(tries, key=lambda row: row[0])
-                alone = evaluate(fitted, test, name="content-kNN")
-                self.keep(task, alone, encoder, setting, seed)
+                text_only = tuning.choose(contents(vectors), judge, build=methodcaller("fit", histories))
+                alone = evaluate(text_only.system, test, name="content-kNN")
+                self.keep(task, alone, encoder, text_only.best, seed)
                 self.gain(task, alone, evaluations["popularity"], encoder)
-                mixed = [Mixture(tuned[counting].fitted, fitted, share) for share in (0.0, 0.05, 0.1, 0.2, 0.4, 0.6)]
-                best = max(mixed, key=lambda mixture: value(mixture, few))
-                mixture = evaluate(best, test, name=f"mixture with {counting}")
-                self.keep(task, mixture, encoder, f"share of text={best.share}", seed)
+                experts = (Expert(counting, tuned[counting].system), Expert("text", text_only.system))
+                mixed = tuning.choose(
+                    (0.0, 0.05, 0.1, 0.2, 0.4, 0.6),
+                    judge,
+                    build=lambda share, experts=experts: Fusion(experts, {"share": (1 - share, share)}),
+                )
+                mixture = evaluate(mixed.system, test, name=f"mixture with {counting}")
+                self.keep(task, mixture, encoder, f"share of text={mixed.best}", seed)
                 self.gain(task, mixture, evaluations[counting], encoder)
 
     def models(self) -> None:
@@ -279,10 +283,6 @@ class Bench:
 def judged(system: Recommender, new: np.ndarray, only: bool) -> Recommender:
     """A system asked about new items only, or as it is."""
     return Only(system, new) if only else system
-
-
-def value(system: Recommender, task: Task) -> float:
-    return evaluate(system, task, ks=(1,)).mean("MRR")
 
 
 def told(setting: object) -> str:

@@ -73,8 +73,9 @@ from llmarm_tutorial.recommend import by_text, new_items
 from llmarm_tutorial.recommend.by_text import Borrowed, Only, nearest
 from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemWeights, Popularity
 from llmarm_tutorial.recommend.experts import Expert
-from llmarm_tutorial.recommend.hybrid import choose
+from llmarm_tutorial.recommend.hybrid import choose_hybrid
 from llmarm_tutorial.recommend.similarity import Similarity
+from llmarm_tutorial.recommend.tuning import choose
 
 PARTS = ("links", "fusion", "cold", "start")
 DATA = ("shop", "online-retail", "movielens-1m")
@@ -276,8 +277,8 @@ class Bench(recommend.Bench):
     def recent(self, vectors: np.ndarray) -> tuple[Similarity, float]:
         """Cosines of item vectors to as much of the history as is best on validation."""
         tries = [Similarity(vectors, "cosine", last=last, position_power=power) for last, power in RECENCY]
-        values = [self.validated(system) for system in tries]
-        return tries[int(np.argmax(values))], max(values)
+        found = choose(tries, self.validated)
+        return found.system, found.value
 
     def linked(self, seed: int) -> tuple[ItemWeights, float]:
         """Links foretold by a graph network on the graph of shared customers."""
@@ -371,8 +372,8 @@ class Bench(recommend.Bench):
             base += [Expert(name, system) for name, system in counted.items() if name != "popularity"][:3]
             how = HOW | {"filter_seen": self.filter_seen}
             without, with_graph = gain_of_graph(base, [Expert(strong, graph[strong][0], says)], self.few, **how)
-            with_walks = choose([*base, Expert("walks", walks)], self.few, **how)
-            pair = choose([base[0], Expert("LightGCN", network, "logits")], self.few, **how)
+            with_walks = choose_hybrid([*base, Expert("walks", walks)], self.few, **how)
+            pair = choose_hybrid([base[0], Expert("LightGCN", network, "logits")], self.few, **how)
             systems = {"model": model} | {name: system for name, (system, _) in graph.items()}
             systems |= {
                 "model × LightGCN": pair.finalists[pair.best("fusion")],  # what is learned knows more than the two
@@ -472,20 +473,20 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
         def judged(setting: Baseline, task: Any = task) -> Evaluation:
             return evaluate(Only(setting.fit(histories), cold.new), task, ks=(10,))
 
+        judge = by_text.validated(validations, asked, max_cases=500)
         systems: dict[str, list[Baseline]] = {"chance": [Popularity()]}
-        best, _ = by_text.choose(contents(vectors), validations, asked=asked, max_cases=500)
-        systems["TF-IDF neighbours"] = [best]
+        systems["TF-IDF neighbours"] = [choose(contents(vectors), judge).best]
         lent = [Borrowed(vectors, Ease(), neighbours) for neighbours in (3, 10, 30)]
-        systems["borrowed counts"] = [by_text.choose(lent, validations, asked=asked, max_cases=500)[0]]
+        systems["borrowed counts"] = [choose(lent, judge).best]
         for encoder in ("MLP", "GraphSAGE"):
             grid = [
                 TextLinks(vectors, features, encoder, hide, borrowed, seeds[0], trained)
                 for hide in ("links", "items")
                 for borrowed in ((0, 5, 20) if encoder == "GraphSAGE" else (0,))
             ]
-            best, values = by_text.choose(grid, validations, asked=asked, max_cases=500)
-            told = {f"{s.hide}, {s.borrowed}": float(v) for s, v in zip(grid, values, strict=True)}
-            print(name, asked, encoder, told, flush=True)
+            best, _, tries = choose(grid, judge)
+            shown = {f"{s.hide}, {s.borrowed}": v for s, v in zip(grid, tries["value"], strict=True)}
+            print(name, asked, encoder, shown, flush=True)
             systems[encoder] = [
                 TextLinks(vectors, features, encoder, best.hide, best.borrowed, seed, trained) for seed in seeds
             ]

@@ -130,7 +130,7 @@ class Bench:
             try:
                 tuned = tuning.tune(name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid)
                 searched, used, begin = time.process_time() - used, time.process_time(), time.perf_counter()
-                fitted = tuned.baseline.fit(self.whole.histories)
+                fitted = tuned.best.fit(self.whole.histories)
             except LlmarmError as error:
                 print(f"{self.name} {name}: left out. {error}")
                 continue
@@ -141,10 +141,10 @@ class Bench:
                 "seconds": time.perf_counter() - begin,
                 "core seconds": time.process_time() - used,
                 "core seconds of choosing": searched,
-                "settings": repr(tuned.baseline),
+                "settings": repr(tuned.best),
             }
             for metric in METRICS:
-                row[f"validation {metric}"] = self.judged(tuned.fitted, "validation", name).mean(metric)
+                row[f"validation {metric}"] = self.judged(tuned.system, "validation", name).mean(metric)
             self.keep(name, row, self.judged(fitted, "test", name))
 
     def model(self, recipe: str, seed: int, first: int) -> None:

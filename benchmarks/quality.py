@@ -43,7 +43,7 @@ from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.blend import choose_weight
+from llmarm_tutorial.recommend.experts import choose_weight
 
 METRICS = ("HR@10", "NDCG@10", "MRR")
 CHECKED = 3000  # validation cases after each epoch; what is reported uses all of them
@@ -143,19 +143,19 @@ class Bench:
                 continue
             common = {"data": self.name, "recipe": "", "seed": 0, "threads": 1, "parameters": 0}
             self.keep(name, common | {"system": name, "seconds": seconds, "core seconds": used} | found, evaluation)
-            if tuned.baseline != tuning.make(name):
-                found, evaluation = self.judge(tuned.fitted, f"{name}, tuned")
+            if tuned.best != tuning.make(name):
+                found, evaluation = self.judge(tuned.system, f"{name}, tuned")
                 spent = float(tuned.tries["seconds"].sum())
                 row = {
                     "system": f"{name}, tuned",
                     "seconds": spent,
                     "core seconds": spent,
-                    "settings": repr(tuned.baseline),
+                    "settings": repr(tuned.best),
                 }
                 self.keep(f"{name}-tuned", common | row | found, evaluation)
 
     def model(self, recipe: str, objective: str, seed: int) -> None:
-        """Train one model, judge it alone and blended with sequential rules."""
+        """Train one model, judge it alone and multiplied with sequential rules."""
         stem = f"{recipe}-{objective}-{seed}"
         if (self.work / f"{stem}-blend.json").exists():
             return
@@ -191,10 +191,10 @@ class Bench:
         found, evaluation = self.judge(recommender, objective)
         self.keep(stem, common | {"system": objective} | found, evaluation, done.validations.to_dict("records"))
         rules = tuning.make("sr").fit(self.histories)
-        blend, _ = choose_weight(recommender, rules, self.few)
-        found, evaluation = self.judge(blend, f"{objective} × sr")
-        self.keep(f"{stem}-blend", common | {"system": f"{objective} × sr", "weight": blend.weight} | found, evaluation)
-        print(f"{self.name} {stem}: test NDCG@10 {evaluation.mean('NDCG@10'):.4f} blended")
+        joined = choose_weight(recommender, rules, self.few)
+        found, evaluation = self.judge(joined.system, f"{objective} × sr")
+        self.keep(f"{stem}-blend", common | {"system": f"{objective} × sr", "weight": joined.best} | found, evaluation)
+        print(f"{self.name} {stem}: test NDCG@10 {evaluation.mean('NDCG@10'):.4f} with sr")
 
 
 def collected(work: Path) -> tuple[pd.DataFrame, dict[str, list[dict]], dict[tuple, np.ndarray]]:

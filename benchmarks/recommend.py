@@ -34,8 +34,8 @@ from llmarm_tutorial.evaluation import groups
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.latency import measure
 from llmarm_tutorial.evaluation.metrics import Evaluation, user_vectors
-from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, evaluate
-from llmarm_tutorial.evaluation.tasks import Recommender, Task, next_item_task
+from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import recommend as recommend_figures
 from llmarm_tutorial.models.batches import ItemBatches
@@ -43,9 +43,8 @@ from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.blend import Told, choose_weight
-from llmarm_tutorial.recommend.experts import Expert
-from llmarm_tutorial.recommend.hybrid import choose
+from llmarm_tutorial.recommend.experts import Expert, Precomputed, choose_weight
+from llmarm_tutorial.recommend.hybrid import choose_hybrid
 from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
@@ -89,21 +88,18 @@ class Bench:
             system, self.test, ks=(10,), filter_seen=self.filter_seen, vectors=self.vectors, name=name, block=block
         )
 
-    def validated(self, system: Recommender) -> float:
-        return evaluate(system, self.few, ks=(10,), filter_seen=self.filter_seen).mean("NDCG@10")
+    def validated(self, system: Recommender, block: int | None = None) -> float:
+        return tuning.validated(self.few, "NDCG@10", filter_seen=self.filter_seen, block=block)(system)
 
-    def remembered(self, system: Recommender, task: Task | None = None) -> Told:
-        """The scores of a system for the validation cases, or those of another task, to try several things with."""
-        known = (task or self.few).histories
-        step = max(1, SCORES_PER_BLOCK // self.n_items)
-        blocks = [system.scores(known.block(a, min(a + step, len(known)))) for a in range(0, len(known), step)]
-        return Told(self.n_items, np.concatenate(blocks))
+    def precomputed(self, system: Recommender) -> float:
+        """The same of a system made of `Precomputed` scores."""
+        return self.validated(system, len(self.few))
 
     def curve(self, system: Recommender) -> list[dict[str, float]]:
         """Accuracy and diversity on the test at every trade."""
-        told, found = self.remembered(system, self.test), []
+        scores, found = Precomputed.of(system, self.test.histories), []
         for trade in TRADES:
-            lists = Diversified(told, self.similar, trade, filter_seen=self.filter_seen)
+            lists = Diversified(scores, self.similar, trade, filter_seen=self.filter_seen)
             evaluation = self.judge(lists, "", block=len(self.test))
             found.append(
                 {"trade": trade, "accuracy": evaluation.mean("NDCG@10"), "diversity": evaluation.mean("Diversity@10")}
@@ -124,8 +120,8 @@ class Bench:
                 fitted[name] = tuning.make(name, **kept[name]["settings"]).fit(self.past)
                 continue
             found = tuning.tune(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
-            fitted[name] = found.fitted
-            kept[name] = {"settings": asdict(found.baseline), "value": float(found.tries["value"].max())}
+            fitted[name] = found.system
+            kept[name] = {"settings": asdict(found.best), "value": found.value}
             path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
         order = sorted(fitted, key=lambda name: -kept[name]["value"])
         return {name: fitted[name] for name in order}, {name: kept[name]["value"] for name in order}
@@ -186,7 +182,8 @@ class Bench:
     def near(self, vectors: np.ndarray) -> dict[str, Similarity]:
         """Cosines of a model's vectors, how much of the history by validation, and the same divided twice."""
         tries = [(last, power) for last in (None, 10, 3, 1) for power in (0.0, 1.0) if (last, power) != (1, 1.0)]
-        chosen = max(tries, key=lambda s: self.validated(Similarity(vectors, last=s[0], position_power=s[1])))
+        build = lambda tried: Similarity(vectors, last=tried[0], position_power=tried[1])  # noqa: E731
+        chosen = tuning.choose(tries, self.validated, build=build).best
         return {
             f"similarity, {norm}": Similarity(vectors, norm, last=chosen[0], position_power=chosen[1])
             for norm in ("cosine", "twice")
@@ -197,35 +194,28 @@ class Bench:
         seen, best = {"filter_seen": self.filter_seen}, next(iter(counted))
         systems: dict[str, Recommender] = {"model": model}
         systems |= self.near(model.model.output_table.detach().numpy())
-        signed = [name for name in counted if name not in ("ease", "popularity")]  # a blend needs scores from 0
-        blend, _ = choose_weight(model, counted[signed[0]], self.few, **seen)
-        systems["model × counting"] = blend
-        told = self.remembered(model)
-        rules = self.remembered(counted["ar"])
-
-        def ranked(weight: float) -> float:
-            system = ByRules(told, rules, weight=weight, **seen)
-            return evaluate(system, self.few, ks=(10,), block=len(self.few), **seen).mean("NDCG@10")
-
-        weight = max(RULE_WEIGHTS, key=ranked)
+        factor = next(name for name in counted if name not in ("ease", "popularity"))  # whose scores are shares
+        product = choose_weight(model, counted[factor], self.few, **seen)
+        systems["model × counting"] = product.system
+        first, second = (Precomputed.of(system, self.few.histories) for system in (model, counted["ar"]))
+        weight = tuning.choose(
+            RULE_WEIGHTS, self.precomputed, build=lambda weight: ByRules(first, second, weight=weight, **seen)
+        ).best
         systems["model, re-ranked by rules"] = ByRules(model, counted["ar"], weight=weight, **seen)
         experts = [Expert("model", model, "logits")]
         experts += [Expert(name, system) for name, system in counted.items() if name != "popularity"][:3]
-        hybrid = choose(experts, self.few, **seen)
+        hybrid = choose_hybrid(experts, self.few, **seen)
         for name in ("fusion, log", "fusion, z", "fusion, rank"):
             systems[name] = hybrid.finalists[name]
-        systems["learned"] = hybrid.finalists[hybrid.best("learned")]
+        systems["learned"] = hybrid.finalists["learned"]
         systems["hybrid"] = hybrid.system
-        told = self.remembered(hybrid.system)
-        kept = {}
-        for trade in TRADES:
-            system = Diversified(told, self.similar, trade, **seen)
-            kept[trade] = evaluate(system, self.few, ks=(10,), block=len(self.few), **seen).mean("NDCG@10")
+        scores = Precomputed.of(hybrid.system, self.few.histories)
+        kept = {trade: self.precomputed(Diversified(scores, self.similar, trade, **seen)) for trade in TRADES}
         trade = min(trade for trade, value in kept.items() if value >= (1 - GIVEN_UP) * kept[1.0])
         systems["hybrid, diversified"] = Diversified(hybrid.system, self.similar, trade, **seen)
         chosen = {
-            "blended with": signed[0],
-            "blend weight": blend.weight,
+            "blended with": factor,
+            "blend weight": product.best,
             "rule weight": weight,
             "experts": [expert.name for expert in experts],
             "hybrid": hybrid.name,

@@ -1,7 +1,7 @@
 """What a graph of items can lend to a recommender: scores of links, walks over several links, vectors to start from.
 
 Three ways in, from late to early. Scores of links, from a graph network or by counting, recommend by themselves
-(`by_links`, `Walks`) and can sit on a panel of experts like any other recommender (`hybrid.choose`); `gain_of_graph`
+(`by_links`, `Walks`) and can be experts of a fusion like any other recommender; `gain_of_graph`
 says what they add there. Vectors of a graph network can be what an item model starts from (`start_from_vectors`).
 """
 
@@ -19,14 +19,13 @@ from scipy.special import softmax
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.metrics import cutoff_of
-from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop, strongest
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
 from llmarm_tutorial.recommend.counting import ItemWeights, Profile, co_occurrences
 from llmarm_tutorial.recommend.experts import Expert
-from llmarm_tutorial.recommend.hybrid import Chosen, choose
+from llmarm_tutorial.recommend.hybrid import Hybrid, choose_hybrid
+from llmarm_tutorial.recommend.tuning import choose, validated
 
 RECENCY = ((None, 0.0), (None, 1.0), (1, 0.0), (3, 1.0), (10, 1.0))  # `last` and `position_power`, see `by_links`
 
@@ -135,15 +134,10 @@ def with_recency(
     Returns:
         (the recommender, its value on validation).
     """
-    best: tuple[ItemWeights, float] | None = None
-    for last, power in tries:
-        tried = replace(system, profile=Profile(last, power, system.profile.once))
-        value = evaluate(tried, task, ks=(cutoff_of(metric),), filter_seen=filter_seen).mean(metric)
-        if best is None or value > best[1]:
-            best = tried, value
-    if best is None:
-        raise BadParameter("To choose how much of a history speaks takes at least one try.")
-    return best
+    profiles = [Profile(last, power, system.profile.once) for last, power in tries]
+    judge = validated(task, metric, filter_seen=filter_seen)
+    found = choose(profiles, judge, build=lambda profile: replace(system, profile=profile))
+    return found.system, found.value
 
 
 class GraphGain(NamedTuple):
@@ -154,12 +148,12 @@ class GraphGain(NamedTuple):
         with_graph: The best of all experts.
     """
 
-    without: Chosen
-    with_graph: Chosen
+    without: Hybrid
+    with_graph: Hybrid
 
 
 def gain_of_graph(experts: Sequence[Expert], graph: Sequence[Expert], task: Task, **how: Any) -> GraphGain:
-    """The hybrid that validation chooses with and without experts that know a graph, see `hybrid.choose`.
+    """The hybrid that validation chooses with and without experts that know a graph, see `hybrid.choose_hybrid`.
 
     Both are chosen by the same rule from the same cases, so that what differs on the test is due to the graph.
 
@@ -167,7 +161,7 @@ def gain_of_graph(experts: Sequence[Expert], graph: Sequence[Expert], task: Task
         experts: Those without a graph.
         graph: Those with one.
         task: The validation task; never the test.
-        **how: Further settings of `hybrid.choose`, such as `filter_seen`.
+        **how: Further settings of `hybrid.choose_hybrid`, such as `filter_seen`.
 
     Raises:
         BadParameter: If no expert has a graph, or names are not different.
@@ -175,7 +169,7 @@ def gain_of_graph(experts: Sequence[Expert], graph: Sequence[Expert], task: Task
     names = [expert.name for expert in itertools.chain(experts, graph)]
     if not graph or not experts or len(set(names)) < len(names):
         raise BadParameter(f"A gain needs experts with a graph and others without, of different names, not {names}.")
-    return GraphGain(choose(experts, task, **how), choose([*experts, *graph], task, **how))
+    return GraphGain(choose_hybrid(experts, task, **how), choose_hybrid([*experts, *graph], task, **how))
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.models.distil_loss import Mix, distillation_loss
 from llmarm_tutorial.models.item_model import FIRST_ITEM, VISIT, ItemModel, ItemOutput
 from llmarm_tutorial.models.loss import cross_entropy
-from llmarm_tutorial.recommend.blend import log_shares
+from llmarm_tutorial.recommend.experts import log_chances
 
 Says = Callable[[int, int, float], Tensor]
 
@@ -122,7 +122,7 @@ class CountingTeacher:
             scores = np.asarray(self.counting.scores(asked))
             if scores.min(initial=0) < 0:
                 raise BadParameter("A counting teacher needs scores that are at least 0, as shares and counts are.")
-            logs = torch.from_numpy(log_shares(scores).astype(np.float32)).to(device).div_(temperature)
+            logs = torch.from_numpy(log_chances(scores, "shares")).to(device).div_(temperature)
             logs = logs if back is None else logs[torch.from_numpy(back).to(device)]
             return logs.sub_(logs.logsumexp(1, keepdim=True))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,9 +10,8 @@ from scipy import linalg, sparse
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.metrics import cutoff_of
-from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.counting import AssociationRules, Baseline, Ease, ItemWeights, Profile
 from llmarm_tutorial.recommend.new_items import NewItems
 
@@ -138,48 +137,6 @@ class Only:
         return np.where(self.candidates, self.system.scores(histories), np.float32(-np.inf))
 
 
-@dataclass(frozen=True, eq=False)
-class Mixture:
-    """Two recommenders as one: a weighted mean of their shares, for scores that are at least 0.
-
-    Attributes:
-        first: A recommender.
-        second: Another one, of the same items.
-        share: Of the second, in [0, 1].
-        name: What tables call it.
-    """
-
-    first: Recommender
-    second: Recommender
-    share: float = 0.5
-    name: str = "mixture"
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.share <= 1:
-            raise BadParameter(f"The share of the second of a mixture lies between 0 and 1, not {self.share}.")
-        if self.first.n_items != self.second.n_items:
-            raise BadParameter("Only recommenders of the same items can be mixed.")
-
-    @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return self.first.n_items
-
-    def scores(self, histories: Histories) -> np.ndarray:
-        """Scores of all items, shape (n_cases, n_items), float32.
-
-        Raises:
-            BadParameter: If a score is below 0.
-        """
-        total = 0.0
-        for system, weight in ((self.first, 1 - self.share), (self.second, self.share)):
-            scores = system.scores(histories)
-            if scores.min(initial=0) < 0:
-                raise BadParameter("A mixture needs scores that are at least 0, as shares, counts and cosines are.")
-            total = total + weight * scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
-        return total.astype(np.float32)
-
-
 def partner_scores(
     vectors: np.ndarray, cold: NewItems, *, neighbours: int | None = None, min_count: int = 5
 ) -> ItemWeights:
@@ -204,39 +161,31 @@ def partner_scores(
     return ItemWeights(f"partners of {neighbours} similar", cold.n_items, whole, fitted.weights.T)
 
 
-def choose(
-    settings: Sequence[Baseline],
-    validations: Sequence[NewItems],
-    *,
-    asked: str = "new",
-    metric: str = "MRR",
-    max_cases: int | None = None,
-) -> tuple[Baseline, np.ndarray]:
-    """The settings that do best among new items, on average over validations; the earlier of equals.
+def validated(
+    validations: Sequence[NewItems], asked: str = "new", *, metric: str = "MRR", max_cases: int | None = None
+) -> Callable[[Baseline], float]:
+    """What `tuning.choose` is to make large where items are new: the mean of a metric over validations.
 
     Args:
-        settings: What to try, at least one.
         validations: Hidden items of the training data, at least one draw of them, never the test.
         asked: Which task, see `NewItems.task`.
-        metric: What to make large.
+        metric: A metric of `metrics.Evaluation`.
         max_cases: A random sample of so many cases of each validation; None for all.
 
-    Returns:
-        (the best settings, the mean of the metric for each, in order).
-
     Raises:
-        BadParameter: If there is nothing to try, or nothing to try it on.
+        BadParameter: If there is no validation.
     """
-    if not len(settings) or not len(validations):
-        raise BadParameter("To choose settings takes at least one to try and one validation to try it on.")
-    values = np.zeros((len(validations), len(settings)))
-    for row, cold in enumerate(validations):
-        task, histories = cold.task(asked).sample(max_cases, row), cold.train.histories()
-        for column, setting in enumerate(settings):
-            fitted = Only(setting.fit(histories), cold.new)
-            values[row, column] = evaluate(fitted, task, ks=(cutoff_of(metric),)).mean(metric)
-    means = values.mean(axis=0)
-    return settings[int(means.argmax())], means
+    if not len(validations):
+        raise BadParameter("To choose settings takes at least one validation to try them on.")
+    parts = []
+    for number, cold in enumerate(validations):
+        task = cold.task(asked).sample(max_cases, number)
+        parts.append((cold.train.histories(), cold.new, tuning.validated(task, metric)))
+
+    def value(setting: Baseline) -> float:
+        return float(np.mean([judge(Only(setting.fit(past), new)) for past, new, judge in parts]))
+
+    return value
 
 
 # --- vectors ---------------------------------------------------------------------------------------------------------

@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
-import pandas as pd
 from scipy import linalg, sparse
 
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.mining.measures import lift
@@ -111,7 +109,6 @@ class Popularity:
 
     Attributes:
         last: Count the last so many visits of every user only, which favours what users come to late; None for all.
-            For popularity by the calendar, fit on `recent(train, days=…)`.
     """
 
     name: ClassVar[str] = "popularity"
@@ -367,27 +364,6 @@ def transitions(histories: Histories, steps: int = 1, gap_power: float = 1.0) ->
         before = np.flatnonzero(user[:-gap] == user[gap:])
         total = total + (visits[before].T @ visits[before + gap]).tocsr() * np.float32(1 / gap**gap_power)
     return total
-
-
-def recent(train: Transactions, *, share: float | None = None, days: float | None = None) -> Transactions:
-    """The newest part of a training set, to count what is in fashion.
-
-    Args:
-        train: Transactions with a clock.
-        share: The newest share of rows, in (0, 1]; rows of the same moment stay together.
-        days: Or the rows of the last so many days before the newest one.
-
-    Raises:
-        BadParameter: If not exactly one of share and days is given, or it is out of range.
-        Lacks: If there are no clock times.
-    """
-    train.require("clock", purpose="a recent part")
-    given = [value for value in (share, days) if value is not None]
-    if len(given) != 1 or given[0] <= 0 or (share or 0) > 1:
-        raise BadParameter("Give either share, in (0, 1], or days, above 0.")
-    times = train.table["time"]
-    start = times.max() - pd.Timedelta(days=days) if days else np.sort(times)[int(len(times) * (1 - share))]
-    return train.rows((times >= start).to_numpy())
 
 
 # --- counting --------------------------------------------------------------------------------------------------------

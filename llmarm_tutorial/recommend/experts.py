@@ -1,24 +1,36 @@
-"""Several recommenders on one candidate list: scores made comparable, and joined."""
+"""Several recommenders as one: their scores made comparable, weighted and added up.
+
+Scores of different systems have different scales. What each says of an item is therefore put in one of four ways, and a
+`Fusion` adds up what its experts say, each in its way and with its weight:
+
+* "log": log of the chance of the item: softmax of logits, or share of scores. Added up, a product of experts (Hinton
+  2002).
+* "z": the score in standard deviations from the mean over the case's items.
+* "rank": 60 / (60 + rank of the item), the terms of reciprocal rank fusion (Cormack, Clarke & Büttcher 2009), times 60.
+* "share": the chance itself. Added up, a mixture.
+
+Weights are set by hand, one of them is chosen (`choose_weight`), or all are learned or chosen (`hybrid`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
+from scipy.special import log_softmax
 from scipy.stats import rankdata
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.tasks import Recommender
-from llmarm_tutorial.recommend.blend import log_shares
-from llmarm_tutorial.recommend.counting import Profile
+from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK
+from llmarm_tutorial.evaluation.tasks import Recommender, Task
+from llmarm_tutorial.recommend.tuning import Choice, choose, validated
 
-WAYS = ("log", "z", "rank")
-FACTS = ("bought", "times", "recent", "popularity")
 RANK_OFFSET = 60  # of Cormack et al.: how little the first places differ
 LEAST = -30.0  # log chance of what an expert rules out, so that others may still recommend it
+FLOOR = 1e-4  # share that counting gives to what it never saw, so that it never forbids an item
+PRODUCT_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +38,7 @@ class Expert:
     """A recommender and how to read its scores.
 
     Attributes:
-        name: What tables call it; unique within a panel.
+        name: What tables call it; unique within a fusion.
         system: The recommender.
         says: "logits", whose softmax is a chance, or "shares", whose share of their sum is; shares below 0 count as 0.
     """
@@ -40,6 +52,33 @@ class Expert:
             raise BadParameter(f"An expert says 'logits' or 'shares', not {self.says!r}.")
 
 
+@dataclass(frozen=True, eq=False)
+class Precomputed:
+    """Scores that a system gave already, for the histories it was asked about and no others.
+
+    Attributes:
+        n_items: Number of items.
+        values: The scores, shape (n_cases, n_items).
+    """
+
+    n_items: int
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, system: Recommender, histories: Histories) -> Precomputed:
+        """Ask a system once, block by block, to try several things with its scores."""
+        starts = range(0, len(histories), step := max(1, SCORES_PER_BLOCK // system.n_items))
+        blocks = [system.scores(histories.block(start, min(start + step, len(histories)))) for start in starts]
+        return cls(system.n_items, np.concatenate(blocks))
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """The scores given, whatever is asked: all cases in one block."""
+        return self.values
+
+
+# --- comparable scores -----------------------------------------------------------------------------------------------
+
+
 def candidate_scores(system: Recommender, histories: Histories, filter_seen: bool) -> np.ndarray:
     """Scores of a system, shape (n_cases, n_items), float32, -inf for items of the history where these are left out."""
     scores = np.array(system.scores(histories), dtype=np.float32)
@@ -48,27 +87,41 @@ def candidate_scores(system: Recommender, histories: Histories, filter_seen: boo
     return scores
 
 
+def chances(scores: np.ndarray, says: str) -> np.ndarray:
+    """Chance of every item, each row on its own; zeros in a row of shares without any.
+
+    Args:
+        scores: Shape (n_cases, n_items); -inf for what is no candidate.
+        says: See `Expert`.
+    """
+    if says == "logits":
+        return np.exp(log_chances(scores, says))
+    shares = np.maximum(scores, 0)
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+
+
 def log_chances(scores: np.ndarray, says: str) -> np.ndarray:
     """Log of the chance of every item, each row on its own.
 
     Args:
         scores: Shape (n_cases, n_items); -inf for what is no candidate.
-        says: See `Expert`. To shares the floor of `blend.Blend` is added, so that silence is not a veto.
+        says: See `Expert`. To shares `FLOOR` is added, so that silence is not a veto.
 
     Returns:
         Same shape, float32, from `LEAST` to 0 (a little above 0 where a share is 1).
     """
     if says == "logits":
-        told = scores - logsumexp(np.maximum(scores, np.finfo(np.float32).min), axis=1, keepdims=True)
-        return np.maximum(told, LEAST, dtype=np.float32)
-    return log_shares(np.maximum(scores, 0)).astype(np.float32, copy=False)
+        finite = np.maximum(scores, np.finfo(np.float32).min)  # a row without candidates stays defined
+        return np.maximum(log_softmax(finite, axis=1), LEAST, dtype=np.float32)
+    return np.log(chances(scores, says) + FLOOR).astype(np.float32, copy=False)
 
 
-def z_scores(scores: np.ndarray) -> np.ndarray:
+def z_scores(scores: np.ndarray, says: str = "") -> np.ndarray:
     """Scores in standard deviations from the mean of their row; what is -inf gets the lowest value of the row.
 
     Args:
         scores: Shape (n_cases, n_items).
+        says: Not used: shares and logits are treated alike.
 
     Returns:
         Same shape, float32; zeros in a row whose scores are all the same.
@@ -83,128 +136,119 @@ def z_scores(scores: np.ndarray) -> np.ndarray:
     return np.where(known, z, z.min(axis=1, keepdims=True)).astype(np.float32)
 
 
-def reciprocal_ranks(scores: np.ndarray) -> np.ndarray:
+def reciprocal_ranks(scores: np.ndarray, says: str = "") -> np.ndarray:
     """60 / (60 + rank) within each row, shape (n_cases, n_items), float32; equal scores share their mean rank."""
     return (RANK_OFFSET / (RANK_OFFSET + rankdata(-scores, axis=1))).astype(np.float32)
 
 
+WAYS: Mapping[str, Callable[[np.ndarray, str], np.ndarray]] = {
+    "log": log_chances,
+    "z": z_scores,
+    "rank": reciprocal_ranks,
+    "share": chances,
+}
+
+
+# --- sums of them ----------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, eq=False)
-class Panel:
-    """Experts who are asked together.
+class Fusion:
+    """A weighted sum of what experts say, made comparable in one way or in several.
 
     Attributes:
         experts: At least one, of the same items, with different names.
-        item_counts: Training events of each item, shape (n_items,); see `ranking.Task`.
+        weights: Way of `WAYS` → one weight per expert. An expert without a weight other than 0 is not asked.
         filter_seen: Whether items of the history are no candidates: they then have no part in ranks and chances. To be
             set as for `ranking.evaluate`.
+        name: What tables call it.
     """
 
     experts: tuple[Expert, ...]
-    item_counts: np.ndarray
-    filter_seen: bool = True
+    weights: Mapping[str, Sequence[float]]
+    filter_seen: bool = False
+    name: str = "fusion"
 
     def __post_init__(self) -> None:
-        names = [expert.name for expert in self.experts]
-        if not names or len(set(names)) < len(names):
-            raise BadParameter(f"A panel needs at least one expert, and different names, not {names}.")
-        if any(expert.system.n_items != self.n_items for expert in self.experts):
-            raise BadParameter(f"All experts of a panel must know the same items, here {self.n_items}.")
+        check_experts(self.experts)
+        for way, weights in self.weights.items():
+            if way not in WAYS:
+                raise UnknownName("way of fusing scores", way, WAYS)
+            if len(weights) != len(self.experts):
+                raise BadParameter(f"A fusion needs one weight for each of {len(self.experts)} experts, not {weights}.")
 
     @property
     def n_items(self) -> int:
         """Number of items."""
-        return len(self.item_counts)
-
-    def names(self, kinds: Sequence[str]) -> list[str]:
-        """Names of features of the given kinds, such as "log" or "bought", in order."""
-        found = []
-        for kind in kinds:
-            found += [kind] if kind in FACTS else [f"{kind} {expert.name}" for expert in self.experts]
-        return found
-
-    def features(self, histories: Histories, names: Sequence[str]) -> Iterator[np.ndarray]:
-        """The features asked for, one after the other, each of shape (n_cases, n_items), float32.
-
-        An expert whose features are not asked for is not asked either; each other one is asked once.
-
-        Raises:
-            UnknownName: If there is no such feature.
-        """
-        valid = self.names((*WAYS, "depth", *FACTS))
-        for name in names:
-            if name not in valid:
-                raise UnknownName("feature", name, valid)
-        asked = {name.partition(" ")[2] for name in names}
-        heard = {
-            expert.name: (expert.says, candidate_scores(expert.system, histories, self.filter_seen))
-            for expert in self.experts
-            if expert.name in asked
-        }
-        for name in names:
-            kind, _, who = name.partition(" ")
-            yield self._fact(kind, histories) if kind in FACTS else _said(kind, *heard[who], histories.lengths)
-
-    def _fact(self, kind: str, histories: Histories) -> np.ndarray:
-        if kind == "popularity":
-            told = np.log1p(self.item_counts).astype(np.float32)
-            return np.broadcast_to(told, (len(histories), self.n_items))
-        if kind == "recent":
-            return Profile(None, 1.0, once=True).matrix(histories, self.n_items).toarray()
-        times = histories.matrix(self.n_items).toarray()
-        return (times > 0).astype(np.float32) if kind == "bought" else np.log1p(times)
-
-
-def _said(kind: str, says: str, scores: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    if kind == "z":
-        return z_scores(scores)
-    if kind == "rank":
-        return reciprocal_ranks(scores)
-    told = log_chances(scores, says)
-    return told * np.log1p(lengths, dtype=np.float32)[:, None] if kind == "depth" else told
-
-
-@dataclass(frozen=True, eq=False)
-class Combined:
-    """A weighted sum of what a panel says.
-
-    Attributes:
-        panel: Who is asked.
-        weights: Name of a feature → its weight.
-        name: What tables call it.
-    """
-
-    panel: Panel
-    weights: Mapping[str, float]
-    name: str = "combined"
-
-    @property
-    def n_items(self) -> int:
-        """Number of items."""
-        return self.panel.n_items
+        return self.experts[0].system.n_items
 
     def scores(self, histories: Histories) -> np.ndarray:
-        """Scores of all items, shape (n_cases, n_items), float32, up to a constant per case."""
-        used = {name: weight for name, weight in self.weights.items() if weight}
+        """Scores of all items, shape (n_cases, n_items), float32, up to a constant per case; each expert asked once."""
+        heard: dict[int, np.ndarray] = {}
         total = np.zeros((len(histories), self.n_items), dtype=np.float32)
-        for weight, values in zip(used.values(), self.panel.features(histories, list(used)), strict=True):
-            total += np.float32(weight) * values
+        for way, weights in self.weights.items():
+            for number in np.flatnonzero(weights):
+                expert = self.experts[number]
+                if number not in heard:
+                    heard[number] = candidate_scores(expert.system, histories, self.filter_seen)
+                total += np.float32(weights[number]) * WAYS[way](heard[number], expert.says)
         return total
 
 
-def fused(panel: Panel, weights: Sequence[float], way: str = "log", name: str | None = None) -> Combined:
-    """A fusion of scores with weights set by hand.
+def check_experts(experts: Sequence[Expert]) -> None:
+    """Raise `BadParameter` unless there are experts, of different names and of the same items."""
+    names = [expert.name for expert in experts]
+    if not names or len(set(names)) < len(names):
+        raise BadParameter(f"A fusion needs at least one expert, and different names, not {names}.")
+    if len({expert.system.n_items for expert in experts}) > 1:
+        raise BadParameter("All experts of a fusion must know the same items.")
+
+
+def product(
+    model: Recommender, counting: Recommender, weight: float = 0.75, *, name: str = "model × counting"
+) -> Fusion:
+    """log P of a model plus a weight times log P of counting: a product of two experts (Hinton 2002).
 
     Args:
-        panel: The experts.
-        weights: One per expert, at least 0.
-        way: "log" adds log chances (a product of experts), "z" standardised scores, "rank" reciprocal ranks.
+        model: Scores are logits: their softmax is P.
+        counting: Their share of scores is P; scores below 0 count as 0.
+        weight: How much counting says, at least 0; 0 leaves the model alone.
         name: What tables call it.
 
     Raises:
-        BadParameter: If the way is unknown, or there is not one weight per expert, at least 0 and not all 0.
+        BadParameter: If the weight is below 0, or they know different items.
     """
-    if way not in WAYS:
-        raise BadParameter(f"Scores are fused by {', '.join(map(repr, WAYS))}, not {way!r}.")
-    if len(weights) != len(panel.experts) or min(weights) < 0 or not any(weights):
-        raise BadParameter(f"A fusion needs one weight from 0 for each of {len(panel.experts)} experts, not {weights}.")
-    return Combined(panel, dict(zip(panel.names([way]), map(float, weights), strict=True)), name or f"fusion, {way}")
+    if not weight >= 0:
+        raise BadParameter(f"The weight of counting is at least 0, not {weight}.")
+    experts = (Expert("model", model, "logits"), Expert("counting", counting))
+    return Fusion(experts, {"log": (1.0, weight)}, name=name)
+
+
+def choose_weight(
+    model: Recommender,
+    counting: Recommender,
+    task: Task,
+    *,
+    weights: Sequence[float] = PRODUCT_WEIGHTS,
+    metric: str = "NDCG@10",
+    filter_seen: bool = True,
+    name: str = "model × counting",
+) -> Choice:
+    """The weight of a `product` that does best on a validation task; each system is asked once, whatever is tried.
+
+    Args:
+        model: Scores are logits.
+        counting: Scores are at least 0.
+        task: The validation task; never the test.
+        weights: What to try.
+        metric: What to make large.
+        filter_seen: As for `ranking.evaluate`.
+        name: What tables call the product.
+
+    Returns:
+        The best weight and its product.
+    """
+    precomputed = [Precomputed.of(system, task.histories) for system in (model, counting)]
+    judge = validated(task, metric, filter_seen=filter_seen, block=len(task))
+    found = choose(weights, judge, build=lambda weight: product(*precomputed, weight))
+    return found._replace(system=product(model, counting, found.best, name=name))

@@ -177,19 +177,6 @@ def newcomers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple
     return train, *tasks
 
 
-def one_basket(task: Task) -> Task:
-    """The cases of a task whose history is a single basket, asked for what is not in it.
-
-    Raises:
-        DataError: If there are none.
-    """
-    last = task.histories.visits[task.histories.offsets[1:] - 1]  # of a task of known customers: no history is empty
-    some = np.flatnonzero(last == 0)
-    return _first_time(
-        task.histories.take(some), task.targets[some], np.asarray(task.users)[some], task.item_counts, "this task"
-    )
-
-
 def partners(cold: NewItems, *, min_count: int = 5, min_lift: float = 2.0) -> Task:
     """With which old items did each new one go, once it was on sale?
 

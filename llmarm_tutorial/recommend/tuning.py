@@ -1,18 +1,19 @@
-"""The baselines by name, and their settings chosen on validation with a stated budget."""
+"""Choosing on validation: the one rule for it, and the baselines by name with the settings worth trying."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
+from operator import methodcaller
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.errors import UnknownName
+from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
@@ -25,13 +26,92 @@ from llmarm_tutorial.recommend.counting import (
     PersonalPopularity,
     Popularity,
     SequentialRules,
-    check_from,
 )
 
-# --- tuning ----------------------------------------------------------------------------------------------------------
+# --- choosing --------------------------------------------------------------------------------------------------------
 
 
 class Choice(NamedTuple):
+    """What did best on validation.
+
+    Attributes:
+        best: The settings.
+        system: What was built from them.
+        tries: One row per try, in order: `setting`, `value` (what was to be large), `seconds`.
+    """
+
+    best: Any
+    system: Any
+    tries: pd.DataFrame
+
+    @property
+    def value(self) -> float:
+        """The value of the best."""
+        return float(self.tries["value"].max())
+
+
+def choose(
+    settings: Sequence[Any],
+    judge: Callable[[Any], float],
+    *,
+    build: Callable[[Any], Any] = lambda setting: setting,
+    budget: int | None = None,
+    seed: int = 0,
+) -> Choice:
+    """Try settings and keep the best; of equal values the earlier try wins.
+
+    Args:
+        settings: What to try, in order, at least one.
+        judge: From what was built to the value to make large; it must not see the test, see `validated`.
+        build: From a setting to what is judged, such as a fitted recommender.
+        budget: Number of tries, from 1: the first, then a random sample of the others without repetition, or all where
+            there are no more. None tries all. Give every competitor the same.
+        seed: Seed of the sample.
+
+    Raises:
+        BadParameter: If there is nothing to try or the budget is below 1.
+    """
+    if not len(settings):
+        raise BadParameter("To choose settings takes at least one to try.")
+    if budget is not None and budget < 1:
+        raise BadParameter(f"budget is at least 1, not {budget}.")
+    numbers = np.arange(len(settings))
+    if budget is not None and len(settings) > budget:
+        others = np.random.default_rng(seed).choice(len(settings) - 1, budget - 1, replace=False)
+        numbers = np.append(0, np.sort(others) + 1)
+    rows, best = [], None
+    for number in numbers:
+        begin = time.perf_counter()
+        system = build(settings[number])
+        value = float(judge(system))
+        rows.append({"setting": settings[number], "value": value, "seconds": time.perf_counter() - begin})
+        if best is None or value > best[0]:
+            best = value, settings[number], system
+    return Choice(best[1], best[2], pd.DataFrame(rows))
+
+
+def validated(
+    task: Task, metric: str = "NDCG@10", *, filter_seen: bool = True, block: int | None = None
+) -> Callable[[Recommender], float]:
+    """What `choose` is to make large: the mean of a metric of a recommender on a validation task.
+
+    Args:
+        task: The validation task; never the test.
+        metric: A metric of `metrics.Evaluation`.
+        filter_seen: As for `ranking.evaluate`.
+        block: Cases per call; `len(task)` for scores that are precomputed.
+    """
+
+    def value(system: Recommender) -> float:
+        return evaluate(system, task, ks=(cutoff_of(metric),), filter_seen=filter_seen, block=block).mean(metric)
+
+    return value
+
+
+# --- baselines -------------------------------------------------------------------------------------------------------
+
+
+class SearchSpace(NamedTuple):
     """A baseline and the settings worth trying.
 
     Attributes:
@@ -44,12 +124,14 @@ class Choice(NamedTuple):
 
 
 _RECENCY = {"last": (None, 1, 3, 10, 30), "position_power": (0.0, 0.5, 1.0, 2.0)}
-BASELINES: Mapping[str, Choice] = {
-    "popularity": Choice(Popularity, {"last": (None, 1, 3, 10, 30)}),
-    "personal": Choice(PersonalPopularity, {"popularity": (0.1, 1.0, 10.0), **_RECENCY}),
-    "ar": Choice(AssociationRules, {"measure": ("confidence", "lift"), "min_count": (1, 2, 5, 10, 20, 50), **_RECENCY}),
-    "markov": Choice(MarkovChain, {"popularity": (0.0, 1e-4, 1e-3, 1e-2, 1e-1)}),
-    "sr": Choice(
+BASELINES: Mapping[str, SearchSpace] = {
+    "popularity": SearchSpace(Popularity, {"last": (None, 1, 3, 10, 30)}),
+    "personal": SearchSpace(PersonalPopularity, {"popularity": (0.1, 1.0, 10.0), **_RECENCY}),
+    "ar": SearchSpace(
+        AssociationRules, {"measure": ("confidence", "lift"), "min_count": (1, 2, 5, 10, 20, 50), **_RECENCY}
+    ),
+    "markov": SearchSpace(MarkovChain, {"popularity": (0.0, 1e-4, 1e-3, 1e-2, 1e-1)}),
+    "sr": SearchSpace(
         SequentialRules,
         {
             "steps": (1, 2, 3, 5, 10, 20),
@@ -60,25 +142,11 @@ BASELINES: Mapping[str, Choice] = {
             "popularity": (0.0, 1e-4, 1e-2),
         },
     ),
-    "itemknn": Choice(
+    "itemknn": SearchSpace(
         ItemNeighbours, {"neighbours": (10, 20, 50, 100, 200, 500), "shrinkage": (0.0, 10.0, 50.0, 200.0), **_RECENCY}
     ),
-    "ease": Choice(Ease, {"ridge": (10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0), **_RECENCY}),
+    "ease": SearchSpace(Ease, {"ridge": (10.0, 50.0, 100.0, 250.0, 500.0, 1000.0, 2000.0), **_RECENCY}),
 }
-
-
-class Tuned(NamedTuple):
-    """What tuning chose.
-
-    Attributes:
-        baseline: The settings that did best on validation.
-        fitted: The same, fitted on the training histories.
-        tries: One row per try, in order: settings, `value` of the metric, `seconds`.
-    """
-
-    baseline: Baseline
-    fitted: Recommender
-    tries: pd.DataFrame
 
 
 def make(name: str, **settings: Any) -> Baseline:
@@ -107,11 +175,8 @@ def tune(
     metric: str = "NDCG@10",
     filter_seen: bool = True,
     grid: Mapping[str, tuple[Any, ...]] | None = None,
-) -> Tuned:
-    """Choose the settings of a baseline on a validation task.
-
-    The defaults are tried first, then a random sample of the grid without repetition, or all of it where it is no
-    larger than the budget. Of equal values the earlier try wins.
+) -> Choice:
+    """Choose the settings of a baseline on a validation task: the defaults, then its grid, see `choose`.
 
     Args:
         name: Name in `BASELINES`.
@@ -123,25 +188,22 @@ def tune(
         filter_seen: As for `ranking.evaluate`.
         grid: Values per setting, instead of those in `BASELINES`.
 
+    Returns:
+        The baseline with the settings that did best, the same fitted, and the tries with a column per setting.
+
     Raises:
         UnknownName: If there is no such baseline or setting.
         BadParameter: If the budget is below 1.
     """
-    check_from(1, budget=budget)
     first = make(name)
     grid = BASELINES[name].grid if grid is None else grid
     combinations = [make(name, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
-    others = [setting for setting in combinations if setting != first]
-    if len(others) > budget - 1:
-        chosen = np.sort(np.random.default_rng(seed).choice(len(others), budget - 1, replace=False))
-        others = [others[number] for number in chosen]
-    rows, best, best_fitted = [], None, None
-    for baseline in [first, *others]:
-        begin = time.perf_counter()
-        fitted = baseline.fit(histories)
-        value = evaluate(fitted, task, ks=(cutoff_of(metric),), filter_seen=filter_seen).mean(metric)
-        settings = {setting: getattr(baseline, setting) for setting in grid}
-        rows.append({**settings, "value": value, "seconds": time.perf_counter() - begin})
-        if best is None or value > max(row["value"] for row in rows[:-1]):
-            best, best_fitted = baseline, fitted
-    return Tuned(best, best_fitted, pd.DataFrame(rows))
+    found = choose(
+        [first, *(baseline for baseline in combinations if baseline != first)],
+        validated(task, metric, filter_seen=filter_seen),
+        build=methodcaller("fit", histories),
+        budget=budget,
+        seed=seed,
+    )
+    columns = {setting: [getattr(tried, setting) for tried in found.tries["setting"]] for setting in grid}
+    return found._replace(tries=pd.DataFrame(columns).join(found.tries[["value", "seconds"]]))

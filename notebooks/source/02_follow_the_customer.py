@@ -38,7 +38,7 @@ from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.mining import patterns, rule_checks, rules, sequence_rules, significance
-from llmarm_tutorial.recommend import by_rules, counting
+from llmarm_tutorial.recommend import by_rules, counting, tuning
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -558,7 +558,7 @@ class Habits:
 def choose(make, task: tasks_module.Task, filter_seen: bool) -> Mix:
     """The mix of the best weight on a validation task."""
     mixes = [make(weight) for weight in (0.0, 0.1, 0.3, 1.0, 3.0)]
-    return max(mixes, key=lambda mix: ranking.evaluate(mix, task, filter_seen=filter_seen).mean("NDCG@10"))
+    return tuning.choose(mixes, tuning.validated(task, filter_seen=filter_seen)).best
 
 
 # %%

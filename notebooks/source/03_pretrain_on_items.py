@@ -35,7 +35,7 @@ from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, ItemModel, build
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.blend import choose_weight
+from llmarm_tutorial.recommend.experts import choose_weight
 
 house_style.use_style()
 item_model.quiet_loading()
@@ -463,20 +463,20 @@ counting = {}
 for name in ("popularity", "personal", "markov", "sr"):
     if not (name == "personal" and FILTER):
         counting[name] = tuning.tune(name, past, next_validation, budget=4, filter_seen=FILTER)
-tuned = {name: found.tries["value"].max() for name, found in counting.items()}
+tuned = {name: found.value for name, found in counting.items()}
 rival = max(tuned, key=tuned.get)
 by_validation = {
     name: ranking.evaluate(m, next_validation, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
     for name, m in models.items()
 }
 chosen = max(by_validation, key=by_validation.get)
-blend, tries = choose_weight(
-    models[chosen], counting[rival].fitted, next_validation, filter_seen=FILTER, name=f"{chosen} × {rival}"
+joined = choose_weight(
+    models[chosen], counting[rival].system, next_validation, filter_seen=FILTER, name=f"{chosen} × {rival}"
 )
-print(f"best on validation: {chosen}, {rival}; weight of counting in the blend: {blend.weight:g}")
+print(f"best on validation: {chosen}, {rival}; weight of counting in the product: {joined.best:g}")
 
 # %%
-systems = {name: found.fitted for name, found in counting.items()} | models | {f"{chosen} × {rival}": blend}
+systems = {name: found.system for name, found in counting.items()} | models | {f"{chosen} × {rival}": joined.system}
 judged = {
     name: ranking.evaluate(system, next_test, ks=(5, 10), filter_seen=FILTER, name=name)
     for name, system in systems.items()

@@ -40,9 +40,8 @@ from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, new_items, pages, promotion, shelf, tuning
-from llmarm_tutorial.recommend.blend import Told
-from llmarm_tutorial.recommend.experts import Expert
-from llmarm_tutorial.recommend.hybrid import choose
+from llmarm_tutorial.recommend.experts import Expert, Precomputed
+from llmarm_tutorial.recommend.hybrid import choose_hybrid
 from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
@@ -178,18 +177,12 @@ print(
 # %% [markdown]
 # How much of the history makes up the customer is chosen on validation, for each measure alike.
 
-
 # %%
-def validated(system) -> float:
-    """NDCG@10 of a recommender on validation."""
-    return evaluate(system, to_choose, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
-
-
-# %%
+validated = tuning.validated(to_choose, "NDCG@10", filter_seen=FILTER)
 near = {}
 for norm in ("dot", "cosine", "twice"):
     tries = [Similarity(vectors, norm, last=last, name=f"similarity, {norm}") for last in (None, 10, 3, 1)]
-    near[norm] = max(tries, key=validated)
+    near[norm] = tuning.choose(tries, validated).best
 rows = {}
 for norm, system in near.items():
     told = evaluate(system, to_choose, ks=(10,), filter_seen=FILTER)
@@ -238,7 +231,7 @@ for name in tuning.BASELINES:
             "NDCG@10, best": tries.max(),
             "as it comes": tries.iloc[0],
             "seconds": time.perf_counter() - begin,
-            "settings": str(counting[name].baseline).partition("(")[2][:-1],
+            "settings": str(counting[name].best).partition("(")[2][:-1],
         }
 counted = pd.DataFrame(best_tries).T.sort_values("NDCG@10, best", ascending=False)
 counted
@@ -269,8 +262,8 @@ print(f"the best counting on validation: {rival}")
 # - *log*: the log of the chance that an expert gives a product. A model's raw scores are **logits**: their softmax is the chance; with
 #   counting it is a score's share of the sum.
 # - *z*: the score in standard deviations from the mean of all products; *rank*: the reciprocal rank.
-# - *facts*: whether, how often and how recently the customer had the product, and how popular it is.
-# - *depth*: log chances times the log of the length of the history, so that weights may depend on how much is known.
+#
+# A fusion adds up one of these, the learned combination all three.
 #
 # Fusion by hand: the model says A, B, C, counting says B, D, A.
 
@@ -288,45 +281,37 @@ points.fillna(0).assign(fused=points.sum(axis=1)).sort_values("fused", ascending
 # winner is a single expert.
 
 # %%
-experts = [Expert("model", model, "logits"), *(Expert(name, counting[name].fitted) for name in in_order[:3])]
-hybrid = choose(experts, to_choose, filter_seen=FILTER, seed=SEED)
+experts = [Expert("model", model, "logits"), *(Expert(name, counting[name].system) for name in in_order[:3])]
+hybrid = choose_hybrid(experts, to_choose, filter_seen=FILTER, seed=SEED)
 tries = hybrid.tries.sort_values("value", ascending=False)
 print(f"{len(tries)} ways tried, all of them below; the hybrid is: {hybrid.name}")
 tries.reset_index(drop=True)
 
 # %% [markdown]
 # The weights that were found, with all validation customers. Those of a fusion are multiples of ¼, add up to 1, and at least two experts
-# have some. Those of the best learned way (those of facts are left out) depend on how much a feature varies: compare them only within a
-# column.
+# have some. Those that are learned depend on how much it varies what is added up: compare them only within a column.
 
 # %%
-fusions, learned = tries.loc[tries["kind"] == "fusion", "system"].tolist(), hybrid.best("learned")
-found_weights = {
-    **{way: {e.name: hybrid.finalists[way].weights[f"{way.partition(', ')[2]} {e.name}"] for e in experts} for way in fusions},
-    **{f"learned: {kind}": {e.name: hybrid.finalists[learned].weights.get(f"{kind} {e.name}") for e in experts} for kind in ("log", "rank")},
-}  # fmt: skip
-pd.DataFrame(found_weights).rename_axis("expert")
+fusions = tries.loc[tries["kind"] == "fusion", "system"].tolist()
+weights = {
+    f"{name}: {way}" if name == "learned" else name: of_experts
+    for name in (*fusions, "learned")
+    for way, of_experts in hybrid.finalists[name].weights.items()
+}
+pd.DataFrame(weights, index=pd.Index([expert.name for expert in experts], name="expert"))
 
 # %% [markdown]
-# Re-ranking has one weight. The model is asked once: `Told` hands out scores that were worked out before.
-
-
-# %%
-def asked_once(system) -> Told:
-    """The scores of a system for the validation customers, to be used several times."""
-    starts = range(0, len(to_choose), 500)
-    blocks = [to_choose.histories.block(start, min(start + 500, len(to_choose))) for start in starts]
-    return Told(n_items, np.concatenate([system.scores(block) for block in blocks]))
-
+# Re-ranking has one weight. The model is asked once: `Precomputed` hands out scores that were worked out before.
 
 # %%
-told, rules = asked_once(model), counting["ar"].fitted
-rules_told = asked_once(rules)
-by_weight = {}
-for weight in (0.0, 0.1, 0.25, 0.5, 0.75, 1.0):
-    system = ByRules(told, rules_told, weight=weight, filter_seen=FILTER)
-    by_weight[weight] = evaluate(system, to_choose, ks=(10,), filter_seen=FILTER, block=len(to_choose)).mean("NDCG@10")
-rule_weight = max((w for w in by_weight if w), key=by_weight.get)
+rules = counting["ar"].system
+first, second = (Precomputed.of(system, to_choose.histories) for system in (model, rules))
+by_weight = tuning.choose(
+    (0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
+    tuning.validated(to_choose, filter_seen=FILTER, block=len(to_choose)),
+    build=lambda weight: ByRules(first, second, weight=weight, filter_seen=FILTER),
+).tries.set_index("setting")["value"]
+rule_weight = by_weight[by_weight.index > 0].idxmax()
 pd.DataFrame({"NDCG@10": by_weight}).rename_axis("weight of the rules").T
 
 # %% [markdown]
@@ -335,14 +320,14 @@ pd.DataFrame({"NDCG@10": by_weight}).rename_axis("weight of the rules").T
 # taken; where the middle 95 % of these differences lie all above 0, it is more than luck.
 
 # %%
-systems = {name: counting[name].fitted for name in counted.index} | {
+systems = {name: counting[name].system for name in counted.index} | {
     "model": model,
     "similarity, cosine": near["cosine"],
     "similarity, twice": near["twice"],
 }
 systems["model, re-ranked by rules"] = ByRules(model, rules, weight=rule_weight, filter_seen=FILTER)
 systems |= {way: hybrid.finalists[way] for way in fusions}
-systems |= {"learned": hybrid.finalists[learned], "hybrid": hybrid.system}
+systems |= {"learned": hybrid.finalists["learned"], "hybrid": hybrid.system}
 twin = next(name for name, system in systems.items() if system is hybrid.system)  # what the hybrid is, drawn only once
 called = {} if twin == "hybrid" else {twin: f"hybrid (= {twin})"}
 
@@ -409,7 +394,7 @@ by_metric.rename(called).sort_values("NDCG@10", ascending=False)
 # most variety that costs at most a share `PRICE` of NDCG@10 on validation.
 
 # %%
-scored = asked_once(hybrid.system)
+scored = Precomputed.of(hybrid.system, to_choose.histories)
 curve, alike = [], similarities(of_users)
 for trade in TRADES:
     system = Diversified(scored, alike, trade, filter_seen=FILTER)
@@ -529,9 +514,10 @@ bases = {
 }
 chance = evaluate(by_text.Only(tuning.make("popularity").fit(known), cold.new), asked, ks=(10,), name="chance")
 fresh, asked_of = {"chance": chance}, {"chance": "–"}
+judge_new = by_text.validated([like_it], max_cases=MAX_CASES)
 for encoder, v in meant.items():
     for way, make in bases.items():
-        setting, _ = by_text.choose([make(v, neighbours=k) for k in (3, 10, 30)], [like_it], max_cases=MAX_CASES)
+        setting = tuning.choose([make(v, neighbours=k) for k in (3, 10, 30)], judge_new).best
         name = f"{way}, {encoder}"
         asked_of[name] = setting.neighbours
         fresh[name] = evaluate(by_text.Only(setting.fit(known), cold.new), asked, ks=(10,), name=name)
@@ -575,12 +561,12 @@ if has_baskets:
     others, few, newcomers = new_items.newcomers(data, seed=SEED)
     theirs, at_the_door = others.histories(), {}
     for name in ("popularity", "ar", "itemknn", "ease"):
-        fitted = tuning.tune(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).fitted
+        fitted = tuning.tune(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).system
         at_the_door[name] = evaluate(fitted, newcomers, ks=(10,), name=name)
     for encoder, v in meant.items():
-        tries = [by_text.ContentNeighbours(v, k).fit(theirs) for k in (3, 10, 30)]
-        found = max(tries, key=lambda system: evaluate(system, few, ks=(10,)).mean("MRR"))
-        at_the_door[f"content, {encoder}"] = evaluate(found, newcomers, ks=(10,), name=f"content, {encoder}")
+        fitted = [by_text.ContentNeighbours(v, k).fit(theirs) for k in (3, 10, 30)]
+        best = tuning.choose(fitted, tuning.validated(few, "MRR")).best
+        at_the_door[f"content, {encoder}"] = evaluate(best, newcomers, ks=(10,), name=f"content, {encoder}")
     door = [
         comparison.compare(e, at_the_door["popularity"], "MRR")
         for name, e in at_the_door.items()
@@ -1016,7 +1002,14 @@ gains(
     "19",
     f"{hybrid.name}; the best single by validation is {single}",
 )
-gains("hybrid/ndcg10_gain_of_learned_on_best_single", "learned", single, "NDCG@10", "19", learned)
+gains(
+    "hybrid/ndcg10_gain_of_learned_on_best_single",
+    "learned",
+    single,
+    "NDCG@10",
+    "19",
+    "weights of all ways to compare scores",
+)
 
 # %%
 # what needs an optional package is shown above and not recorded: reference results are for everybody
@@ -1062,7 +1055,12 @@ _ = ledger.record(
     note="one customer, one core",
 )
 _ = ledger.record(
-    "cost/learned_hybrid_ms_p50", 1e3 * wait["p50"]["learned"], unit="ms", tolerance=None, claim="11", note=learned
+    "cost/learned_hybrid_ms_p50",
+    1e3 * wait["p50"]["learned"],
+    unit="ms",
+    tolerance=None,
+    claim="11",
+    note="all experts asked, their lists sorted",
 )
 _ = ledger.record(
     "cost/training_seconds", round(training.seconds, 1), unit="s", tolerance=None, claim="11", note="the model"

@@ -41,7 +41,7 @@ from llmarm_tutorial.models.students import narrowed
 from llmarm_tutorial.models.teachers import CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.blend import Blend
+from llmarm_tutorial.recommend.experts import product
 
 house_style.use_style()
 item_model.quiet_loading()
@@ -276,7 +276,7 @@ print({method: f"{spent:.0f} s" for method, spent in seconds.items()})
 
 # %%
 systems = {"teacher": ItemRecommender(teacher), "counting": counting}
-systems |= {"teacher × counting": Blend(systems["teacher"], counting, 1.0)}  # what taught the last student
+systems |= {"teacher × counting": product(systems["teacher"], counting, 1.0)}  # what taught the last student
 systems |= {method: ItemRecommender(model) for method, model in students.items()}
 judged = {name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name) for name, system in systems.items()}
 table = pd.concat([evaluation.summary(["NDCG@10"], seed=SEED) for evaluation in judged.values()], ignore_index=True)

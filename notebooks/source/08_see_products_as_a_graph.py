@@ -667,10 +667,10 @@ for question, (choosing, asked, leave_out) in questions.items():
     for name in METHODS:
         if not (name == "personal" and leave_out):
             tuned[name] = tuning.tune(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
-    rivals[question] = sorted(tuned, key=lambda name: -tuned[name].tries["value"].max())
+    rivals[question] = sorted(tuned, key=lambda name: -tuned[name].value)
     walks = [with_recency(Walks(steps, discount=discount).fit(past), choosing, filter_seen=leave_out)
              for steps, discount in ((2, 0.0), (2, 0.5), (3, 0.5))]  # fmt: skip
-    systems[question] = {name: tuned[name].fitted for name in rivals[question]}
+    systems[question] = {name: tuned[name].system for name in rivals[question]}
     systems[question] |= {"walks": max(walks, key=lambda found: found[1])[0], "model": model} | graphs
     results[question] = {
         name: evaluate(system, asked, ks=(10,), filter_seen=leave_out, name=name)

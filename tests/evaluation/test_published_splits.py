@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from given_scores import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -17,7 +18,6 @@ from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 from llmarm_tutorial.evaluation import published_splits
 from llmarm_tutorial.evaluation.published_splits import PublishedSplit, cells, user_histories
 from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.recommend.blend import Told
 
 
 def small(train: list[list[int]], test: list[list[int]], n_items: int) -> PublishedSplit:
@@ -121,8 +121,9 @@ def test_histories_keep_their_users_in_every_view():
 def test_the_figures_of_the_release_by_hand():
     """Recall and NDCG at 2: the first case finds its only item second, the second finds one of three, first."""
     split = small([[0], [5]], [[1], [0, 1, 2]], 6)
-    told = Told(6, np.array([[9.0, 5, 6, 1, 1, 1], [7, 0, 1, 6, 5, 9]]))  # what is known already has the best score
-    found = evaluate(told, split.task(), ks=(2,), block=2)
+    # what is known already has the best score
+    given = Given([[9.0, 5, 6, 1, 1, 1], [7, 0, 1, 6, 5, 9]])
+    found = evaluate(given, split.task(), ks=(2,), block=2)
     assert found.values("Recall@2").tolist() == [1.0, pytest.approx(1 / 3)]
     second = 1 / math.log2(3)
     assert found.values("NDCG@2") == pytest.approx([second / 1, 1 / (1 + second)])
@@ -137,7 +138,7 @@ def test_recall_and_ndcg_are_those_of_the_release(data: st.DataObject):
     test = data.draw(st.sets(st.integers(0, n_items - 1), min_size=1, max_size=n_items - 1))
     rest = sorted(set(range(n_items)) - test)
     seen = data.draw(st.sets(st.sampled_from(rest)))
-    found = evaluate(Told(n_items, scores.copy()), small([sorted(seen)], [sorted(test)], n_items).task(), ks=(k,))
+    found = evaluate(Given(scores.copy()), small([sorted(seen)], [sorted(test)], n_items).task(), ks=(k,))
     scores[0, sorted(seen)] = -np.inf
     hits = np.isin(np.argsort(-scores[0])[:k], sorted(test))
     gains = 1 / np.log2(np.arange(2, k + 2))

@@ -22,7 +22,7 @@ from llmarm_tutorial.models.teachers import (
 )
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.blend import log_shares
+from llmarm_tutorial.recommend.experts import log_chances
 
 N_ITEMS = 10
 SEQUENCES = [[1, 2, 3, 4], [5, 6, 7], [8, 9, 0, 1, 2], [3, 3, 4]]
@@ -67,7 +67,7 @@ def test_counting_says_what_it_says_as_a_recommender():
     rules = tuning.make("sr").fit(known)
     batch = first_batch(batches_of())
     said = CountingTeacher(rules).reads(batch)(2, 7, 2.0)
-    expected = torch.from_numpy(log_shares(rules.scores(prefixes(batch))[2:7]) / 2).log_softmax(1)
+    expected = torch.from_numpy(log_chances(rules.scores(prefixes(batch))[2:7], "shares") / 2).log_softmax(1)
     assert torch.allclose(said, expected.float(), atol=1e-6)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import BadParameter, Lacks, UnknownName
+from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 from llmarm_tutorial.recommend.counting import (
@@ -25,7 +25,6 @@ from llmarm_tutorial.recommend.counting import (
     PersonalPopularity,
     Popularity,
     SequentialRules,
-    recent,
     transitions,
 )
 from llmarm_tutorial.recommend.tuning import BASELINES, make, tune
@@ -222,10 +221,10 @@ def test_the_tuner_tries_the_defaults_first_and_keeps_the_best():
     found, again = (tune("sr", split.train.histories(), task, **ask) for _ in range(2))
     assert len(found.tries) == 6
     assert found.tries.iloc[0][["steps", "last"]].tolist() == [10, 10]
-    assert found.baseline == again.baseline
+    assert found.best == again.best
     best = found.tries.loc[found.tries["value"].idxmax()]
-    assert best["value"] == evaluate(found.fitted, task).mean("NDCG@5")
-    assert found.baseline.gap_power == best["gap_power"]
+    assert best["value"] == evaluate(found.system, task).mean("NDCG@5")
+    assert found.best.gap_power == best["gap_power"]
     assert not found.tries.drop(columns=["value", "seconds"]).duplicated().any()
 
 
@@ -243,20 +242,6 @@ def test_counting_the_order_beats_counting_sets_where_there_is_an_order():
     found = {name: evaluate(make(name).fit(train), task).mean("HR@5") for name in BASELINES}
     assert found["markov"] > found["ar"] > found["popularity"] - 0.1
     assert found["markov"] > 0.9
-
-
-def test_the_recent_part_of_a_training_set():
-    frame = pd.DataFrame({"user_id": 1, "item_id": range(10), "time": pd.date_range("2024-01-01", periods=10)})
-    train = Transactions.from_frame(frame)
-    assert recent(train, days=2).table["item_id"].tolist() == [7, 8, 9]
-    assert recent(train, share=0.3).table["item_id"].tolist() == [7, 8, 9]
-    assert len(recent(train, share=1)) == 10
-    assert len(recent(train, share=0.3).items) == 10  # the codes stay
-    for wrong in ({}, {"share": 0.1, "days": 1}, {"share": 0}, {"share": 1.1}, {"days": -1}):
-        with pytest.raises(BadParameter, match="either share"):
-            recent(train, **wrong)
-    with pytest.raises(Lacks, match="clock"):
-        recent(wanderers(), days=1)
 
 
 # --- real data ----------------------------------------------------

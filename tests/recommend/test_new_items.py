@@ -16,14 +16,12 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.evaluation.tasks import Task, next_item_task
-from llmarm_tutorial.recommend import by_text, new_items
-from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Mixture, Only, Projected
+from llmarm_tutorial.recommend import by_text, new_items, tuning
+from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Only, Projected
 from llmarm_tutorial.recommend.counting import (
     AssociationRules,
     Ease,
     ItemNeighbours,
-    ItemScores,
     Popularity,
     SequentialRules,
 )
@@ -161,21 +159,6 @@ def test_newcomers_are_unknown_and_asked_for_their_second_basket():
     ids = data.items["item_id"].to_numpy()
     assert set(ids[test.histories.of(7)]) == first
     assert set(ids[test.targets[7].indices]) == second - first
-
-
-def test_one_basket_keeps_customers_of_one_basket():
-    split = loading.load("shop").split_by_time(0.3, 0.3)
-    task = next_item_task(split, "validation")
-    few = new_items.one_basket(task)
-    before = split.train.table.groupby("user_id")["basket_id"].nunique()
-    assert (before[few.users] == 1).all()
-    assert set(few.users) <= set(before.index[before == 1])
-    assert 0 < len(few) <= (before[task.users] == 1).sum()
-    assert (few.targets.multiply(few.histories.matrix(few.n_items) > 0)).nnz == 0
-    rich = Task(Histories(np.array([0, 1], dtype=np.int32), np.array([0, 2]), np.array([0, 1]), task.n_items),
-                task.targets[:1], np.array([1]), task.n_items, task.item_counts)  # fmt: skip
-    with pytest.raises(DataError, match="for the first time"):
-        new_items.one_basket(rich)
 
 
 def test_partners_by_hand(cold: NewItems):
@@ -326,20 +309,6 @@ def test_only_candidates_are_ranked(cold: NewItems):
     assert (system.name, system.n_items) == ("popularity", 6)
 
 
-def test_a_mixture_weighs_shares():
-    one, two = (ItemScores("x", 2, np.array(values, dtype=np.float32)) for values in ([1, 3], [8, 2]))
-    scores = Mixture(one, two, 0.25).scores(Histories.from_lists([[0]]))
-    np.testing.assert_allclose(scores, [[0.75 * 0.25 + 0.25 * 0.8, 0.75 * 0.75 + 0.25 * 0.2]])
-    nothing = ItemScores("x", 2, np.zeros(2, dtype=np.float32))
-    np.testing.assert_allclose(Mixture(one, nothing, 0.5).scores(Histories.from_lists([[0]])), [[0.125, 0.375]])
-    with pytest.raises(BadParameter, match="at least 0, as shares"):
-        Mixture(one, ItemScores("x", 2, np.array([-1.0, 1.0]))).scores(Histories.from_lists([[0]]))
-    with pytest.raises(BadParameter, match="between 0 and 1"):
-        Mixture(one, two, 2.0)
-    with pytest.raises(BadParameter, match="same items"):
-        Mixture(one, ItemScores("x", 3, np.zeros(3)))
-
-
 def test_partner_scores(cold: NewItems):
     asked = Histories.from_lists([[M], [N]])
     alike = by_text.partner_scores(VECTORS, cold)
@@ -353,14 +322,15 @@ def test_the_best_settings_are_chosen(cold: NewItems):
     # who bought a most goes for n afterwards, who bought b and c for m: the other way round than VECTORS has it
     wrong = ContentNeighbours(VECTORS, neighbours=2)
     right = ContentNeighbours(VECTORS[[A, B, C, D, N, M]], neighbours=2)
-    best, values = by_text.choose([wrong, right, right], [cold, cold])
+    best, _, tries = tuning.choose([wrong, right, right], by_text.validated([cold, cold]))
     assert best is right
+    values = tries["value"].tolist()
     assert values[1] == values[2] > values[0]
-    assert by_text.choose([wrong], [cold], max_cases=1)[1] <= 1
+    assert tuning.choose([wrong], by_text.validated([cold], max_cases=1)).value <= 1
     with pytest.raises(BadParameter, match="at least one to try"):
-        by_text.choose([], [cold])
+        tuning.choose([], by_text.validated([cold]))
     with pytest.raises(BadParameter, match="one validation"):
-        by_text.choose([right], [])
+        by_text.validated([])
 
 
 def test_knowing_the_planted_links_beats_chance_in_the_shop():
