@@ -71,9 +71,10 @@ from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, new_items
 from llmarm_tutorial.recommend.by_text import Borrowed, Only, nearest
-from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemWeights, Popularity
+from llmarm_tutorial.recommend.counting import Baseline, Ease, Popularity
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
+from llmarm_tutorial.recommend.item_weights import ItemWeights
 from llmarm_tutorial.recommend.similarity import Similarity
 from llmarm_tutorial.recommend.tuning import choose
 

@@ -22,9 +22,10 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop, strongest
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
-from llmarm_tutorial.recommend.counting import ItemWeights, Profile, co_occurrences
+from llmarm_tutorial.recommend.counting import co_occurrences
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import Hybrid, choose_hybrid
+from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
 from llmarm_tutorial.recommend.tuning import choose, validated
 
 RECENCY = ((None, 0.0), (None, 1.0), (1, 0.0), (3, 1.0), (10, 1.0))  # `last` and `position_power`, see `by_links`

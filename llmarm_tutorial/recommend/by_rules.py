@@ -8,7 +8,7 @@ from scipy import sparse
 
 from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.recommend.counting import ItemWeights, Profile
+from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
 
 
 def recommender(

@@ -12,7 +12,8 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.counting import AssociationRules, Baseline, Ease, ItemWeights, Profile
+from llmarm_tutorial.recommend.counting import AssociationRules, Baseline, Ease
+from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
 from llmarm_tutorial.recommend.new_items import NewItems
 
 # --- systems ---------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from scipy import linalg, sparse
@@ -23,6 +23,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.mining.measures import lift
+from llmarm_tutorial.recommend.item_weights import ItemScores, ItemWeights, Profile, recent_events
 
 DENSE_BYTES = 2**29  # item-to-item weights that are rather full are kept dense up to this size
 
@@ -32,75 +33,6 @@ class Baseline(Protocol):
 
     def fit(self, histories: Histories) -> Recommender:
         """Count in training histories."""
-
-
-class Profile(NamedTuple):
-    """Which part of a history speaks, and how loud.
-
-    Attributes:
-        last: The last so many visits (baskets, else events); None for all.
-        power: A visit at position p from the end (the last is 1) has weight 1 / p^power.
-        once: Whether an item that occurs several times counts at its latest position only, else its weights add up.
-    """
-
-    last: int | None
-    power: float
-    once: bool
-
-    def matrix(self, histories: Histories, n_items: int) -> sparse.csr_matrix:
-        """Weights of items, shape (n_cases, n_items), float32."""
-        rows, items, position = _recent_events(histories, self.last)
-        if self.once:  # events are in time order: the last one of an item wins
-            cells = rows * n_items + items
-            _, latest = np.unique(cells[::-1], return_index=True)
-            keep = len(cells) - 1 - latest
-            rows, items, position = rows[keep], items[keep], position[keep]
-        weights = (1 / position.astype(float) ** self.power).astype(np.float32)
-        return sparse.csr_matrix((weights, (rows, items)), shape=(len(histories.offsets) - 1, n_items))
-
-
-@dataclass(frozen=True, eq=False)
-class ItemWeights:
-    """A fitted baseline: the profile of a history times item-to-item weights, plus a constant per item.
-
-    Attributes:
-        name: Name of the baseline.
-        n_items: Number of items.
-        profile: What of a history counts.
-        weights: From items of the history (rows) to recommended items (columns), shape (n_items, n_items).
-        constant: Added to every case, shape (n_items,).
-    """
-
-    name: str
-    n_items: int
-    profile: Profile
-    weights: np.ndarray | sparse.csr_matrix
-    constant: np.ndarray | None = None
-
-    def scores(self, histories: Histories) -> np.ndarray:
-        """Scores of all items for each case, shape (n_cases, n_items), float32."""
-        found = self.profile.matrix(histories, self.n_items) @ self.weights
-        found = found.toarray() if sparse.issparse(found) else np.asarray(found)
-        return found if self.constant is None else found + self.constant
-
-
-@dataclass(frozen=True, eq=False)
-class ItemScores:
-    """A fitted baseline that tells everybody the same.
-
-    Attributes:
-        name: Name of the baseline.
-        n_items: Number of items.
-        values: Score of each item, shape (n_items,), float32.
-    """
-
-    name: str
-    n_items: int
-    values: np.ndarray
-
-    def scores(self, histories: Histories) -> np.ndarray:
-        """The same scores for each case, shape (n_cases, n_items), a view."""
-        return np.broadcast_to(self.values, (len(histories), self.n_items))
 
 
 @dataclass(frozen=True)
@@ -119,7 +51,7 @@ class Popularity:
 
     def fit(self, histories: Histories) -> ItemScores:
         """Count the events of each item."""
-        _, items, _ = _recent_events(histories, self.last)
+        _, items, _ = recent_events(histories, self.last)
         counts = np.bincount(items, minlength=histories.n_items).astype(np.float32)
         return ItemScores(self.name, histories.n_items, counts)
 
@@ -144,7 +76,7 @@ class PersonalPopularity:
 
     def __post_init__(self) -> None:
         _check_last(self.last)
-        check_from(0, position_power=self.position_power, popularity=self.popularity)
+        _check_from(0, position_power=self.position_power, popularity=self.popularity)
 
     def fit(self, histories: Histories) -> ItemWeights:
         """Count the events of each item; a history speaks for nothing but itself."""
@@ -180,7 +112,7 @@ class AssociationRules:
         if self.unit not in ("user", "basket"):
             raise BadParameter(f"Items are together within a 'user' or a 'basket', not {self.unit!r}.")
         _check_last(self.last)
-        check_from(1, min_count=self.min_count)
+        _check_from(1, min_count=self.min_count)
 
     def fit(self, histories: Histories) -> ItemWeights:
         """Count all pairs of items of a unit."""
@@ -223,8 +155,8 @@ class SequentialRules:
 
     def __post_init__(self) -> None:
         _check_last(self.last)
-        check_from(1, steps=self.steps)
-        check_from(0, popularity=self.popularity)
+        _check_from(1, steps=self.steps)
+        _check_from(0, popularity=self.popularity)
 
     def fit(self, histories: Histories) -> ItemWeights:
         """Count all transitions over up to `steps` visits."""
@@ -250,7 +182,7 @@ class MarkovChain:
     popularity: float = 1e-3
 
     def __post_init__(self) -> None:
-        check_from(0, popularity=self.popularity)
+        _check_from(0, popularity=self.popularity)
 
     def fit(self, histories: Histories) -> ItemWeights:
         """Count transitions to the next visit."""
@@ -279,8 +211,8 @@ class ItemNeighbours:
 
     def __post_init__(self) -> None:
         _check_last(self.last)
-        check_from(1, neighbours=self.neighbours)
-        check_from(0, shrinkage=self.shrinkage)
+        _check_from(1, neighbours=self.neighbours)
+        _check_from(0, shrinkage=self.shrinkage)
 
     def fit(self, histories: Histories) -> ItemWeights:
         """Count pairs within users and keep the nearest."""
@@ -374,20 +306,11 @@ def _check_last(last: int | None) -> None:
         raise BadParameter(f"last is a number of visits from 1, or None for the whole history, not {last}.")
 
 
-def check_from(lowest: float, **given: float) -> None:
+def _check_from(lowest: float, **given: float) -> None:
     """Raise `BadParameter` for the first of the settings that lies below `lowest`."""
     for setting, value in given.items():
         if not value >= lowest:
             raise BadParameter(f"{setting} is at least {lowest}, not {value}.")
-
-
-def _recent_events(histories: Histories, last: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(user row, item, position of the visit from the end, from 1) of the events of the last visits."""
-    rows = histories.rows
-    ends = histories.visits[np.maximum(histories.offsets[1:] - 1, 0)] if len(rows) else np.zeros(len(histories), int)
-    position = ends[rows] - histories.visits + 1
-    keep = slice(None) if last is None else position <= last
-    return rows[keep], histories.items[keep], position[keep]
 
 
 def co_occurrences(units: sparse.csr_matrix) -> sparse.csr_matrix:

@@ -14,7 +14,7 @@ import numpy as np
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.recommend.counting import Profile
+from llmarm_tutorial.recommend.item_weights import Profile
 
 NORMS = {"dot": 0, "cosine": 1, "twice": 2}  # how often the lengths are divided by
 

@@ -23,8 +23,9 @@ from llmarm_tutorial.graphs.fusion import (
     with_recency,
 )
 from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, item_config
-from llmarm_tutorial.recommend.counting import AssociationRules, ItemWeights, Popularity, Profile
+from llmarm_tutorial.recommend.counting import AssociationRules, Popularity
 from llmarm_tutorial.recommend.experts import Expert
+from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
 
 CHAIN = Histories.from_lists([[0, 1], [0, 1], [1, 2]], 3)  # 0 and 2 never meet, 1 knows both
 
