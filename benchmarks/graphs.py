@@ -162,7 +162,7 @@ def counted(
     """Scores of a counting method for both tasks, its settings chosen on validation."""
     told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if method not in told:
-        kept(path, told | {method: link_counting.choose(method, tasks.validation).settings})
+        kept(path, told | {method: link_counting.choose(method, tasks.validation).best})
         told = json.loads(path.read_text(encoding="utf-8"))
     score = link_counting.METHODS[method].score
     return tuple(score(task, **told[method]) for task in tasks), told[method]

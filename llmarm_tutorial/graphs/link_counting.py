@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
 from scipy.special import xlogy
@@ -26,6 +26,7 @@ from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop
 from llmarm_tutorial.graphs.link_evaluation import evaluate_links
 from llmarm_tutorial.graphs.link_tasks import LinkTask
 from llmarm_tutorial.mining.measures import lift, positive_pmi, shrunk_lift
+from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.counting import Ease
 
 
@@ -170,7 +171,7 @@ def factors(task: LinkTask, dimensions: int = 16, by: str = "count", seed: int =
 
 
 def linear(task: LinkTask, ridge: float = 500.0) -> np.ndarray:
-    """Weights of the linear model that rebuilds each basket's items from its others: see `baselines.Ease`."""
+    """Weights of the linear model that rebuilds each basket's items from its others: see `counting.Ease`."""
     return np.asarray(Ease(ridge=ridge).fit(Histories.from_matrix(task.matrix)).weights)
 
 
@@ -216,36 +217,19 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-class Chosen(NamedTuple):
-    """What validation chose.
-
-    Attributes:
-        name: Key of `METHODS`.
-        settings: The best settings; of equal ones the first tried.
-        value: Their average precision on validation.
-        tries: One row per try: settings and `value`.
-    """
-
-    name: str
-    settings: dict[str, Any]
-    value: float
-    tries: pd.DataFrame
-
-    def scores(self, task: LinkTask) -> np.ndarray:
-        """The scores of the method with these settings, from another task's past."""
-        return METHODS[self.name].score(task, **self.settings)
-
-
 def choose(
     name: str, task: LinkTask, grid: Mapping[str, tuple[Any, ...]] | None = None, metric: str = "average_precision"
-) -> Chosen:
-    """Try all settings of a method on the validation task.
+) -> tuning.Choice:
+    """Try all settings of a method on the validation task, see `tuning.choose`.
 
     Args:
         name: Key of `METHODS`.
         task: The validation task; never the test.
         grid: Values per setting, instead of those of the method.
         metric: What to make large, a metric of `METRICS`.
+
+    Returns:
+        The best settings; a function from a task to the scores with these settings, from its past; the tries.
 
     Raises:
         UnknownName: If there is no such method.
@@ -254,13 +238,11 @@ def choose(
         raise UnknownName("method of link prediction", name, METHODS)
     method = METHODS[name]
     grid = method.grid if grid is None else grid
-    rows: list[dict[str, Any]] = []
-    for values in itertools.product(*grid.values()):
-        settings = dict(zip(grid, values, strict=True))
-        rows.append({**settings, "value": evaluate_links(task, method.score(task, **settings), name).mean(metric)})
-    best = dict(max(rows, key=lambda row: row["value"]))
-    value = best.pop("value")
-    return Chosen(name, best, value, pd.DataFrame(rows))
+    return tuning.choose(
+        [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())],
+        lambda score: evaluate_links(task, score(task), name).mean(metric),
+        build=lambda settings: partial(method.score, **settings),
+    )
 
 
 def joined(

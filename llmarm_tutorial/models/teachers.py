@@ -83,7 +83,7 @@ class CountingTeacher:
     that are not masked for a masked one.
 
     Args:
-        counting: A fitted baseline whose scores are at least 0, such as `baselines.SequentialRules`.
+        counting: A fitted baseline whose scores are at least 0, such as `counting.SequentialRules`.
         objective: "causal" or "masked", that of the student.
     """
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import linalg, sparse
+from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
@@ -214,11 +215,11 @@ def project(vectors: np.ndarray, space: np.ndarray, known: np.ndarray, *, ridge:
         raise BadParameter("A projection needs a vector, a row of the space and a mark per item, and a known item.")
     out = np.array(space)
     centre, level = vectors[known].mean(axis=0), out[known].mean(axis=0)
-    x, asked = vectors[known] - centre, vectors[~known] - centre
+    x, x_unknown = vectors[known] - centre, vectors[~known] - centre
     # the dual form: a space may have thousands of columns, and here the weights of known items do not depend on them
     gram = x @ x.T
     gram[np.diag_indices(len(gram))] += ridge
-    out[~known] = level + linalg.solve(gram, x @ asked.T, assume_a="pos").T @ (out[known] - level)
+    out[~known] = level + linalg.solve(gram, x @ x_unknown.T, assume_a="pos").T @ (out[known] - level)
     return out
 
 
@@ -241,7 +242,7 @@ def nearest(vectors: np.ndarray, among: np.ndarray, neighbours: int) -> sparse.c
             f"There are {len(vectors)} vectors for {len(among)} items and {neighbours} neighbours asked for; it needs "
             "a vector per item and at least 1 neighbour."
         )
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit = normalize(vectors)
     codes, rows = np.flatnonzero(among), []
     for start in range(0, len(unit), 1024):
         cosines = unit[start : start + 1024] @ unit[codes].T
@@ -253,8 +254,8 @@ def nearest(vectors: np.ndarray, among: np.ndarray, neighbours: int) -> sparse.c
             equal, room = cosines == bound, neighbours - (cosines > bound).sum(axis=1, keepdims=True)
             cosines[(cosines < bound) | (equal & (np.cumsum(equal, axis=1) > room))] = 0
         rows.append(sparse.csr_matrix(cosines))
-    found = sparse.vstack(rows).tocoo()
-    return sparse.csr_matrix((found.data, (found.row, codes[found.col])), shape=(len(unit), len(unit)))
+    nearest = sparse.vstack(rows).tocoo()
+    return sparse.csr_matrix((nearest.data, (nearest.row, codes[nearest.col])), shape=(len(unit), len(unit)))
 
 
 def _counted(base: Baseline, histories: Histories) -> tuple[ItemWeights, np.ndarray, np.ndarray, np.ndarray]:

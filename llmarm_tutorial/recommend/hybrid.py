@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import optimize
+from scipy.special import log_softmax
+from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.evaluation.metrics import Evaluation
-from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK
 from llmarm_tutorial.evaluation.ranks import TargetRanks, above_and_tied
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
 from llmarm_tutorial.recommend.experts import (
@@ -25,6 +26,7 @@ from llmarm_tutorial.recommend.experts import (
     WAYS,
     Expert,
     Fusion,
+    Precomputed,
     candidate_scores,
     check_experts,
     reciprocal_ranks,
@@ -42,8 +44,8 @@ class Candidates:
 
     Attributes:
         task: Who was asked what.
-        values: What is said, shape (n_cases, width, n_ways, n_experts), float32, 0 behind a case's last candidate.
-        real: Where there is a candidate, shape (n_cases, width), bool.
+        values: What is said, shape (n_cases, width, n_ways, n_experts), float32.
+        real: Where there is a candidate, shape (n_cases, width), bool; the last places of most cases are not used.
         target_at: Where each target is among its case's candidates, in the order of `task.targets`; -1 for those that
             no expert lists.
     """
@@ -73,24 +75,17 @@ class Candidates:
             top: How many of each expert's best items; of equal scores all or none.
         """
         check_experts(experts)
+        known = task.histories
+        scores = [candidate_scores(Precomputed.of(expert.system, known), known, filter_seen) for expert in experts]
         bound = RANK_OFFSET / (RANK_OFFSET + top) * (1 - 1e-6)
-        parts, step = [], max(1, SCORES_PER_BLOCK // task.n_items)
-        for start in range(0, len(task), step):
-            part = task.take(np.arange(start, min(start + step, len(task))))
-            scores = [candidate_scores(expert.system, part.histories, filter_seen) for expert in experts]
-            inside = np.any([reciprocal_ranks(of_expert) >= bound for of_expert in scores], axis=0)
-            place, at = np.cumsum(inside, axis=1) - 1, np.nonzero(inside)
-            real = np.arange(inside.sum(axis=1).max()) < inside.sum(axis=1)[:, None]
-            values = np.zeros((*real.shape, len(ways), len(experts)), dtype=np.float32)
-            for (number, way), (who, expert) in itertools.product(enumerate(ways), enumerate(experts)):
-                values[at[0], place[at], number, who] = WAYS[way](scores[who], expert.says)[at]
-            targets = np.repeat(np.arange(len(part)), np.diff(part.targets.indptr)), part.targets.indices
-            parts.append((values, real, np.where(inside[targets], place[targets], -1)))
-        width = max(real.shape[1] for _, real, _ in parts)
-        wider = [((0, 0), (0, width - real.shape[1]), (0, 0), (0, 0)) for _, real, _ in parts]
-        values = np.concatenate([np.pad(v, pad) for (v, _, _), pad in zip(parts, wider, strict=True)])
-        real = np.concatenate([np.pad(r, pad[:2]) for (_, r, _), pad in zip(parts, wider, strict=True)])
-        return cls(task, values, real, np.concatenate([at for _, _, at in parts]))
+        listed = np.any([reciprocal_ranks(of_expert) >= bound for of_expert in scores], axis=0)
+        items = np.argsort(~listed, axis=1, kind="stable")[:, : listed.sum(axis=1).max()]  # those listed come first
+        values = np.empty((*items.shape, len(ways), len(experts)), dtype=np.float32)
+        for (number, way), (who, expert) in itertools.product(enumerate(ways), enumerate(experts)):
+            values[:, :, number, who] = np.take_along_axis(WAYS[way](scores[who], expert.says), items, axis=1)
+        targets = _case_of_target(task), task.targets.indices
+        target_at = np.where(listed[targets], (np.cumsum(listed, axis=1) - 1)[targets], -1)
+        return cls(task, values, np.take_along_axis(listed, items, axis=1), target_at)
 
     def joined(self, weights: np.ndarray) -> np.ndarray:
         """Sums of what is said, shape (n_cases, width), by weights of shape (n_ways, n_experts)."""
@@ -106,7 +101,7 @@ class Candidates:
         Returns:
             The metric of every case, shape (n_cases,).
         """
-        rows = np.repeat(np.arange(len(self.task)), np.diff(self.task.targets.indptr))
+        rows = _case_of_target(self.task)
         candidates = np.where(self.real, scores, np.nan)
         above, tied = above_and_tied(candidates, rows, candidates[rows, self.target_at])
         listed = self.target_at >= 0
@@ -136,35 +131,33 @@ def fit(candidates: Candidates, cases: np.ndarray | None = None, *, penalty: flo
     """
     if not penalty >= 0:
         raise BadParameter(f"The penalty of a fit is at least 0, not {penalty}.")
-    rows = np.repeat(np.arange(len(candidates.task)), np.diff(candidates.task.targets.indptr))
     listed = candidates.target_at >= 0
     truth = np.zeros(candidates.real.shape, dtype=np.float32)
-    truth[rows[listed], candidates.target_at[listed]] = 1
+    truth[_case_of_target(candidates.task)[listed], candidates.target_at[listed]] = 1
     useful = np.flatnonzero(truth.any(axis=1))
     useful = useful if cases is None else np.intersect1d(useful, cases)
     if not len(useful):
         raise DataError("No target is among the candidates, so there is nothing to learn from; take a larger top.")
-    real = candidates.real[useful]
-    truth = (truth[useful] / truth[useful].sum(axis=1, keepdims=True))[real]
-    features = candidates.values[useful][real].reshape(len(truth), -1)  # candidates of all cases end to end
-    spread = features.std(axis=0, dtype=float)
+    real, truth = candidates.real[useful], normalize(truth[useful], "l1")
+    features = candidates.values[useful].reshape(*real.shape, -1)
+    spread = features[real].std(axis=0, dtype=float)
     scale = np.where(spread > 1e-6, 1 / np.maximum(spread, 1e-6), 0).astype(np.float32)
-    features = (features - features.mean(axis=0, dtype=float).astype(np.float32)) * scale
-    sizes = real.sum(axis=1)
-    starts, of_targets = np.cumsum(sizes) - sizes, truth @ features
+    features = (features - features[real].mean(axis=0, dtype=float).astype(np.float32)) * scale
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        logits = features @ weights.astype(np.float32)
-        top = np.maximum.reduceat(logits, starts)
-        chances = np.exp(logits - np.repeat(top, sizes))
-        total = np.add.reduceat(chances, starts)
-        chances /= np.repeat(total, sizes)
-        value = ((top + np.log(total)).sum(dtype=float) - of_targets @ weights) / len(sizes)
-        gradient = (chances @ features - of_targets) / len(sizes) + 2 * penalty * weights
-        return float(value + penalty * weights @ weights), gradient.astype(float)
+        log_chances = log_softmax(np.where(real, features @ weights.astype(np.float32), -np.inf), axis=1)
+        missed = np.exp(log_chances) - truth
+        value = -log_chances[truth > 0] @ truth[truth > 0] / len(real) + penalty * weights @ weights
+        gradient = np.tensordot(missed, features, axes=2) / len(real) + 2 * penalty * weights
+        return float(value), gradient.astype(float)
 
     best = optimize.minimize(loss, np.zeros(len(scale)), jac=True, method="L-BFGS-B", options={"maxiter": 200})
     return (best.x * scale).reshape(candidates.values.shape[2:])
+
+
+def _case_of_target(task: Task) -> np.ndarray:
+    """The case of every target, shape (n_targets,)."""
+    return np.repeat(np.arange(len(task)), np.diff(task.targets.indptr))
 
 
 class Hybrid(NamedTuple):
@@ -230,9 +223,8 @@ def choose_hybrid(
     candidates = Candidates.gather(experts, task, filter_seen=filter_seen, top=top)
     halves = np.array_split(np.random.default_rng(seed).permutation(len(task)), 2)
     rows, values, finalists = [], {}, {expert.name: expert.system for expert in experts}
-    for name, (kind, weights_from) in _ways_to_join(
-        candidates, [expert.name for expert in experts], metric, steps
-    ).items():
+    ways = _ways_to_join(candidates, [expert.name for expert in experts], metric, steps)
+    for name, (kind, weights_from) in ways.items():
         values[name] = np.empty(len(task))
         for half, other in (halves, halves[::-1]):
             values[name][half] = candidates.judge(candidates.joined(weights_from(other)), metric)[half]

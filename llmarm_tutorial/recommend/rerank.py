@@ -31,7 +31,7 @@ class ByRules:
 
     Attributes:
         base: The recommender.
-        rules: Scores of at least 0: the confidence of rules from the history, such as `baselines.AssociationRules`.
+        rules: Scores of at least 0: the confidence of rules from the history, such as `counting.AssociationRules`.
         top: How many items get a new place, from 1.
         weight: Say of the rules, in [0, 1]; at 1 they alone decide.
         filter_seen: Whether items of the history are no candidates; to be set as for `ranking.evaluate`.
@@ -65,11 +65,11 @@ class ByRules:
             BadParameter: If the rules give a score below 0.
         """
         scores = candidate_scores(self.base, histories, self.filter_seen)
-        told = np.asarray(self.rules.scores(histories))
-        if told.min(initial=0) < 0:
+        confidence = np.asarray(self.rules.scores(histories))
+        if confidence.min(initial=0) < 0:
             raise BadParameter("Re-ranking needs rules whose scores are at least 0, as confidences are.")
         inside, below = _first(scores, self.top)
-        confidence = np.where(inside, told, 0)
+        confidence = np.where(inside, confidence, 0)
         confidence = confidence / np.maximum(confidence.max(axis=1, keepdims=True), 1e-12)
         mixed = (1 - self.weight) * _stretched(scores, inside) + self.weight * confidence
         return np.where(inside, mixed, below - 1).astype(np.float32)

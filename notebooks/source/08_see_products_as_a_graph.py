@@ -373,7 +373,7 @@ COUNTED = {
 }
 kind_of = {method: kind for kind, methods in COUNTED.items() for method in methods}
 chosen = {method: link_counting.choose(method, tasks.validation) for method in kind_of}
-scored = {method: [choice.scores(tasks.test)] for method, choice in chosen.items()}
+scored = {method: [choice.system(tasks.test)] for method, choice in chosen.items()}
 valued = {method: choice.value for method, choice in chosen.items()}
 plain = max(COUNTED["own counts"], key=valued.get)
 on_graph = max(COUNTED["counted on the graph"], key=valued.get)
@@ -458,7 +458,7 @@ against(f"{on_graph} against {plain}", precision[on_graph], precision[plain])
 for network in NETWORKS:
     for rival in (plain, on_graph, "MLP"):
         against(f"{network} against {rival}", precision[network], precision[rival])
-at_first = {plain: chosen[plain].scores(tasks.validation), on_graph: chosen[on_graph].scores(tasks.validation)}
+at_first = {plain: chosen[plain].system(tasks.validation), on_graph: chosen[on_graph].system(tasks.validation)}
 at_last = {method: scored[method][0] for method in at_first}
 joined, weights = link_counting.joined(tasks.validation, at_first, foretell, at_last)
 against(f"{plain} and {on_graph} joined, against {plain}", evaluate_links(foretell, joined).precision, precision[plain])
@@ -505,7 +505,7 @@ pd.DataFrame(
 
 # %%
 hidden = link_tasks.hidden(foretell.past, definition, seed=SEED)
-found_again = {method: evaluate_links(hidden, chosen[method].scores(hidden)).mean() for method in (plain, on_graph)}
+found_again = {method: evaluate_links(hidden, chosen[method].system(hidden)).mean() for method in (plain, on_graph)}
 for network in NETWORKS:
     plan = Settings(epochs=passes_of[network][0], learning_rate=1e-2, decay="constant", precision="no", seed=SEED)
     fitted = fit_links(

@@ -336,10 +336,10 @@ def test_the_best_settings_on_validation_are_chosen(tasks):
     chosen = link_counting.choose("own lift", tasks.validation, {"by": ("lift",), "worth": (0.5, 10.0, 50.0)})
     assert chosen.value == chosen.tries["value"].max()
     assert len(chosen.tries) == 3
-    best = chosen.tries.loc[chosen.tries["value"].idxmax(), "worth"]
-    assert chosen.settings == {"by": "lift", "worth": best}
-    assert np.array_equal(chosen.scores(tasks.test), link_counting.own_counts(tasks.test, "lift", best))
-    assert link_counting.choose("popularity", tasks.validation).settings == {}
+    best = chosen.tries.loc[chosen.tries["value"].idxmax(), "setting"]["worth"]
+    assert chosen.best == {"by": "lift", "worth": best}
+    assert np.array_equal(chosen.system(tasks.test), link_counting.own_counts(tasks.test, "lift", best))
+    assert link_counting.choose("popularity", tasks.validation).best == {}
     with pytest.raises(UnknownName, match="link prediction"):
         link_counting.choose("oracle", tasks.validation)
 
