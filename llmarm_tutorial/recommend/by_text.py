@@ -164,13 +164,13 @@ def partner_scores(
 
 
 def validated(
-    validations: Sequence[NewItems], asked: str = "new", *, metric: str = "MRR", max_cases: int | None = None
+    validations: Sequence[NewItems], targets: str = "new", *, metric: str = "MRR", max_cases: int | None = None
 ) -> Callable[[Baseline], float]:
     """What `tuning.choose` is to make large where items are new: the mean of a metric over validations.
 
     Args:
         validations: Hidden items of the training data, at least one draw of them, never the test.
-        asked: Which task, see `NewItems.task`.
+        targets: What is asked for, see `NewItems.task`.
         metric: A metric of `metrics.Evaluation`.
         max_cases: A random sample of so many cases of each validation; None for all.
 
@@ -181,7 +181,7 @@ def validated(
         raise BadParameter("To choose settings takes at least one validation to try them on.")
     parts = []
     for number, cold in enumerate(validations):
-        task = cold.task(asked).sample(max_cases, number)
+        task = cold.task(targets).sample(max_cases, number)
         parts.append((cold.train.histories(), cold.new, tuning.validated(task, metric)))
 
     def value(setting: Baseline) -> float:

@@ -40,16 +40,16 @@ class Expert:
     Attributes:
         name: What tables call it; unique within a fusion.
         system: The recommender.
-        says: "logits", whose softmax is a chance, or "shares", whose share of their sum is; shares below 0 count as 0.
+        scale: "logits", whose softmax is a chance, or "shares", whose share of their sum is; shares below 0 count as 0.
     """
 
     name: str
     system: Recommender
-    says: str = "shares"
+    scale: str = "shares"
 
     def __post_init__(self) -> None:
-        if self.says not in ("logits", "shares"):
-            raise BadParameter(f"An expert says 'logits' or 'shares', not {self.says!r}.")
+        if self.scale not in ("logits", "shares"):
+            raise BadParameter(f"An expert says 'logits' or 'shares', not {self.scale!r}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,41 +87,41 @@ def candidate_scores(system: Recommender, histories: Histories, filter_seen: boo
     return scores
 
 
-def chances(scores: np.ndarray, says: str) -> np.ndarray:
+def chances(scores: np.ndarray, scale: str) -> np.ndarray:
     """Chance of every item, each row on its own; zeros in a row of shares without any.
 
     Args:
         scores: Shape (n_cases, n_items); -inf for what is no candidate.
-        says: See `Expert`.
+        scale: See `Expert`.
     """
-    if says == "logits":
-        return np.exp(log_chances(scores, says))
+    if scale == "logits":
+        return np.exp(log_chances(scores, scale))
     shares = np.maximum(scores, 0)
     return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
 
 
-def log_chances(scores: np.ndarray, says: str) -> np.ndarray:
+def log_chances(scores: np.ndarray, scale: str) -> np.ndarray:
     """Log of the chance of every item, each row on its own.
 
     Args:
         scores: Shape (n_cases, n_items); -inf for what is no candidate.
-        says: See `Expert`. To shares `FLOOR` is added, so that silence is not a veto.
+        scale: See `Expert`. To shares `FLOOR` is added, so that silence is not a veto.
 
     Returns:
         Same shape, float32, from `LEAST` to 0 (a little above 0 where a share is 1).
     """
-    if says == "logits":
+    if scale == "logits":
         finite = np.maximum(scores, np.finfo(np.float32).min)  # a row without candidates stays defined
         return np.maximum(log_softmax(finite, axis=1), LEAST, dtype=np.float32)
-    return np.log(chances(scores, says) + FLOOR).astype(np.float32, copy=False)
+    return np.log(chances(scores, scale) + FLOOR).astype(np.float32, copy=False)
 
 
-def z_scores(scores: np.ndarray, says: str = "") -> np.ndarray:
+def z_scores(scores: np.ndarray, scale: str = "") -> np.ndarray:
     """Scores in standard deviations from the mean of their row; what is -inf gets the lowest value of the row.
 
     Args:
         scores: Shape (n_cases, n_items).
-        says: Not used: shares and logits are treated alike.
+        scale: Not used: shares and logits are treated alike.
 
     Returns:
         Same shape, float32; zeros in a row whose scores are all the same.
@@ -136,7 +136,7 @@ def z_scores(scores: np.ndarray, says: str = "") -> np.ndarray:
     return np.where(known, z, z.min(axis=1, keepdims=True)).astype(np.float32)
 
 
-def reciprocal_ranks(scores: np.ndarray, says: str = "") -> np.ndarray:
+def reciprocal_ranks(scores: np.ndarray, scale: str = "") -> np.ndarray:
     """60 / (60 + rank) within each row, shape (n_cases, n_items), float32; equal scores share their mean rank."""
     return (RANK_OFFSET / (RANK_OFFSET + rankdata(-scores, axis=1))).astype(np.float32)
 
@@ -184,14 +184,14 @@ class Fusion:
 
     def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items, shape (n_cases, n_items), float32, up to a constant per case; each expert asked once."""
-        heard: dict[int, np.ndarray] = {}
+        scores: dict[int, np.ndarray] = {}
         total = np.zeros((len(histories), self.n_items), dtype=np.float32)
         for way, weights in self.weights.items():
             for number in np.flatnonzero(weights):
                 expert = self.experts[number]
-                if number not in heard:
-                    heard[number] = candidate_scores(expert.system, histories, self.filter_seen)
-                total += np.float32(weights[number]) * WAYS[way](heard[number], expert.says)
+                if number not in scores:
+                    scores[number] = candidate_scores(expert.system, histories, self.filter_seen)
+                total += np.float32(weights[number]) * WAYS[way](scores[number], expert.scale)
         return total
 
 
@@ -250,5 +250,5 @@ def choose_weight(
     """
     precomputed = [Precomputed.of(system, task.histories) for system in (model, counting)]
     judge = validated(task, metric, filter_seen=filter_seen, block=len(task))
-    found = choose(weights, judge, build=lambda weight: product(*precomputed, weight))
-    return found._replace(system=product(model, counting, found.best, name=name))
+    choice = choose(weights, judge, build=lambda weight: product(*precomputed, weight))
+    return choice._replace(system=product(model, counting, choice.best, name=name))

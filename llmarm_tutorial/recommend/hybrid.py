@@ -82,7 +82,7 @@ class Candidates:
         items = np.argsort(~listed, axis=1, kind="stable")[:, : listed.sum(axis=1).max()]  # those listed come first
         values = np.empty((*items.shape, len(ways), len(experts)), dtype=np.float32)
         for (number, way), (who, expert) in itertools.product(enumerate(ways), enumerate(experts)):
-            values[:, :, number, who] = np.take_along_axis(WAYS[way](scores[who], expert.says), items, axis=1)
+            values[:, :, number, who] = np.take_along_axis(WAYS[way](scores[who], expert.scale), items, axis=1)
         targets = _case_of_target(task), task.targets.indices
         target_at = np.where(listed[targets], (np.cumsum(listed, axis=1) - 1)[targets], -1)
         return cls(task, values, np.take_along_axis(listed, items, axis=1), target_at)
@@ -245,20 +245,20 @@ def _ways_to_join(
     candidates: Candidates, names: Sequence[str], metric: str, steps: int
 ) -> dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]]:
     """Name → (kind, weights as the given cases suggest them, shape (n_ways, n_experts)); one expert is not joined."""
-    found = {}
+    ways = {}
     for who, name in enumerate(names):
         alone = np.zeros((len(JOINED_BY), len(names)), dtype=np.float32)
         alone[JOINED_BY.index("rank"), who] = 1
-        found[name] = "single", lambda cases, alone=alone: alone
+        ways[name] = "single", lambda cases, alone=alone: alone
     lattice = _lattice(len(names), steps)
     for number, way in enumerate(JOINED_BY) if len(lattice) else ():
         weights = np.zeros((len(lattice), len(JOINED_BY), len(names)), dtype=np.float32)
         weights[:, number] = lattice
         tried = np.stack([candidates.judge(candidates.joined(of), metric) for of in weights])
-        found[f"fusion, {way}"] = "fusion", lambda cases, w=weights, t=tried: w[t[:, cases].mean(axis=1).argmax()]
+        ways[f"fusion, {way}"] = "fusion", lambda cases, w=weights, t=tried: w[t[:, cases].mean(axis=1).argmax()]
     if len(names) > 1:
-        found["learned"] = "learned", lambda cases: fit(candidates, cases).astype(np.float32)
-    return found
+        ways["learned"] = "learned", lambda cases: fit(candidates, cases).astype(np.float32)
+    return ways
 
 
 def _lattice(n: int, steps: int) -> np.ndarray:

@@ -47,11 +47,11 @@ class NewItems:
         """Number of items, old and new."""
         return len(self.new)
 
-    def task(self, asked: str = "new") -> Task:
+    def task(self, targets: str = "new") -> Task:
         """Customers known from training, with all they had bought, and what of this sort they bought afterwards.
 
         Args:
-            asked: "new": the new items that they bought. "all": everything that they bought for the first time.
+            targets: "new": the new items that they bought. "all": everything that they bought for the first time.
                 "basket" leaves customers aside: each later basket with old and new items, of which the old ones are
                 given and the new ones asked.
 
@@ -59,18 +59,18 @@ class NewItems:
             One case per customer who bought such items, in ascending order of users (or per basket, in order).
 
         Raises:
-            BadParameter: If `asked` is unknown.
+            BadParameter: If `targets` is unknown.
             Lacks: If baskets are asked of data without any.
             DataError: If there is no case.
         """
-        if asked not in ("new", "all", "basket"):
-            raise BadParameter(f"A task of new items asks for 'new', 'all' or 'basket', not {asked!r}.")
-        if asked == "basket":
+        if targets not in ("new", "all", "basket"):
+            raise BadParameter(f"A task of new items asks for 'new', 'all' or 'basket', not {targets!r}.")
+        if targets == "basket":
             return self._baskets()
         known = self.train.histories()
         rows = pd.Index(known.user_ids).get_indexer(self.later.table["user_id"])
         items = self.later.item_codes
-        keep = (rows >= 0) & (self.new[items] | (asked == "all"))
+        keep = (rows >= 0) & (self.new[items] | (targets == "all"))
         bought = sparse.csr_matrix(
             (np.ones(keep.sum(), dtype=bool), (rows[keep], items[keep])), shape=(len(known), self.n_items)
         )
@@ -79,15 +79,15 @@ class NewItems:
 
     def _baskets(self) -> Task:
         baskets = self.later.basket_matrix()
-        given, asked = (baskets.multiply(which).tocsr() for which in (~self.new, self.new))
-        for part in (given, asked):
+        known, new = (baskets.multiply(which).tocsr() for which in (~self.new, self.new))
+        for part in (known, new):
             part.eliminate_zeros()
-        cases = np.flatnonzero((np.diff(given.indptr) > 0) & (np.diff(asked.indptr) > 0))
+        cases = np.flatnonzero((np.diff(known.indptr) > 0) & (np.diff(new.indptr) > 0))
         if not len(cases):
             raise DataError(f"{self.train.name}: no basket holds old and new items; use more weeks.")
-        given = given[cases]
+        known = known[cases]
         counts = np.bincount(self.train.item_codes, minlength=self.n_items)
-        return Task(Histories.from_matrix(given), asked[cases], self.later.basket_ids[cases], self.n_items, counts)
+        return Task(Histories.from_matrix(known), new[cases], self.later.basket_ids[cases], self.n_items, counts)
 
 
 def launched(data: Transactions, weeks: float) -> NewItems:
@@ -196,14 +196,14 @@ def partners(cold: NewItems, *, min_count: int = 5, min_lift: float = 2.0) -> Ta
     together = (baskets[:, cold.new].T @ baskets).toarray()
     counts = np.asarray(baskets.sum(axis=0)).ravel()
     lifts = lift(together, counts[cold.new][:, None], counts, baskets.shape[0])
-    found = (together >= min_count) & (lifts >= min_lift) & ~cold.new
-    rows = np.flatnonzero(found.any(axis=1))
+    goes_with = (together >= min_count) & (lifts >= min_lift) & ~cold.new
+    rows = np.flatnonzero(goes_with.any(axis=1))
     if not len(rows):
         raise DataError(f"No new item has a partner in {min_count} baskets with a lift of {min_lift:g}; ask for less.")
     codes = np.flatnonzero(cold.new)[rows]
     sold = np.bincount(cold.train.item_codes, minlength=cold.n_items)
     histories = Histories.from_lists(codes[:, None], cold.n_items)
-    return Task(histories, sparse.csr_matrix(found[rows]), codes, cold.n_items, sold)
+    return Task(histories, sparse.csr_matrix(goes_with[rows]), codes, cold.n_items, sold)
 
 
 def _cut(data: Transactions, weeks: float) -> tuple[Transactions, Transactions]:

@@ -198,12 +198,12 @@ def tune(
     first = make(name)
     grid = BASELINES[name].grid if grid is None else grid
     combinations = [make(name, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
-    found = choose(
+    choice = choose(
         [first, *(baseline for baseline in combinations if baseline != first)],
         validated(task, metric, filter_seen=filter_seen),
         build=methodcaller("fit", histories),
         budget=budget,
         seed=seed,
     )
-    columns = {setting: [getattr(tried, setting) for tried in found.tries["setting"]] for setting in grid}
-    return found._replace(tries=pd.DataFrame(columns).join(found.tries[["value", "seconds"]]))
+    columns = {setting: [getattr(tried, setting) for tried in choice.tries["setting"]] for setting in grid}
+    return choice._replace(tries=pd.DataFrame(columns).join(choice.tries[["value", "seconds"]]))

@@ -36,8 +36,8 @@ ONE, OTHER = Fixed([3.0, 1.0, 0.0]), Fixed([0.0, 2.0, 2.0])
 HISTORY, HISTORIES = Histories.from_lists([[0]]), Histories.from_lists([[1, 0], [2]])
 
 
-def experts_of(*systems, says: str = "shares") -> tuple[Expert, ...]:
-    return tuple(Expert(f"e{number}", system, says) for number, system in enumerate(systems))
+def experts_of(*systems, scale: str = "shares") -> tuple[Expert, ...]:
+    return tuple(Expert(f"e{number}", system, scale) for number, system in enumerate(systems))
 
 
 # --- comparable scores -----------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ def test_a_mixture_weighs_shares():
     np.testing.assert_allclose(scores, [[0.125, 0.375]])
     below = Fusion(experts_of(Fixed([-1.0, 1.0])), {"share": [1.0]}).scores(HISTORY)
     assert below.tolist() == [[0, 1]], "shares below 0 count as 0"
-    logits = Fusion(experts_of(Fixed([0.0, np.log(3)]), says="logits"), {"share": [1.0]}).scores(HISTORY)
+    logits = Fusion(experts_of(Fixed([0.0, np.log(3)]), scale="logits"), {"share": [1.0]}).scores(HISTORY)
     np.testing.assert_allclose(logits, [[0.25, 0.75]], rtol=1e-6)
 
 
