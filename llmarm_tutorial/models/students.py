@@ -1,49 +1,20 @@
-"""Students that begin as part of their teacher: fewer of its layers, or its main directions only.
+"""Students that begin as part of their teacher: its main directions only.
 
-A student with random weights has to find again what its teacher knows before it can learn the rest. Both functions
-copy; nothing is shared, and the teacher stays as it is.
+A student with random weights has to find again what its teacher knows before it can learn the rest. What is taken over
+is copied; nothing is shared, and the teacher stays as it is.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
-
-
-def from_layers(teacher: ItemModel, layers: Sequence[int] = (0,)) -> ItemModel:
-    """A student that begins as part of its teacher: all but the layers left out (Sanh et al. 2019, DistilBERT).
-
-    Args:
-        teacher: The teacher; nothing of it is shared.
-        layers: Numbers of the layers that are kept, in their order.
-
-    Raises:
-        BadParameter: If the teacher has no such layers.
-    """
-    count = teacher.config.num_hidden_layers
-    if not layers or sorted(set(layers)) != list(layers) or layers[0] < 0 or layers[-1] >= count:
-        raise BadParameter(f"layers names some of the teacher's {count} layers, ascending from 0; not {list(layers)}.")
-    config = copy.deepcopy(teacher.config)
-    config.num_hidden_layers = len(layers)
-    if hasattr(config, "heads_left"):  # of a pruned teacher
-        config.heads_left = [config.heads_left[layer] for layer in layers]
-    student = ItemModel(config)
-    kept = dict(teacher.state_dict())
-    stem = "bert.encoder.layer."
-    for name in [name for name in kept if name.startswith(stem)]:
-        weight = kept.pop(name)
-        number, rest = name[len(stem) :].split(".", 1)
-        if int(number) in layers:
-            kept[f"{stem}{list(layers).index(int(number))}.{rest}"] = weight
-    student.load_state_dict(kept)
-    return student
+from llmarm_tutorial.models.item_model import ItemModel
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 
 
 @torch.no_grad()

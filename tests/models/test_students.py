@@ -9,10 +9,9 @@ import torch
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.compress import prune
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.students import from_layers, narrowed
+from llmarm_tutorial.models.students import narrowed
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 10
@@ -20,38 +19,8 @@ SEQUENCES = [[1, 2, 3, 4], [5, 6, 7], [8, 9, 0, 1, 2], [3, 3, 4]]
 
 
 def model_of(seed: int = 0, **options) -> ItemModel:
-    torch.manual_seed(seed)
     shape = {"hidden": 8, "layers": 2, "heads": 2, "dropout": 0.0, "spread": 0.5, "max_length": 6} | options
-    return ItemModel(item_config(N_ITEMS, **shape)).eval()
-
-
-def test_layers_are_taken_over_as_they_are():
-    teacher = model_of(4)
-    whole, second = from_layers(teacher, [0, 1]), from_layers(teacher, [1])
-    asked = Histories.from_lists(SEQUENCES)
-    scores = ItemRecommender(teacher).scores(asked)
-    assert np.array_equal(ItemRecommender(whole).scores(asked), scores)
-    assert second.config.num_hidden_layers == 1
-    theirs, mine = teacher.bert.encoder.layer[1].state_dict(), second.bert.encoder.layer[0].state_dict()
-    assert all(torch.equal(weight, mine[name]) for name, weight in theirs.items())
-    with torch.no_grad():
-        second.item_bias.add_(1)
-    assert np.array_equal(ItemRecommender(teacher).scores(asked), scores)
-
-
-def test_layers_of_a_pruned_teacher_keep_the_heads_that_they_have():
-    pruned = prune(model_of(4), heads=0.25)
-    whole, second = from_layers(pruned, [0, 1]), from_layers(pruned, [1])
-    asked = Histories.from_lists(SEQUENCES)
-    assert np.array_equal(ItemRecommender(whole).scores(asked), ItemRecommender(pruned).scores(asked))
-    mine, theirs = (model.bert.encoder.layer[place].attention.self for model, place in ((second, 0), (pruned, 1)))
-    assert mine.num_attention_heads == theirs.num_attention_heads
-
-
-@pytest.mark.parametrize("layers", [[], [1, 0], [0, 0], [2], [-1]])
-def test_layers_that_are_not_there_are_refused(layers):
-    with pytest.raises(BadParameter, match="some of the teacher's 2 layers"):
-        from_layers(model_of(), layers)
+    return ItemModel(item_config(N_ITEMS, **shape), seed=seed).eval()
 
 
 def in_few_directions(seed: int = 0) -> ItemModel:
