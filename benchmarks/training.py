@@ -61,8 +61,9 @@ from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import FIRST_ITEM, PAD, ItemModel, build_tokenizer, item_config
+from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.tokens import FIRST_ITEM, PAD
 from llmarm_tutorial.models.training import Settings, train
 
 LENGTHS = {"movielens-1m": 200, "beauty": 50}  # longest input, as published for these sets

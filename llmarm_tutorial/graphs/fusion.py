@@ -21,7 +21,8 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop, strongest
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
+from llmarm_tutorial.models.item_model import ItemModel
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.recommend.counting import co_occurrences
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import Hybrid, choose_hybrid

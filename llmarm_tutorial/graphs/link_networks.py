@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from llmarm_tutorial.errors import BadParameter, Missing, UnknownName
 from llmarm_tutorial.graphs.link_batches import LinkBatches
 from llmarm_tutorial.graphs.sparse_tensors import csr_tensor
+from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.training import Settings, Training, train
 
 ENCODERS: Mapping[str, str] = {
@@ -155,8 +156,8 @@ def link_model(
         scaled = [block / max(np.sqrt(np.mean(np.square(block, dtype=float))), 1e-12) for block in blocks]
         given = torch.from_numpy(np.hstack(scaled).astype(np.float32))
     known = torch.from_numpy((np.diff(graph.indptr) > 0).astype(np.float32)) if ids else None
-    torch.manual_seed(seed)
-    return LinkModel(n_items, given, known, encoder, width, layers, dropout)
+    with seeded(seed):
+        return LinkModel(n_items, given, known, encoder, width, layers, dropout)
 
 
 # --- training and use ------------------------------------------------------------------------------------------------

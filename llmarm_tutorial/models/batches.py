@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, mark_visits
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, causal_examples, mark_visits, masked_examples
 
 Batch = dict[str, Any]
 
@@ -129,40 +129,25 @@ class ItemBatches:
             windows: Shape (n, 2), from `epoch`.
             key: (epoch, batch number), from which masks are drawn.
         """
-        causal = self.objective == "causal"
-        lengths = windows[:, 1] - windows[:, 0] - causal
-        width = int(lengths.max())
-        inside = np.arange(width) < lengths[:, None]
-        events = np.where(inside, windows[:, :1] + np.arange(width), 0)
-        items = self._drawn(key[0])
-        codes = items[events]
-        if causal:
-            targets = items[events + inside]
-            tokens, chosen = codes + FIRST_ITEM, inside & (targets >= 0)
+        lengths = windows[:, 1] - windows[:, 0]
+        inside = np.arange(lengths.max()) < lengths[:, None]
+        events = np.where(inside, windows[:, :1] + np.arange(lengths.max()), 0)
+        tokens = np.where(inside, self._drawn(key[0])[events].astype(np.int64) + FIRST_ITEM, PAD)
+        if self.objective == "causal":
+            examples = causal_examples(tokens)
         else:
-            targets = codes
-            chosen = self._masked(inside & (codes >= 0), np.random.default_rng([self.seed, *key, 2]))
-            tokens = np.where(chosen, MASK, codes + FIRST_ITEM)
-        tokens = np.where(inside, tokens, PAD)
+            random = np.random.default_rng([self.seed, *key, 2])
+            examples = masked_examples(tokens, random, self.mask_share, self.last_share)
+        input_ids = examples.input_ids
         batch = {
-            "input_ids": torch.from_numpy(tokens.astype(np.int64)),
-            "scored": torch.from_numpy(np.flatnonzero(chosen)),
-            "targets": torch.from_numpy(targets[chosen].astype(np.int64)),
-            "size": int((inside & (codes >= 0)).sum()),
+            "input_ids": torch.from_numpy(input_ids),
+            "scored": torch.from_numpy(np.flatnonzero(examples.scored)),
+            "targets": torch.from_numpy(examples.targets),
+            "size": int(((input_ids >= FIRST_ITEM) | (input_ids == MASK)).sum()),
         }
-        if not inside.all():
-            batch["attention_mask"] = torch.from_numpy(inside.astype(np.int64))
+        if (input_ids == PAD).any():
+            batch["attention_mask"] = torch.from_numpy((input_ids != PAD).astype(np.int64))
         return batch
-
-    def _masked(self, maskable: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Which positions are masked, bool, shape (n, width)."""
-        draw = np.where(maskable, random.random(maskable.shape), 2.0)
-        chosen = draw < self.mask_share
-        chosen[np.arange(len(draw)), draw.argmin(1)] = True  # at least one
-        last_only = random.random(len(draw)) < self.last_share
-        last = maskable.shape[1] - 1 - maskable[:, ::-1].argmax(1)
-        chosen[last_only] = np.arange(maskable.shape[1]) == last[last_only, None]
-        return chosen & maskable
 
     def count(self, epoch: int) -> int:
         """Number of batches of an epoch."""

@@ -21,8 +21,9 @@ from torch.nn.utils import prune as torch_prune
 from transformers import BertConfig
 
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
+from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.tables import check_table
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.models.training import Batch, model_loss
 
 
@@ -287,7 +288,7 @@ def factorised(model: ItemModel, rank: int, weights: np.ndarray | None = None) -
             alike. Special tokens count as the heaviest item.
 
     Returns:
-        A model with an `item_tables.FactorisedTable`, in evaluation mode.
+        A model with an `tables.FactorisedTable`, in evaluation mode.
 
     Raises:
         BadParameter: If the table is not full, the rank out of range, or the weights do not fit.
@@ -319,7 +320,7 @@ def coded(
         seed: Seed of the first centres.
 
     Returns:
-        A model with an `item_tables.CodedTable`, in evaluation mode.
+        A model with an `tables.CodedTable`, in evaluation mode.
 
     Raises:
         BadParameter: If the table is not full, a number out of range, or the weights do not fit.

@@ -2,7 +2,7 @@
 
 Training scores every position, serving asks for one: what comes after the last. `NextItem` is the same network computed
 for that alone, and `to_onnx` writes it into a file that ONNX Runtime runs without Python code of the model (ONNX: an
-open format of computation graphs). `quantise` turns its matrices into 8-bit integers. `served.OnnxRecommender` opens
+open format of computation graphs). `quantise` turns its matrices into 8-bit integers. `serve.OnnxRecommender` opens
 both.
 """
 
@@ -26,9 +26,9 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import DataError, Missing, RunError
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel
+from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.tables import FactorisedTable
-from llmarm_tutorial.models.tokens import Reading, answered
+from llmarm_tutorial.models.tokens import FIRST_ITEM, Reading, score_in_blocks
 
 if TYPE_CHECKING:  # an optional package
     import onnx
@@ -107,7 +107,7 @@ class NextItemRecommender:
         def answer(*given: np.ndarray) -> np.ndarray:
             return self.net(*(torch.from_numpy(part).to(device) for part in given)).float().cpu().numpy()
 
-        return answered(histories, self.net.reading, self.block, answer)
+        return score_in_blocks(histories, self.net.reading, self.block, answer)
 
 
 def to_onnx(model: ItemModel | NextItem, path: str | Path) -> Path:

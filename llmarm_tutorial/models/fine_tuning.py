@@ -23,8 +23,10 @@ from transformers import BertConfig, BertForSequenceClassification
 from llmarm_tutorial.errors import BadParameter, Missing, UnknownName
 from llmarm_tutorial.labels.scores import ClassScores
 from llmarm_tutorial.labels.tasks import Labelled
-from llmarm_tutorial.models.item_model import MASK, ItemModel
-from llmarm_tutorial.models.label_batches import Augmentation, ClassBatches, tokens
+from llmarm_tutorial.models.item_model import ItemModel
+from llmarm_tutorial.models.label_batches import Augmentation, ClassBatches, class_inputs
+from llmarm_tutorial.models.seeds import seeded
+from llmarm_tutorial.models.tokens import MASK
 from llmarm_tutorial.models.training import Settings, Training, train
 
 VARIANTS: Mapping[str, str] = {
@@ -94,7 +96,7 @@ def classifier(
 ) -> nn.Module:
     """A classifier of item sets on a pretrained encoder, with what the variant trains switched on.
 
-    The input is what `class_batches.tokens` writes. The pooler, which BERT puts between encoder and head, starts as the
+    The input is what `tokens.encode_sets` writes. The pooler, which BERT puts between encoder and head, starts as the
     identity, so that a linear head on a frozen encoder reads the encoder's state and no random mixture of it. Segment
     1, which pretraining has not seen, starts as a random vector of the size of an item's.
 
@@ -124,7 +126,14 @@ def classifier(
     sizes = sizes or Sizes()
     if min(sizes.rank, sizes.virtual, sizes.bottleneck) < 1:
         raise BadParameter(f"The sizes of fine-tuning are at least 1, not {sizes}.")
-    torch.manual_seed(seed)
+    with seeded(seed):
+        return _built(pretrained, n_classes, variant, sizes, dropout, steps)
+
+
+def _built(
+    pretrained: ItemModel, n_classes: int, variant: str, sizes: Sizes, dropout: float, steps: int | None
+) -> nn.Module:
+    """The classifier of a variant; the order of the draws decides its new weights."""
     model = BertForSequenceClassification(_config(pretrained.config, n_classes, dropout, sizes.virtual))
     if variant == "scratch":
         _freeze_positions(model, pretrained.config)
@@ -231,8 +240,8 @@ def fine_tune(
 
 def class_loss(model: nn.Module, batch: dict[str, Any], smoothing: float = 0.0) -> Tensor:
     """Mean cross-entropy of a batch, in nats."""
-    labels = batch.pop("labels")
-    return nn.functional.cross_entropy(model(**batch).logits.float(), labels, label_smoothing=smoothing)
+    given = {name: value for name, value in batch.items() if name != "labels"}
+    return nn.functional.cross_entropy(model(**given).logits.float(), batch["labels"], label_smoothing=smoothing)
 
 
 @torch.inference_mode()
@@ -253,7 +262,9 @@ def probabilities(model: nn.Module, labelled: Labelled, max_length: int, *, bloc
     for start in range(0, len(labelled), block):
         rows = by_length[start : start + block]
         others = None if labelled.others is None else labelled.others.take(rows)
-        given = {name: part.to(device) for name, part in tokens(labelled.sets.take(rows), others, max_length).items()}
+        given = {
+            name: part.to(device) for name, part in class_inputs(labelled.sets.take(rows), others, max_length).items()
+        }
         found[rows] = model(**given).logits.double().softmax(dim=1).cpu().numpy()
     model.train(was_training)
     return found

@@ -23,12 +23,9 @@ from transformers.utils import logging
 
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.models.loss import cross_entropy
+from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tables import CodedTable, FactorisedTable, check_table
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, SPECIAL_TOKENS, UNKNOWN, Reading
-
-# also handed on, so that whoever builds a model needs one module
-from llmarm_tutorial.models.tokens import VISIT as VISIT
-from llmarm_tutorial.models.tokens import mark_visits as mark_visits
 
 OBJECTIVES = ("masked", "causal")
 
@@ -78,9 +75,8 @@ def item_config(
         attention_dropout: Share of attention weights dropped, in [0, 1). On a CPU anything above 0 keeps PyTorch from
             using its fused attention, which at a length of 200 is twice as fast.
         tied: Whether the output table is the input embedding (Press & Wolf 2017) or a table of its own.
-        spread: Standard deviation of the initial weights. BERT's .02 is for widths of hundreds; narrow models that
-            have few steps to learn in start better from .1.
-        table: Item vectors: "full", one free vector per item; "factorised" or "coded", see `item_tables`.
+        spread: Standard deviation of the initial weights: BERT's .02 is for widths of hundreds, .1 for narrow models.
+        table: Item vectors: "full", one free vector per item; "factorised" or "coded", see `tables`.
         rank: Inner width of a factorised table, from 1 to `hidden`.
         parts: Codes per item of a coded table, a divisor of `hidden`.
         centroids: Entries of each of its codebooks, from 2 to 256.
@@ -88,18 +84,11 @@ def item_config(
     Raises:
         BadParameter: If a value is out of range.
     """
-    if objective not in OBJECTIVES:
-        raise BadParameter(f"An item model has the objective 'masked' or 'causal', not {objective!r}.")
     sizes = {"n_items": n_items, "hidden": hidden, "layers": layers, "heads": heads, "max_length": max_length}
-    for name, size in sizes.items():
-        if size < 1:
-            raise BadParameter(f"{name} is {size}; an item model needs at least 1.")
-    if hidden % heads:
-        raise BadParameter(f"hidden ({hidden}) must be a multiple of heads ({heads}): each head gets an equal share.")
-    for name, share in (("dropout", dropout), ("attention_dropout", attention_dropout)):
-        if not 0 <= share < 1:
-            raise BadParameter(f"{name} is {share}; it is a share from 0 to below 1.")
+    _check(objective, sizes, {"dropout": dropout, "attention_dropout": attention_dropout})
     check_table(table, hidden, rank, parts, centroids)
+    own = {"objective": objective, "positions": positions, "visits": visits, "tied": tied}
+    own |= {"table": table, "rank": rank, "parts": parts, "centroids": centroids}
     return BertConfig(
         vocab_size=n_items + FIRST_ITEM,
         hidden_size=hidden,
@@ -115,15 +104,24 @@ def item_config(
         is_decoder=objective == "causal",
         use_cache=False,
         tie_word_embeddings=False,  # the head is ours; nothing for Transformers to tie
-        objective=objective,
-        positions=positions,
-        visits=visits,
-        tied=tied,
-        table=table,
-        rank=rank,
-        parts=parts,
-        centroids=centroids,
+        **own,
     )
+
+
+def _check(objective: str, sizes: dict[str, int], shares: dict[str, float]) -> None:
+    """Say which value of `item_config` is out of range."""
+    if objective not in OBJECTIVES:
+        raise BadParameter(f"An item model has the objective 'masked' or 'causal', not {objective!r}.")
+    for name, size in sizes.items():
+        if size < 1:
+            raise BadParameter(f"{name} is {size}; an item model needs at least 1.")
+    if sizes["hidden"] % sizes["heads"]:
+        raise BadParameter(
+            f"hidden ({sizes['hidden']}) must be a multiple of heads ({sizes['heads']}): each head gets an equal share."
+        )
+    for name, share in shares.items():
+        if not 0 <= share < 1:
+            raise BadParameter(f"{name} is {share}; it is a share from 0 to below 1.")
 
 
 def _narrow(attention: nn.Module, heads: int) -> None:
@@ -139,7 +137,12 @@ def _narrow(attention: nn.Module, heads: int) -> None:
 class ItemModel(BertPreTrainedModel):
     """BERT over items, scored against the whole catalogue.
 
-    Build one with `ItemModel(item_config(...))`, save it with `save_pretrained`, open it with `from_pretrained`.
+    Build one with `ItemModel(item_config(...), seed=1)`, save it with `save_pretrained`, open it with
+    `from_pretrained`.
+
+    Args:
+        config: What `item_config` gives.
+        seed: Seed of the weights; what was drawn before has no influence, and nothing drawn later notices.
 
     Attributes:
         bert: The encoder of Hugging Face Transformers, causal where the objective is.
@@ -148,8 +151,17 @@ class ItemModel(BertPreTrainedModel):
 
     config_class = BertConfig
 
-    def __init__(self, config: BertConfig) -> None:
+    def __init__(self, config: BertConfig, *, seed: int = 0) -> None:
         super().__init__(config)
+        with seeded(seed):
+            self._build(config)
+        if not config.positions:
+            table = self.bert.embeddings.position_embeddings
+            nn.init.zeros_(table.weight)
+            table.weight.requires_grad_(False)
+
+    def _build(self, config: BertConfig) -> None:
+        """Parts with random weights; the order of the draws decides them."""
         self.bert = BertModel(config, add_pooling_layer=False)
         self.item_bias = nn.Parameter(torch.zeros(self.n_items))
         if not config.tied:
@@ -163,10 +175,6 @@ class ItemModel(BertPreTrainedModel):
         elif config.table == "coded":
             books = (config.parts, config.centroids)
             self.bert.embeddings.word_embeddings = CodedTable(*size, *books, config.initializer_range)
-        if not config.positions:
-            table = self.bert.embeddings.position_embeddings
-            nn.init.zeros_(table.weight)
-            table.weight.requires_grad_(False)
 
     @property
     def n_items(self) -> int:
@@ -311,8 +319,6 @@ def with_new_items(model: ItemModel, new: np.ndarray, table: np.ndarray, bias: n
     Raises:
         BadParameter: If a shape does not fit the model.
     """
-    import torch
-
     shape = tuple(model.output_table.shape)
     if table.shape != shape or bias.shape != shape[:1] or new.shape != shape[:1]:
         raise BadParameter(f"The model has item vectors of shape {shape}, the table given is of shape {table.shape}.")

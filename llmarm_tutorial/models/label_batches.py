@@ -13,7 +13,7 @@ import torch
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.labels.tasks import Labelled
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, PAD
+from llmarm_tutorial.models.tokens import PAD, encode_sets
 
 Batch = dict[str, Any]
 
@@ -61,11 +61,10 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class ClassBatches:
-    """Batches for a classifier from `classify.classifier`; see `training.Batches`.
+    """Batches for a classifier from `fine_tuning.classifier`; see `training.Batches`.
 
-    An example is written as `[MASK]`, the items of its first set and, where it has a second one, those too, marked as
-    segment 1 as BERT marks a second sentence. The class is read at the `[MASK]`, which pretraining has taught to
-    gather what the others say. Of a long set the latest items are kept.
+    Examples are written as `tokens.encode_sets` says. The class is read at the `[MASK]`, which pretraining has taught
+    to gather what the others say.
 
     Attributes:
         labelled: The examples to learn from.
@@ -92,7 +91,7 @@ class ClassBatches:
         return -(-len(self.labelled) // self.batch_size)
 
     def stream(self, epoch: int, numbers: Iterable[int]) -> Iterator[Batch]:
-        """The batches of an epoch with these numbers: `tokens` with `labels` and `size`, the number of examples."""
+        """The batches of an epoch with these numbers: `class_inputs`, `labels`, and in `size` how many examples."""
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.labelled))
         for number in numbers:
             rows = order[number * self.batch_size : (number + 1) * self.batch_size]
@@ -102,7 +101,7 @@ class ClassBatches:
                 sets = Histories.from_lists([self.augmentation(sets.of(row), random) for row in range(len(sets))])
             others = None if self.labelled.others is None else self.labelled.others.take(rows)
             labels = torch.from_numpy(self.labelled.labels[rows])
-            yield {**tokens(sets, others, self.max_length), "labels": labels, "size": len(rows)}
+            yield {**class_inputs(sets, others, self.max_length), "labels": labels, "size": len(rows)}
 
     def fingerprint(self) -> str:
         """A hash of the examples and of how they are shown."""
@@ -119,35 +118,15 @@ class ClassBatches:
         return digest.hexdigest()
 
 
-def tokens(sets: Histories, others: Histories | None, max_length: int) -> dict[str, torch.Tensor]:
-    """The arguments of a BERT classifier for examples, see `ClassBatches`.
-
-    Args:
-        sets: Item codes of the first set of each example.
-        others: Those of the second set, or None.
-        max_length: Longest input in tokens; the second set is kept whole, of the first the latest items.
+def class_inputs(sets: Histories, others: Histories | None, max_length: int) -> dict[str, torch.Tensor]:
+    """The arguments of a BERT classifier for examples, see `tokens.encode_sets`.
 
     Returns:
         `input_ids`, `attention_mask` and `token_type_ids`, each of shape (n_examples, longest), padded on the right.
-
-    Raises:
-        BadParameter: If a second set alone is longer than the input.
     """
-    seconds = np.zeros(len(sets), dtype=np.int64) if others is None else others.lengths
-    if len(seconds) and seconds.max() > max_length - 1:
-        raise BadParameter(f"A second set has {seconds.max()} items, the input room for {max_length - 1}.")
-    firsts = np.minimum(sets.lengths, max_length - 1 - seconds)
-    place = np.arange(1 + (firsts + seconds).max(initial=0))
-    ids = np.full((len(sets), len(place)), PAD, dtype=np.int64)
-    ids[:, 0] = MASK
-    from_end = sets.offsets[1:, None] - firsts[:, None] + place - 1
-    in_first = (place >= 1) & (place <= firsts[:, None])
-    ids[in_first] = sets.items[from_end[in_first]] + FIRST_ITEM
-    in_second = (place > firsts[:, None]) & (place <= (firsts + seconds)[:, None])
-    if others is not None:
-        ids[in_second] = others.items + FIRST_ITEM
+    input_ids, segments = encode_sets(sets, others, max_length)
     return {
-        "input_ids": torch.from_numpy(ids),
-        "attention_mask": torch.from_numpy((ids != PAD).astype(np.int64)),
-        "token_type_ids": torch.from_numpy(in_second.astype(np.int64)),
+        "input_ids": torch.from_numpy(input_ids),
+        "attention_mask": torch.from_numpy((input_ids != PAD).astype(np.int64)),
+        "token_type_ids": torch.from_numpy(segments),
     }

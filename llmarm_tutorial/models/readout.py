@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy import sparse
+from scipy.special import expit, logit
 from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
@@ -25,7 +26,8 @@ from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, pad
 from llmarm_tutorial.mining.confidence import rule_table
 from llmarm_tutorial.mining.judging import losses, mean_losses
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, PAD, ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
 from llmarm_tutorial.models.training import Settings, Training, train
 
 RECIPE = Settings(epochs=8, learning_rate=2e-3, warmup=0.1, patience=3, precision="no")
@@ -135,13 +137,12 @@ def new_model(matrix: sparse.csr_matrix, *, longest: int = 8, seed: int = 0, **s
         seed: Seed of the weights.
         shape: Further arguments of `item_config`, such as `hidden` and `layers`.
     """
-    torch.manual_seed(seed)
     config = item_config(matrix.shape[1], objective="masked", positions=False, max_length=longest, **shape)
-    model = ItemModel(config)
+    model = ItemModel(config, seed=seed)
     held = np.bincount(matrix.indices, minlength=matrix.shape[1])
     share = (held + 0.5) / (matrix.shape[0] + 1)
     with torch.no_grad():
-        model.item_bias.copy_(torch.from_numpy(np.log(share / (1 - share))))
+        model.item_bias.copy_(torch.from_numpy(logit(share)))
     return model
 
 
@@ -263,7 +264,7 @@ class Calibration:
             k = part.joint[allowed].astype(float)
             a, b = 1.0, 0.0
             for _ in range(25):  # Newton's method; two parameters, so it has long converged
-                p = 1 / (1 + np.exp(-(a * x + b)))
+                p = expit(a * x + b)
                 w, g = n * p * (1 - p), k - n * p
                 gradient = np.array([g @ x, g.sum()])
                 hessian = np.array([[w @ (x * x), w @ x], [w @ x, w.sum()]]) + 1e-6 * np.eye(2)
@@ -277,12 +278,11 @@ class Calibration:
         known = [min(int(s), max(self.slope)) for s in sizes]
         a = np.array([self.slope[s] for s in known])[:, None]
         b = np.array([self.shift[s] for s in known])[:, None]
-        return (1 / (1 + np.exp(-(a * _log_odds(estimate) + b)))).astype(np.float32)
+        return expit(a * _log_odds(estimate) + b).astype(np.float32)
 
 
 def _log_odds(p: np.ndarray) -> np.ndarray:
-    p = np.clip(p.astype(float), 1e-6, 1 - 1e-6)
-    return np.log(p / (1 - p))
+    return logit(np.clip(p.astype(float), 1e-6, 1 - 1e-6))
 
 
 def complete(

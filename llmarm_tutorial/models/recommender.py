@@ -7,7 +7,7 @@ import torch
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.models.item_model import ItemModel
-from llmarm_tutorial.models.tokens import PAD, answered
+from llmarm_tutorial.models.tokens import PAD, score_in_blocks
 
 
 class ItemRecommender:
@@ -27,7 +27,7 @@ class ItemRecommender:
         """Scores (logits) of all items as the next one, shape (n_cases, n_items), float32.
 
         The model reads the end of a history, as much as fits; behind it stands a [VISIT] if the model knows visits, and
-        a [MASK] if it is a masked one (`served.tokens`).
+        a [MASK] if it is a masked one (`tokens.encode_histories`).
         """
         was_training = self.model.training
         self.model.eval()
@@ -38,6 +38,6 @@ class ItemRecommender:
             states = self.model.hidden(read, (read != PAD).long())
             return self.model.logits(states[torch.arange(len(last), device=device), last]).float().cpu().numpy()
 
-        out = answered(histories, self.model.reading, self.block, answer)
+        out = score_in_blocks(histories, self.model.reading, self.block, answer)
         self.model.train(was_training)
         return out

@@ -12,7 +12,7 @@ import numpy as np
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Missing
-from llmarm_tutorial.models.tokens import Reading, answered
+from llmarm_tutorial.models.tokens import Reading, score_in_blocks
 
 
 class OnnxRecommender:
@@ -58,4 +58,4 @@ class OnnxRecommender:
         def answer(input_ids: np.ndarray, lasts: np.ndarray) -> np.ndarray:
             return self.session.run(["scores"], {"input_ids": input_ids, "lasts": lasts})[0]
 
-        return answered(histories, self.reading, self.block, answer)
+        return score_in_blocks(histories, self.reading, self.block, answer)

@@ -18,8 +18,9 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.models.distil_loss import Mix, distillation_loss
-from llmarm_tutorial.models.item_model import FIRST_ITEM, VISIT, ItemModel, ItemOutput
+from llmarm_tutorial.models.item_model import ItemModel, ItemOutput
 from llmarm_tutorial.models.loss import cross_entropy
+from llmarm_tutorial.models.tokens import decode_histories
 from llmarm_tutorial.recommend.experts import log_chances
 
 Says = Callable[[int, int, float], Tensor]
@@ -113,12 +114,7 @@ class CountingTeacher:
             if self.objective == "masked":  # all gaps of a window see the same
                 row, back = np.unique(row, return_inverse=True)
                 column = np.full(len(row), tokens.shape[1] - 1)
-            read = tokens[row]
-            seen = (read >= FIRST_ITEM) & (np.arange(read.shape[1]) <= column[:, None])
-            visits = np.cumsum(read == VISIT if (read == VISIT).any() else seen, axis=1)  # else each event is a visit
-            offsets = np.concatenate([[0], np.cumsum(seen.sum(1))])
-            codes, numbers = (read[seen] - FIRST_ITEM).astype(np.int32), visits[seen].astype(np.int32)
-            asked = Histories(codes, offsets, numbers, self.counting.n_items)
+            asked = decode_histories(tokens[row], column, self.n_items)
             scores = np.asarray(self.counting.scores(asked))
             if scores.min(initial=0) < 0:
                 raise BadParameter("A counting teacher needs scores that are at least 0, as shares and counts are.")

@@ -31,8 +31,9 @@ from llmarm_tutorial.figures import models as models_figures
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import item_model, training
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, ItemModel, build_tokenizer, item_config
+from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import choose_weight

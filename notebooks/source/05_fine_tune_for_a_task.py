@@ -36,7 +36,7 @@ from llmarm_tutorial.models import item_model
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.fine_tuning import VARIANTS, classifier, fine_tune
 from llmarm_tutorial.models.item_model import ItemModel, item_config
-from llmarm_tutorial.models.label_batches import Augmentation, tokens
+from llmarm_tutorial.models.label_batches import Augmentation, class_inputs
 from llmarm_tutorial.models.training import Settings, train
 
 house_style.use_style()
@@ -155,7 +155,7 @@ start = starts[SEED]
 
 # %%
 few = task.take(np.arange(2))
-given = tokens(few.sets, None, 10)
+given = class_inputs(few.sets, None, 10)
 head = classifier(start, len(task.classes), "linear head").eval()
 states = start.hidden(given["input_ids"], given["attention_mask"])
 for name, value in {**given, "states of all tokens": states, "state of the [MASK]": states[:, 0], "one row per class": head.classifier.weight, "logits": head(**given).logits}.items():  # fmt: skip

@@ -22,7 +22,8 @@ from llmarm_tutorial.graphs.fusion import (
     start_from_vectors,
     with_recency,
 )
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.recommend.counting import AssociationRules, Popularity
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile

@@ -28,8 +28,9 @@ from llmarm_tutorial.models.compress import (
     size,
     zeroed,
 )
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 40
@@ -39,7 +40,7 @@ ASKED = Histories.from_lists([[1, 2, 3], [4], [], [5, 6, 7, 8, 9]])
 def model(seed: int = 0, **options) -> ItemModel:
     torch.manual_seed(seed)
     options = {"hidden": 8, "heads": 4, "feed_forward": 12, "max_length": 6, "dropout": 0.0} | options
-    found = ItemModel(item_config(N_ITEMS, **options)).eval()
+    found = ItemModel(item_config(N_ITEMS, **options), seed=seed).eval()
     with torch.no_grad():
         for weight in found.parameters():
             weight.add_(torch.randn_like(weight) * 0.3)
@@ -357,7 +358,6 @@ def test_a_build_without_kernels_is_named(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_shortened_model_says_what_the_model_says_of_the_end_of_a_history():
-    torch.manual_seed(0)
     net = ItemModel(item_config(20, hidden=8, layers=2, heads=2, max_length=9, spread=0.5)).eval()
     shorter = compress.shortened(net, 4)
     long, end = (Histories.from_lists([history]) for history in ([3, 1, 4, 1, 5, 9, 2, 6], [5, 9, 2, 6]))
@@ -370,7 +370,6 @@ def test_a_shortened_model_says_what_the_model_says_of_the_end_of_a_history():
 
 @pytest.mark.parametrize("shares", [{"heads": 0.5}, {"neurons": 0.5}, {"heads": 0.25, "neurons": 0.25}])
 def test_a_pruned_model_opens_as_it_was_saved(shares, tmp_path):
-    torch.manual_seed(0)
     net = ItemModel(item_config(20, hidden=8, layers=2, heads=4, max_length=9, spread=0.5)).eval()
     pruned = compress.prune(net, **shares)
     item_model.save(pruned, item_model.build_tokenizer(range(20)), tmp_path)

@@ -12,21 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Missing, RunError
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import next_item_task
-from llmarm_tutorial.models import export, item_model
-from llmarm_tutorial.models import tokens as tokens_module
+from llmarm_tutorial.models import export, tokens
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, VISIT, ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
-from llmarm_tutorial.models.tokens import Reading, tokens
+from llmarm_tutorial.models.tokens import FIRST_ITEM, Reading
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 300
@@ -44,7 +41,7 @@ KINDS = {
 
 def model(seed: int = 0, **options) -> ItemModel:
     torch.manual_seed(seed)
-    found = ItemModel(item_config(N_ITEMS, **{"hidden": 16, "max_length": 12} | options)).eval()
+    found = ItemModel(item_config(N_ITEMS, **{"hidden": 16, "max_length": 12} | options), seed=seed).eval()
     with torch.no_grad():  # far from the small initial weights, so that every influence shows
         for weight in found.parameters():
             if weight.requires_grad:
@@ -65,54 +62,6 @@ def agreement(scores: np.ndarray, others: np.ndarray) -> float:
     """Share of the ten best that two tables of scores have in common."""
     best, rest = (np.argsort(-part, axis=1)[:, :10] for part in (scores, others))
     return float(np.mean([len(set(a) & set(b)) for a, b in zip(best, rest, strict=True)]) / 10)
-
-
-# --- tokens -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_tokens_of_a_served_model_are_those_of_the_item_model():
-    named = (tokens_module.PAD, tokens_module.MASK, tokens_module.VISIT, tokens_module.FIRST_ITEM)
-    assert named == (item_model.PAD, item_model.MASK, item_model.VISIT, item_model.FIRST_ITEM)
-
-
-def test_tokens_by_hand():
-    asked = Histories(
-        np.array([7, 8, 9], dtype=np.int32), np.array([0, 3, 3]), np.array([0, 0, 1], dtype=np.int32), N_ITEMS
-    )
-    found, lasts = tokens(asked, Reading(10, max_length=6, masked=True, visits=True))
-    seven, eight, nine = (code + FIRST_ITEM for code in (7, 8, 9))
-    # the first visit's mark no longer fits: four tokens of history, then the question
-    assert found.tolist() == [[seven, eight, VISIT, nine, VISIT, MASK], [VISIT, MASK, 0, 0, 0, 0]]
-    assert lasts.tolist() == [5, 1]
-    found, lasts = tokens(asked, Reading(10, max_length=2, masked=False, visits=False))
-    assert found.tolist() == [[eight, nine], [MASK, 0]]  # nothing is known of the second, and nothing asked
-    assert lasts.tolist() == [1, 0]
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.lists(st.integers(0, N_ITEMS - 1), max_size=9), min_size=1, max_size=6),
-    st.integers(1, 4),
-    st.integers(3, 8),
-    st.booleans(),
-    st.booleans(),
-)
-def test_tokens_are_what_a_plain_loop_makes(cases, in_visit: int, max_length: int, masked: bool, visits: bool):
-    asked = Histories.from_lists(cases)
-    asked = dataclasses.replace(asked, visits=(asked.visits // in_visit).astype(np.int32))
-    rows = []
-    for case in range(len(asked)):
-        row, before = [], -1
-        for code, visit in zip(asked.of(case), asked.visits[asked.offsets[case] :], strict=False):
-            row += [VISIT] * int(visits and visit != before) + [int(code) + FIRST_ITEM]
-            before = visit
-        question = [VISIT] * visits + [MASK] * masked
-        room = max_length - len(question)
-        rows.append([*row[max(0, len(row) - room) :], *question] or [MASK])
-    found, lasts = tokens(asked, Reading(N_ITEMS, max_length, masked, visits))
-    assert [row[: last + 1].tolist() for row, last in zip(found, lasts, strict=True)] == rows
-    assert all((row[last + 1 :] == tokens_module.PAD).all() for row, last in zip(found, lasts, strict=True))
-    assert found.shape[1] == max(map(len, rows))
 
 
 # --- the same scores --------------------------------------------------------------------------------------------------
@@ -200,7 +149,6 @@ def trained(shop, tmp_path_factory):
     known, n_items = split.train.histories(), len(shop.items)
     offsets = known.offsets[:201]
     items, visits = known.items[: offsets[-1]], known.visits[: offsets[-1]]
-    torch.manual_seed(0)
     net = ItemModel(item_config(n_items, hidden=32, visits=True, spread=0.1))
     net.start_from_popularity(np.bincount(items, minlength=n_items))
     net.start_from_copying()
@@ -256,7 +204,7 @@ def test_what_is_no_file_of_ours_is_refused(tmp_path: Path, trained):
     file = onnx.load(trained[2])
     del file.metadata_props[:]
     onnx.save(file, foreign)
-    file.metadata_props.add(key=tokens_module.FORMAT, value="0")
+    file.metadata_props.add(key=tokens.FORMAT, value="0")
     onnx.save(file, older)
     for path in (wrong, foreign, older):
         with pytest.raises(DataError, match="write it anew"):

@@ -21,8 +21,9 @@ from llmarm_tutorial.models.fine_tuning import (
     fine_tune,
     probabilities,
 )
-from llmarm_tutorial.models.item_model import FIRST_ITEM, MASK, PAD, ItemModel, item_config
-from llmarm_tutorial.models.label_batches import Augmentation, ClassBatches, tokens
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.label_batches import Augmentation, ClassBatches, class_inputs
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
 from llmarm_tutorial.models.training import Settings
 
 N_ITEMS = 12
@@ -34,9 +35,8 @@ def one_thread():
 
 
 def pretrained(seed: int = 0, **options) -> ItemModel:
-    torch.manual_seed(seed)
     shape = {"objective": "masked", "positions": False, "hidden": 16, "heads": 2, "max_length": 10, "spread": 0.1}
-    return ItemModel(item_config(N_ITEMS, **(shape | options))).eval()
+    return ItemModel(item_config(N_ITEMS, **(shape | options)), seed=seed).eval()
 
 
 def task(n: int = 240, *, pairs: bool = False, seed: int = 0) -> Labelled:
@@ -64,7 +64,7 @@ def task(n: int = 240, *, pairs: bool = False, seed: int = 0) -> Labelled:
 
 
 def test_an_example_is_a_mask_its_items_and_the_second_set_as_segment_one():
-    given = tokens(Histories.from_lists([[3, 5], [7]]), Histories.from_lists([[1], [2]]), 10)
+    given = class_inputs(Histories.from_lists([[3, 5], [7]]), Histories.from_lists([[1], [2]]), 10)
     item = FIRST_ITEM
     assert given["input_ids"].tolist() == [[MASK, 3 + item, 5 + item, 1 + item], [MASK, 7 + item, 2 + item, PAD]]
     assert given["token_type_ids"].tolist() == [[0, 0, 0, 1], [0, 0, 1, 0]]
@@ -72,14 +72,14 @@ def test_an_example_is_a_mask_its_items_and_the_second_set_as_segment_one():
 
 
 def test_of_a_long_set_the_latest_items_are_kept_and_the_second_set_whole():
-    given = tokens(Histories.from_lists([[0, 1, 2, 3, 4]]), Histories.from_lists([[8, 9]]), 5)
+    given = class_inputs(Histories.from_lists([[0, 1, 2, 3, 4]]), Histories.from_lists([[8, 9]]), 5)
     assert (given["input_ids"] - FIRST_ITEM).tolist() == [[MASK - FIRST_ITEM, 3, 4, 8, 9]]
     with pytest.raises(BadParameter, match="room for 1"):
-        tokens(Histories.from_lists([[0]]), Histories.from_lists([[8, 9]]), 2)
+        class_inputs(Histories.from_lists([[0]]), Histories.from_lists([[8, 9]]), 2)
 
 
 def test_an_empty_set_is_a_mask_alone():
-    assert tokens(Histories.from_lists([[], []]), None, 4)["input_ids"].tolist() == [[MASK], [MASK]]
+    assert class_inputs(Histories.from_lists([[], []]), None, 4)["input_ids"].tolist() == [[MASK], [MASK]]
 
 
 def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():
@@ -93,7 +93,7 @@ def test_an_epoch_shows_every_example_once_in_an_order_of_its_own():
             for row in batch["input_ids"].tolist()
         ]
 
-    everything = tokens(labelled.sets, None, 8)["input_ids"].tolist()
+    everything = class_inputs(labelled.sets, None, 8)["input_ids"].tolist()
     assert sorted(shown(0)) == sorted(map(tuple, everything))
     assert shown(0) == shown(0)
     assert shown(0) != shown(1)
@@ -179,7 +179,7 @@ def test_each_variant_trains_what_it_says():
 def test_a_classifier_starts_from_what_pretraining_knows(variant):
     start = pretrained()
     model = classifier(start, 2, variant, steps=100).eval()
-    given = tokens(Histories.from_lists([[1, 2, 3], [4]]), None, 8)
+    given = class_inputs(Histories.from_lists([[1, 2, 3], [4]]), None, 8)
     states = start.hidden(given["input_ids"], given["attention_mask"])[:, 0]
     head = next(m for name, m in model.named_modules() if name.endswith(("classifier", "modules_to_save.default")))
     linear = next(m for m in head.modules() if isinstance(m, torch.nn.Linear))
@@ -280,6 +280,26 @@ def test_smoothing_spreads_a_share_of_each_label_over_all_classes():
     plain, smooth = (class_loss(Fixed(), {"logits": logits, "labels": labels}, s) for s in (0.0, 0.2))
     assert torch.isclose(plain, -logs[:, 0].mean())
     assert torch.isclose(smooth, -(0.9 * logs[:, 0] + 0.1 * logs[:, 1]).mean())
+
+
+def test_the_loss_leaves_its_batch_as_it_was():
+    (batch,) = ClassBatches(task(8).of("train"), 8, batch_size=64).stream(0, [0])
+    given = {name: value for name, value in batch.items() if name != "size"}
+    before = {name: value.clone() for name, value in given.items()}
+    model = classifier(pretrained(), 2)
+    assert torch.equal(class_loss(model.eval(), given), class_loss(model, given))
+    assert given.keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in given.items())
+
+
+def test_new_weights_come_from_the_seed_and_nothing_drawn_later_notices():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    one, same, other = (classifier(pretrained(), 3, "adapters", seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(weight, same[name]) for name, weight in one.items())
+    assert not torch.equal(one["classifier.weight"], other["classifier.weight"])
 
 
 # --- what a user can do wrong ----------------------------------------------------------------------------------------

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.models import loss
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import (
-    FIRST_ITEM,
-    MASK,
-    PAD,
-    VISIT,
-    ItemModel,
-    build_tokenizer,
-    item_config,
-    load,
-    mark_visits,
-    save,
-)
+from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config, load, save
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, VISIT
 
 N_ITEMS = 11
 
@@ -35,7 +20,7 @@ N_ITEMS = 11
 def model(seed: int = 0, **options) -> ItemModel:
     torch.manual_seed(seed)
     options = {"hidden": 8, "max_length": 6, "dropout": 0.0} | options
-    found = ItemModel(item_config(N_ITEMS, **options)).eval()
+    found = ItemModel(item_config(N_ITEMS, **options), seed=seed).eval()
     with torch.no_grad():  # far from the small initial weights, so that every influence shows
         for weight in found.parameters():
             if weight.requires_grad:
@@ -170,7 +155,6 @@ def test_a_model_that_starts_from_copying_prefers_what_it_has_seen():
     random, lead = np.random.default_rng(0), {}
     rows = random.integers(0, 200, (100, 8))
     for copying in (False, True):
-        torch.manual_seed(0)
         net = ItemModel(item_config(200, hidden=64, layers=1, spread=0.1))
         if copying:
             net.start_from_copying()
@@ -272,90 +256,6 @@ def test_an_empty_history_gets_finite_scores_and_training_mode_is_kept(objective
     assert net.training
 
 
-# --- batches ----------------------------------------------------------------------------------------------------------
-
-sequences = st.lists(st.lists(st.integers(0, 9), max_size=23), min_size=1, max_size=8).filter(
-    lambda rows: max(map(len, rows)) > 1
-)
-
-
-def batches(rows: list[list[int]], **options) -> ItemBatches:
-    known = Histories.from_lists(rows)
-    options = {"max_length": 5, "batch_size": 3} | options
-    return ItemBatches(known.items, known.offsets, **options)
-
-
-@settings(max_examples=60, deadline=None)
-@given(sequences, st.integers(0, 3), st.booleans())
-def test_a_causal_epoch_predicts_every_event_but_the_first_once(rows: list[list[int]], epoch: int, bucketed: bool):
-    found = []
-    for batch in (made := batches(rows, bucketed=bucketed)).stream(epoch, range(made.count(epoch))):
-        flat = batch["input_ids"].flatten()
-        assert batch["input_ids"].shape[1] <= 5
-        assert batch["size"] == len(batch["targets"]) == int((flat != PAD).sum())
-        found += list(zip((flat[batch["scored"]] - FIRST_ITEM).tolist(), batch["targets"].tolist(), strict=True))
-    assert sorted(found) == sorted(pair for row in rows for pair in itertools.pairwise(row))
-
-
-@settings(max_examples=60, deadline=None)
-@given(sequences, st.integers(0, 3))
-def test_a_masked_epoch_hides_what_it_asks_for(rows: list[list[int]], epoch: int):
-    made = batches(rows, objective="masked")
-    for batch in made.stream(epoch, range(made.count(epoch))):
-        ids = batch["input_ids"]
-        assert ((ids == MASK).sum(1) >= 1).all()
-        assert torch.equal(batch["scored"], (ids.flatten() == MASK).nonzero()[:, 0])
-        assert (ids.flatten()[batch["scored"]] == MASK).all()
-        assert batch["size"] == int((ids != PAD).sum())
-
-
-def test_a_batch_by_hand():
-    made = batches([[4, 7, 2], [1, 3]], max_length=5)
-    (batch,) = made.stream(0, [0])
-    order = [0, 1] if batch["attention_mask"][0].all() else [1, 0]
-    assert batch["input_ids"][order].tolist() == tokens([4, 7], [1]).tolist()
-    assert sorted(batch["targets"].tolist()) == [2, 3, 7]
-    assert batch["attention_mask"][order].tolist() == [[1, 1], [1, 0]]
-
-
-def test_last_item_samples_mask_the_last_item_only():
-    made = batches([[4, 7, 2], [1, 3, 5, 6]], objective="masked", last_share=1.0)
-    (batch,) = made.stream(0, [0])
-    assert sorted(batch["targets"].tolist()) == [2, 6]
-    assert [row[row != PAD][-1].item() for row in batch["input_ids"]] == [MASK, MASK]
-
-
-def test_visits_are_marked_by_hand():
-    items, offsets, visits = np.array([4, 7, 2, 1, 3]), np.array([0, 3, 3, 5]), np.array([0, 0, 1, 0, 0])
-    marked, ends, event = mark_visits(items, offsets, visits)
-    assert marked.tolist() == [-1, 4, 7, -1, 2, -1, 1, 3]
-    assert ends.tolist() == [0, 5, 5, 8]
-    assert event.tolist() == [-1, 0, 1, -1, 2, -1, 3, 4]
-
-
-@pytest.mark.parametrize("objective", ["masked", "causal"])
-def test_with_visits_baskets_stay_together_in_any_order_and_marks_are_never_asked_for(objective: str):
-    known = Histories.from_lists([[4, 7, 2, 9, 5, 0, 8], [1, 3]])
-    made = ItemBatches(
-        known.items, known.offsets, 20, objective, last_share=1.0, visits=np.array([0, 0, 0, 1, 1, 1, 2, 0, 0])
-    )
-    orders = set()
-    for epoch in range(8):
-        (batch,) = made.stream(epoch, [0])
-        longest = batch["input_ids"][int(batch["attention_mask"].sum(1).argmax())]
-        row = (longest[longest != PAD] - FIRST_ITEM).tolist()
-        assert batch["size"] == (9 if objective == "masked" else 7)
-        if objective == "masked":
-            assert sorted(batch["targets"].tolist())[1] == 8
-            continue
-        # what is predicted: every item, the first of a visit from its mark
-        assert sorted(batch["targets"].tolist()) == [0, 1, 2, 3, 4, 5, 7, 8, 9]
-        assert [place for place, code in enumerate(row) if code == -1] == [0, 4, 8]
-        assert set(row[1:4]) == {4, 7, 2}
-        orders.add(tuple(row))
-    assert objective == "masked" or len(orders) > 2
-
-
 def test_a_model_with_visits_is_asked_for_the_next_visit():
     histories = Histories(np.array([1, 2, 3], np.int32), np.array([0, 3, 3]), np.array([0, 0, 1], np.int32), 10)
     for objective, asked in (("causal", []), ("masked", [MASK])):
@@ -367,43 +267,17 @@ def test_a_model_with_visits_is_asked_for_the_next_visit():
             assert np.allclose(scores[row], expected, atol=1e-5)
 
 
-def test_epochs_differ_and_repeat():
-    made = batches([list(range(10)) * 3, [1, 2, 3]], objective="masked")
-
-    def drawn(epoch: int) -> list:
-        return [batch["input_ids"].tolist() for batch in made.stream(epoch, range(made.count(epoch)))]
-
-    assert drawn(3) == drawn(3)
-    assert drawn(3) != drawn(4)
-    whole = list(made.stream(2, range(made.count(2))))
-    (second,) = made.stream(2, [1])
-    assert second["input_ids"].tolist() == whole[1]["input_ids"].tolist()
+# --- seeds ------------------------------------------------------------------------------------------------------------
 
 
-def test_buckets_save_padding():
-    random = np.random.default_rng(0)
-    rows = [list(random.integers(0, 9, length)) for length in random.integers(2, 50, 200)]
-    share = {
-        b: batches(rows, max_length=50, batch_size=8, bucketed=b).describe()["padding share"] for b in (True, False)
-    }
-    assert share[True] < 0.05 < 0.3 < share[False]
-
-
-@pytest.mark.parametrize(
-    ("options", "error", "message"),
-    [
-        ({"objective": "both"}, BadParameter, "not 'both'"),
-        ({"batch_size": 0}, BadParameter, "batch_size"),
-        ({"max_length": 1}, BadParameter, "max_length"),
-        ({"mask_share": 0.0}, BadParameter, "mask_share"),
-        ({"last_share": 1.1}, BadParameter, "last_share"),
-    ],
-)
-def test_wrong_batches_are_one_sentence(options: dict, error: type, message: str):
-    with pytest.raises(error, match=message):
-        batches([[1, 2, 3]], **options)
-
-
-def test_sequences_of_one_item_teach_nothing():
-    with pytest.raises(DataError, match="No sequence has two items"):
-        batches([[1], [2]])
+@pytest.mark.parametrize("options", [{}, {"tied": False}, {"table": "factorised"}, {"table": "coded"}])
+def test_a_seed_alone_decides_the_weights_and_nothing_drawn_later_notices(options: dict):
+    config = item_config(N_ITEMS, **options)
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    one, same, other = (ItemModel(config, seed=seed).state_dict() for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(weight, same[name]) for name, weight in one.items())
+    words = next(name for name in one if "word_embeddings" in name)
+    assert not torch.equal(one[words], other[words])

@@ -8,8 +8,9 @@ import torch
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import FIRST_ITEM, ItemModel, build_tokenizer, item_config, load, save
+from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config, load, save
 from llmarm_tutorial.models.tables import CodedTable, FactorisedTable
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.models.training import Settings, train
 
 SMALL = [{"table": "factorised", "rank": 2}, {"table": "coded", "parts": 4, "centroids": 8}]
@@ -60,7 +61,6 @@ def test_impossible_tables_are_refused(wrong, said):
 
 @pytest.mark.parametrize("small", SMALL, ids=lambda small: small["table"])
 def test_a_model_with_a_small_table_learns_through_it(small):
-    torch.manual_seed(0)
     model = ItemModel(item_config(12, hidden=16, layers=1, heads=1, dropout=0.0, spread=0.1, **small))
     assert model.output_table.shape == (12, 16)
     before = {name: weight.clone() for name, weight in model.named_parameters()}

@@ -29,9 +29,8 @@ SEQUENCES = [[1, 2, 3, 4], [5, 6, 7], [8, 9, 0, 1, 2], [3, 3, 4]]
 
 
 def model_of(seed: int = 0, **options) -> ItemModel:
-    torch.manual_seed(seed)
     shape = {"hidden": 8, "layers": 2, "heads": 2, "dropout": 0.0, "spread": 0.5, "max_length": 6} | options
-    return ItemModel(item_config(N_ITEMS, **shape)).eval()
+    return ItemModel(item_config(N_ITEMS, **shape), seed=seed).eval()
 
 
 def batches_of(objective: str = "causal", **options) -> ItemBatches:

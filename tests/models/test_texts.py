@@ -196,7 +196,6 @@ def test_minilm_finds_relatives_in_the_shop():
 
 @pytest.mark.parametrize("tied", [True, False])
 def test_new_rows_of_an_item_model_are_replaced_in_a_copy(tied: bool):
-    torch.manual_seed(0)
     model = ItemModel(item_config(4, hidden=4, max_length=5, tied=tied)).eval()
     new = np.array([False, True, False, False])
     table, bias = np.full((4, 4), 0.5), np.array([9.0, -1.0, 9.0, 9.0])
