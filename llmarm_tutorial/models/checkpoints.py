@@ -5,12 +5,39 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from llmarm_tutorial.errors import RunError
+
+
+@dataclass
+class Progress:
+    """How far a training has come; all of it is in a checkpoint.
+
+    Attributes:
+        epoch: Epochs done.
+        step: Steps done of the epoch under way.
+        steps: Steps done in all.
+        worse: Validations since the best one.
+        trained: Seconds of training so far.
+        validating: Seconds of validation so far.
+        losses: Rows of `training.Training.losses`.
+        validations: Rows of `training.Training.validations`.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    steps: int = 0
+    worse: int = 0
+    trained: float = 0.0
+    validating: float = 0.0
+    losses: list[dict[str, float]] = field(default_factory=list)
+    validations: list[dict[str, float]] = field(default_factory=list)
 
 
 class Checkpoints:
@@ -26,32 +53,41 @@ class Checkpoints:
         self.folder = None if folder is None else Path(folder)
         self.signature, self.writes = signature, writes
 
-    def open(self) -> dict[str, Any] | None:
-        """The last state, or None where nothing was kept yet.
+    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Bring model and optimizer to where the last checkpoint left them, and say where that is.
 
         Raises:
             RunError: If the folder belongs to another training, or its file cannot be read.
         """
         state = self._read("last.pt")
-        if state is not None and state["signature"] != self.signature:
+        if state is None:
+            return Progress()
+        if state["signature"] != self.signature:
             raise RunError(
                 f"{self.folder} holds the checkpoint of a training with other settings, data or model; name another "
                 "folder, or delete this one to start anew."
             )
-        return state
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        return Progress(**state["place"])
 
     def best(self) -> dict[str, torch.Tensor] | None:
         """The weights that validated best, or None."""
         state = self._read("best.pt")
         return None if state is None else state["weights"]
 
-    def keep(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Write the state to go on from; it is asked for only where it will be written.
+    def keep(self, model: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+        """Write what `resume` needs.
 
         Raises:
             RunError: If it cannot be written; what was kept before is still there.
         """
-        self._write("last.pt", lambda: state() | {"signature": self.signature})
+
+        def state() -> dict[str, Any]:  # asked for only where it will be written
+            parts = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "place": asdict(progress)}
+            return parts | {"signature": self.signature}
+
+        self._write("last.pt", state)
 
     def keep_best(self, weights: dict[str, torch.Tensor]) -> None:
         """Write the weights that validated best; raises as `keep` does."""

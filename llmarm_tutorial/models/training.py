@@ -9,14 +9,11 @@ had not been.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import math
-import netrc
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,10 +23,11 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
-from tqdm.auto import tqdm
 
-from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.checkpoints import Checkpoints
+from llmarm_tutorial.models.seeds import own_draws
+from llmarm_tutorial.models.training_log import TrainingLog, trackers
 
 DECAYS = ("linear", "cosine", "constant")
 PRECISIONS = ("auto", "bf16", "no")
@@ -37,7 +35,7 @@ Batch = dict[str, Any]
 
 
 class Batches(Protocol):
-    """What the loop needs of its data; `item_batches.ItemBatches` is one."""
+    """What the loop needs of its data; `batches.ItemBatches` is one."""
 
     def count(self, epoch: int) -> int:
         """Number of batches of an epoch."""
@@ -136,6 +134,7 @@ class Training:
     processes: int
 
 
+@own_draws()
 def train(
     model: nn.Module,
     batches: Batches,
@@ -169,126 +168,132 @@ def train(
         BadParameter: If there are fewer batches than processes times `accumulate`.
         RunError: If the loss becomes NaN or infinite, or the folder cannot be used.
     """
-    settings = settings or Settings()
-    accelerator = _accelerator(settings, folder)
-    bf16 = settings.precision == "bf16" or (settings.precision == "auto" and hardware_bf16(accelerator.device))
-    precision = partial(torch.autocast, accelerator.device.type, torch.bfloat16, enabled=bf16)
-    model.to(accelerator.device)
-    optimizer = _optimizer(model, settings, accelerator.device)
-    world, group = accelerator.num_processes, accelerator.num_processes * settings.accumulate  # batches of one step
-    kept = Checkpoints(folder, _signature(model, batches, settings, group), writes=accelerator.is_main_process)
-    state, best, at = kept.open(), kept.best(), _Place()
-    if state is not None:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        at = _Place(**state["place"])
-    wrapped, prepared = accelerator.prepare(model, optimizer)
+    run = _Run(model, batches, settings or Settings(), folder, progress)
+    while run.goes_on():
+        run.network.train()
+        for step in run.steps():  # a step is one batch, or several that are `accumulate`d
+            for batch in step:
+                with run.gradients_exchanged(batch is step[-1]):
+                    with run.precision():
+                        value = loss(run.network, batch) / len(step)
+                    run.accelerator.backward(value)
+                run.log.add(value)
+            run.accelerator.clip_grad_norm_(run.network.parameters(), run.settings.clip)
+            run.optimizer.step()
+            if after_step is not None:
+                after_step(model, run.progress.steps + 1)
+            run.optimizer.zero_grad()
+        if validate is not None:
+            run.validate(validate)
+        run.keep()
+    return run.end()
 
-    def reached() -> dict[str, Any]:
-        return {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "place": asdict(at)}
 
-    bar = tqdm(total=settings.epochs, initial=at.epoch, unit="epoch", bar_format=_BAR,
-               disable=not (progress and accelerator.is_main_process))  # fmt: skip
+# --- what the loop rests on ------------------------------------------------------------------------------------------
 
-    while at.epoch < settings.epochs and at.worse < settings.patience:
-        steps = batches.count(at.epoch) // group
+
+class _Run:
+    """One training: where it computes, how far it has come, and what it keeps."""
+
+    def __init__(
+        self, model: nn.Module, batches: Batches, settings: Settings, folder: str | Path | None, bar: bool
+    ) -> None:
+        self.model, self.batches, self.settings = model, batches, settings
+        self.accelerator = _accelerator(settings, folder)
+        device = self.accelerator.device
+        self.bf16 = settings.precision == "bf16" or (settings.precision == "auto" and hardware_bf16(device))
+        self.precision = partial(torch.autocast, device.type, torch.bfloat16, enabled=self.bf16)
+        self.group = self.accelerator.num_processes * settings.accumulate  # batches of one step
+        model.to(device)
+        self.plain_optimizer = _optimizer(model, settings, device)
+        signature = _signature(model, batches, settings, self.group)
+        self.checkpoints = Checkpoints(folder, signature, writes=self.accelerator.is_main_process)
+        self.progress = self.checkpoints.resume(model, self.plain_optimizer)
+        self.best = self.checkpoints.best()
+        self.network, self.optimizer = self.accelerator.prepare(model, self.plain_optimizer)
+        rows = {"epochs": settings.epochs, "every": settings.log_every, "peak": settings.learning_rate}
+        self.log = TrainingLog(self.accelerator, self.progress, **rows, bar=bar)
+
+    def goes_on(self) -> bool:
+        """Whether there is another epoch."""
+        return self.progress.epoch < self.settings.epochs and self.progress.worse < self.settings.patience
+
+    def steps(self) -> Iterator[list[Batch]]:
+        """What is left of an epoch, step by step: its batches on the device, its rate set, what it draws seeded."""
+        at, settings, index = self.progress, self.settings, self.accelerator.process_index
+        steps = self.batches.count(at.epoch) // self.group
         if steps == 0:
             raise BadParameter(
-                f"An epoch has {batches.count(at.epoch)} batches, fewer than processes times accumulate ({group}): "
-                "make batch_size or accumulate smaller."
+                f"An epoch has {self.batches.count(at.epoch)} batches, fewer than processes times accumulate "
+                f"({self.group}): make batch_size or accumulate smaller."
             )
-        mine = range(at.step * group + accelerator.process_index, steps * group, world)
-        stream, total, seen, since, clock = batches.stream(at.epoch, mine), 0.0, 0, at.step, time.perf_counter()
-        wrapped.train()
+        numbers = range(at.step * self.group + index, steps * self.group, self.accelerator.num_processes)
+        stream = self.batches.stream(at.epoch, numbers)
+        self.log.begin()
         while at.step < steps:
-            torch.manual_seed(_seed(settings.seed, at.epoch, at.step, accelerator.process_index))
+            torch.manual_seed(_seed(settings.seed, at.epoch, at.step, index))
             rate = settings.rate((at.epoch + (at.step + 1) / steps) / settings.epochs)
-            for part in prepared.param_groups:
+            for part in self.optimizer.param_groups:
                 part["lr"] = rate
-            for number in range(1, settings.accumulate + 1):
-                batch = {name: _moved(value, accelerator.device) for name, value in next(stream).items()}
-                seen += batch.pop("size")
-                # several processes exchange their gradients once a step, with its last batch
-                with nullcontext() if number == settings.accumulate else accelerator.no_sync(wrapped):
-                    with precision():
-                        value = loss(wrapped, batch) / settings.accumulate
-                    accelerator.backward(value)
-                total = total + value.detach()
-            accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip)
-            prepared.step()
-            if after_step is not None:
-                after_step(model, at.steps + at.step - since + 1)
-            prepared.zero_grad()
-            at.step += 1
-            if at.step - since >= settings.log_every or at.step == steps:
-                mean = float(total) / (at.step - since)
-                if not math.isfinite(mean):
-                    raise RunError(
-                        f"The loss became {mean} in epoch {at.epoch + 1}: start again with a learning_rate below "
-                        f"{settings.learning_rate:g}, a longer warmup, or precision='no'."
-                    )
-                lap, clock = time.perf_counter() - clock, time.perf_counter()
-                at.trained += lap
-                at.steps += at.step - since
-                row = {"loss": mean, "learning_rate": rate, "items_per_second": world * seen / lap}
-                at.losses.append({"step": at.steps, "epoch": at.epoch + at.step / steps, **row, "seconds": at.trained})
-                accelerator.log(row, step=at.steps)
-                total, seen, since = 0.0, 0, at.step
-                bar.n = at.epoch + at.step / steps
-                bar.set_postfix_str(at.told(), refresh=True)
-                if at.step < steps:
-                    kept.keep(reached)
+            yield [self._ready(next(stream)) for _ in range(settings.accumulate)]
+            at.step, at.steps = at.step + 1, at.steps + 1
+            if self.log.row(steps, rate) and at.step < steps:
+                self.keep()
         at.epoch, at.step = at.epoch + 1, 0
-        if validate is not None and (at.epoch % settings.validate_every == 0 or at.epoch == settings.epochs):
-            clock = time.perf_counter()
-            with precision():
-                score = _validated(accelerator, model, validate)
-            at.validating += time.perf_counter() - clock
-            better = score > max((row["score"] for row in at.validations), default=-math.inf)
-            at.worse = 0 if better else at.worse + 1
-            at.validations.append({"epoch": at.epoch, "step": at.steps, "score": score, "seconds": at.trained})
-            accelerator.log({"validation": score}, step=at.steps)
-            bar.set_postfix_str(at.told(), refresh=True)
-            if better:
-                best = {name: weight.detach().cpu().clone() for name, weight in model.state_dict().items()}
-                kept.keep_best(best)
-        kept.keep(reached)
-    bar.close()
-    if world > 1:
-        # what rests on the connection goes first, then all close it together; else one may wait for the others forever
-        del wrapped, prepared
-        accelerator.free_memory()
-        accelerator.wait_for_everyone()
-    accelerator.end_training()
-    if best is not None:
-        model.load_state_dict(best)
-    model.eval()
-    return _report(at, accelerator, settings, "bf16" if bf16 else "no")
 
+    def _ready(self, batch: Batch) -> Batch:
+        """A batch on the device; its size goes to the log."""
+        self.log.items += batch["size"]
+        return {name: _moved(value, self.accelerator.device) for name, value in batch.items() if name != "size"}
 
-# --- parts of the loop ----------------------------------------------------------------------------------------------
+    def gradients_exchanged(self, last: bool) -> AbstractContextManager[None]:
+        """Several processes exchange their gradients once a step, with its last batch."""
+        return nullcontext() if last else self.accelerator.no_sync(self.network)
 
-_BAR = "{l_bar}{bar}| {n:.2f}/{total} epochs [{elapsed}<{remaining}{postfix}]"
+    def validate(self, validate: Callable[[nn.Module], float]) -> None:
+        """Validate where it is due, and keep the weights if they are the best so far."""
+        at, clock = self.progress, time.perf_counter()
+        if at.epoch % self.settings.validate_every and at.epoch < self.settings.epochs:
+            return
+        with self.precision():
+            score = _validated(self.accelerator, self.model, validate)
+        at.validating += time.perf_counter() - clock
+        better = score > max((row["score"] for row in at.validations), default=-math.inf)
+        at.worse = 0 if better else at.worse + 1
+        self.log.score(score)
+        if better:
+            self.best = {name: weight.detach().cpu().clone() for name, weight in self.model.state_dict().items()}
+            self.checkpoints.keep_best(self.best)
 
+    def keep(self) -> None:
+        """Write a checkpoint."""
+        self.checkpoints.keep(self.model, self.plain_optimizer, self.progress)
 
-@dataclass
-class _Place:
-    """How far a training has come; all of it is in a checkpoint."""
-
-    epoch: int = 0  # epochs done
-    step: int = 0  # steps done of the epoch under way
-    steps: int = 0  # steps done in all
-    worse: int = 0  # validations since the best one
-    trained: float = 0.0  # seconds
-    validating: float = 0.0  # seconds
-    losses: list[dict[str, float]] = field(default_factory=list)
-    validations: list[dict[str, float]] = field(default_factory=list)
-
-    def told(self) -> str:
-        """What the progress bar says."""
-        last = self.losses[-1]
-        said = f"loss {last['loss']:.3f}, {last['items_per_second']:,.0f} items/s"
-        return said + (f", validation {self.validations[-1]['score']:.4f}" if self.validations else "")
+    def end(self) -> Training:
+        """Close everything, take the best weights, and report."""
+        self.log.bar.close()
+        if self.accelerator.num_processes > 1:
+            # what rests on the connection goes first, then all close it together; else one may wait for ever
+            del self.network, self.optimizer
+            self.accelerator.free_memory()
+            self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        self.model.eval()
+        at = self.progress
+        best = max(at.validations, key=lambda row: row["score"], default=None)
+        return Training(
+            losses=pd.DataFrame(at.losses),
+            validations=pd.DataFrame(at.validations),
+            best_epoch=best["epoch"] if best else at.epoch,
+            best_score=best["score"] if best else math.nan,
+            seconds=at.trained + at.validating,
+            stopped_early=at.epoch < self.settings.epochs,
+            device=str(self.accelerator.device),
+            precision="bf16" if self.bf16 else "no",
+            processes=self.accelerator.num_processes,
+        )
 
 
 def hardware_bf16(device: torch.device) -> bool:
@@ -300,23 +305,11 @@ def hardware_bf16(device: torch.device) -> bool:
 
 
 def _accelerator(settings: Settings, folder: str | Path | None) -> Accelerator:
-    named = _trackers() if folder is not None else []
+    named = trackers() if folder is not None else []
     accelerator = Accelerator(log_with=named or None, project_dir=folder)
     if named:
         accelerator.init_trackers("llmarm", config=asdict(settings))
     return accelerator
-
-
-def _trackers() -> list[str]:
-    """TensorBoard where it is installed, Weights & Biases where somebody has logged in to it."""
-    named = ["tensorboard"] if importlib.util.find_spec("tensorboard") else []
-    if importlib.util.find_spec("wandb"):
-        try:
-            known = netrc.netrc().hosts
-        except (OSError, netrc.NetrcParseError):
-            known = {}
-        named += ["wandb"] if os.environ.get("WANDB_API_KEY") or "api.wandb.ai" in known else []
-    return named
 
 
 def _optimizer(model: nn.Module, settings: Settings, device: torch.device) -> torch.optim.Optimizer:
@@ -353,18 +346,3 @@ def _validated(accelerator: Accelerator, model: nn.Module, validate: Callable[[n
         with torch.no_grad():
             told = [float(validate(model))]
     return broadcast_object_list(told)[0]
-
-
-def _report(at: _Place, accelerator: Accelerator, settings: Settings, precision: str) -> Training:
-    best = max(at.validations, key=lambda row: row["score"], default=None)
-    return Training(
-        losses=pd.DataFrame(at.losses),
-        validations=pd.DataFrame(at.validations),
-        best_epoch=best["epoch"] if best else at.epoch,
-        best_score=best["score"] if best else math.nan,
-        seconds=at.trained + at.validating,
-        stopped_early=at.epoch < settings.epochs,
-        device=str(accelerator.device),
-        precision=precision,
-        processes=accelerator.num_processes,
-    )

@@ -18,7 +18,7 @@ import torch
 
 from llmarm_tutorial.data import histories as histories_module
 from llmarm_tutorial.errors import BadParameter, RunError
-from llmarm_tutorial.models import training
+from llmarm_tutorial.models import training, training_log
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
@@ -49,8 +49,7 @@ def cycles(n: int = 40, seed: int = 0) -> ItemBatches:
 
 
 def fresh(seed: int = 0, dropout: float = 0.1) -> ItemModel:
-    torch.manual_seed(seed)
-    return ItemModel(item_config(N_ITEMS, hidden=16, layers=1, max_length=12, dropout=dropout))
+    return ItemModel(item_config(N_ITEMS, hidden=16, layers=1, max_length=12, dropout=dropout), seed=seed)
 
 
 def weights(model: torch.nn.Module) -> list[np.ndarray]:
@@ -94,6 +93,14 @@ def test_what_was_drawn_before_has_no_influence():
     np.random.default_rng().random()
     run(models[1])
     assert same(*models)
+
+
+def test_what_is_drawn_later_does_not_notice_a_training():
+    model, _ = fresh(), torch.manual_seed(3)
+    expected = torch.rand(5)
+    torch.manual_seed(3)
+    run(model)
+    assert torch.equal(torch.rand(5), expected)
 
 
 def test_the_rate_rises_and_falls():
@@ -349,13 +356,13 @@ def test_curves_go_to_tensorboard(tmp_path: Path):
 
 
 def test_weights_and_biases_is_used_only_by_who_is_logged_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr(training.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(training_log.importlib.util, "find_spec", lambda name: object())
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("WANDB_API_KEY", raising=False)
-    assert training._trackers() == ["tensorboard"]
+    assert training_log.trackers() == ["tensorboard"]
     (tmp_path / ".netrc").write_text("machine api.wandb.ai login user password secret\n")
     (tmp_path / ".netrc").chmod(0o600)
-    assert training._trackers() == ["tensorboard", "wandb"]
+    assert training_log.trackers() == ["tensorboard", "wandb"]
     (tmp_path / ".netrc").unlink()
     monkeypatch.setenv("WANDB_API_KEY", "secret")
-    assert training._trackers() == ["tensorboard", "wandb"]
+    assert training_log.trackers() == ["tensorboard", "wandb"]
