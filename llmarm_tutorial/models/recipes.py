@@ -1,0 +1,178 @@
+"""An item model trained on histories, from one short description: how it is built, what it is asked, how it is trained.
+
+A recipe and a seed decide a model; the recipe's `key` names what is kept of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from llmarm_tutorial.data.histories import Histories
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.training import Settings, Training, train
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to make an item model; the defaults are a small one that learns to recommend in minutes on one core.
+
+    The dial is `hidden`. Left at None, layers and heads follow it as in the family of BERT, one of each per 64 numbers
+    (Turc et al. 2019: 2 of 128, 4 of 256, 8 of 512), at least one; the feed-forward part is as wide as the model.
+
+    Attributes:
+        objective: "causal" or "masked", see `item_config`.
+        hidden: Width of the model.
+        layers: Transformer layers.
+        heads: Attention heads.
+        feed_forward: Width between the two linear maps of a layer; BERT's is four times `hidden`.
+        max_length: Longest input in tokens.
+        positions: False reads a history as a set.
+        visits: Whether a [VISIT] stands before every visit.
+        dropout: Share of activations dropped in training, in [0, 1).
+        spread: Standard deviation of the initial weights.
+        popularity: Whether item biases start from how often each item occurs (`ItemModel.start_from_popularity`).
+        copying: Whether attention starts as the identity (`ItemModel.start_from_copying`).
+        batch_size: Windows in a batch.
+        last_share: Share of windows in which only the last item is masked; masked objective only.
+        epochs: Passes over the histories; with the further fields see `training.Settings`.
+    """
+
+    objective: str = "causal"
+    hidden: int = 64
+    layers: int | None = None
+    heads: int | None = None
+    feed_forward: int | None = None
+    max_length: int = 50
+    positions: bool = True
+    visits: bool = False
+    dropout: float = 0.0
+    spread: float = 0.1
+    popularity: bool = True
+    copying: bool = True
+    batch_size: int = 16
+    last_share: float = 0.0
+    epochs: int = 20
+    learning_rate: float = 2e-3
+    warmup: float = 0.1
+    decay: str = "linear"
+    precision: str = "no"
+    validate_every: int = 1
+    patience: int = 5
+    log_every: int = 25
+
+    @property
+    def key(self) -> str:
+        """A name for what is kept of models made so: it differs where any field does, on every machine alike."""
+        fields = json.dumps(asdict(self), sort_keys=True)
+        return hashlib.sha256(fields.encode()).hexdigest()[:12]
+
+    def model(self, histories: Histories, n_items: int, *, seed: int) -> ItemModel:
+        """The model before training.
+
+        Args:
+            histories: What it will learn from; only how often each item occurs is looked at.
+            n_items: Size of the catalogue.
+            seed: Seed of its weights.
+
+        Raises:
+            BadParameter: See `item_config`.
+        """
+        units = max(self.hidden // 64, 1)
+        config = item_config(
+            n_items,
+            objective=self.objective,
+            hidden=self.hidden,
+            layers=self.layers or units,
+            heads=self.heads or max(heads for heads in range(1, units + 1) if self.hidden % heads == 0),
+            feed_forward=self.feed_forward or self.hidden,
+            max_length=self.max_length,
+            positions=self.positions,
+            visits=self.visits,
+            dropout=self.dropout,
+            spread=self.spread,
+        )
+        model = ItemModel(config, seed=seed)
+        if self.popularity:
+            model.start_from_popularity(np.bincount(histories.items, minlength=n_items))
+        if self.copying:
+            model.start_from_copying()
+        return model
+
+    def batches(self, histories: Histories, *, seed: int) -> ItemBatches:
+        """The histories as training batches; the seed draws order, cuts and masks."""
+        return ItemBatches(
+            histories.items,
+            histories.offsets,
+            self.max_length,
+            self.objective,
+            batch_size=self.batch_size,
+            last_share=self.last_share,
+            seed=seed,
+            visits=histories.visits if self.visits else None,
+        )
+
+    def settings(self, *, seed: int) -> Settings:
+        """How the training loop is run."""
+        names = ("epochs", "learning_rate", "warmup", "decay", "precision", "validate_every", "patience", "log_every")
+        return Settings(**{name: getattr(self, name) for name in names}, seed=seed)
+
+    def fit(
+        self,
+        histories: Histories,
+        n_items: int,
+        *,
+        seed: int,
+        model: ItemModel | None = None,
+        validate: Callable[[ItemRecommender], float] | None = None,
+        folder: str | Path | None = None,
+        progress: bool = False,
+    ) -> Fitted:
+        """Train a model on histories.
+
+        Args:
+            histories: The training part.
+            n_items: Size of the catalogue.
+            seed: Seed of everything: weights, batches, masks, dropout.
+            model: Trained in place of a new one, such as one that starts from other vectors.
+            validate: From the recommender to a score, larger is better; the best epoch is kept.
+            folder: Keeps checkpoints by key and seed, so that the same call goes on, or returns at once; one folder per
+                data and way of validating.
+            progress: Show a progress bar.
+        """
+        model = self.model(histories, n_items, seed=seed) if model is None else model
+        recommender = ItemRecommender(model)
+        training = train(
+            model,
+            self.batches(histories, seed=seed),
+            self.settings(seed=seed),
+            validate=None if validate is None else lambda _: validate(recommender),
+            folder=None if folder is None else Path(folder) / f"{self.key}-{seed}",
+            progress=progress,
+        )
+        return Fitted(recommender, training)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained item model.
+
+    Attributes:
+        recommender: The model as a recommender.
+        training: What the training did.
+    """
+
+    recommender: ItemRecommender
+    training: Training
+
+    @property
+    def model(self) -> ItemModel:
+        """The network."""
+        return self.recommender.model

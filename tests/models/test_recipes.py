@@ -1,0 +1,153 @@
+"""Recipes: the models that were written out before, one seed for everything, and a key that tells them apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import torch
+
+from llmarm_tutorial.data.histories import Histories
+from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.models.batches import ItemBatches
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recipes import Fitted, Recipe
+from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.training import Settings, train
+
+N_ITEMS = 20
+QUICK = Recipe(hidden=16, max_length=8, epochs=2, batch_size=8, dropout=0.2)
+OTHER = {  # for every field a value that no default has
+    "objective": "masked",
+    "hidden": 32,
+    "layers": 2,
+    "heads": 2,
+    "feed_forward": 24,
+    "max_length": 7,
+    "positions": False,
+    "visits": True,
+    "dropout": 0.3,
+    "spread": 0.05,
+    "popularity": False,
+    "copying": False,
+    "batch_size": 9,
+    "last_share": 0.5,
+    "epochs": 3,
+    "learning_rate": 1e-3,
+    "warmup": 0.2,
+    "decay": "cosine",
+    "precision": "bf16",
+    "validate_every": 2,
+    "patience": 1,
+    "log_every": 3,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def known(seed: int = 0) -> Histories:
+    random = np.random.default_rng(seed)
+    found = Histories.from_lists(
+        [random.integers(0, N_ITEMS, length).tolist() for length in random.integers(0, 20, 60)]
+    )
+    return replace(found, visits=found.visits // 2)
+
+
+def same(one: ItemModel, other: ItemModel) -> bool:
+    others = other.state_dict()
+    return all(torch.equal(weight, others[name]) for name, weight in one.state_dict().items())
+
+
+def fitted(recipe: Recipe = QUICK, seed: int = 1, **options) -> Fitted:
+    return recipe.fit(known(), N_ITEMS, seed=seed, **options)
+
+
+@pytest.mark.parametrize("objective", ["causal", "masked"])
+def test_a_recipe_makes_the_model_that_its_steps_make(objective: str):
+    past, ordered = known(), objective == "causal"
+    recipe = Recipe(objective=objective, hidden=16, max_length=8, positions=ordered, visits=ordered, epochs=2)
+    config = item_config(
+        N_ITEMS, objective=objective, hidden=16, layers=1, heads=1, feed_forward=16, max_length=8, positions=ordered,
+        visits=ordered, dropout=0.0, spread=0.1,
+    )  # fmt: skip
+    model = ItemModel(config, seed=3)
+    model.start_from_popularity(np.bincount(past.items, minlength=N_ITEMS))
+    model.start_from_copying()
+    visits = past.visits if ordered else None
+    batches = ItemBatches(past.items, past.offsets, 8, objective, batch_size=16, seed=3, visits=visits)
+    train(
+        model,
+        batches,
+        Settings(epochs=2, learning_rate=2e-3, warmup=0.1, precision="no", seed=3),
+        validate=lambda net: float(ItemRecommender(net).scores(past).std()),
+        progress=False,
+    )
+    found = recipe.fit(past, N_ITEMS, seed=3, validate=lambda system: float(system.scores(past).std()))
+    assert same(found.model, model)
+
+
+def test_the_seed_alone_decides_and_nothing_drawn_later_notices():
+    torch.manual_seed(5)
+    expected = torch.rand(4)
+    torch.manual_seed(5)
+    one = fitted().model
+    assert torch.equal(torch.rand(4), expected)
+    assert same(one, fitted().model)
+    assert not same(one, fitted(seed=2).model)
+
+
+def test_the_dial_follows_the_family_of_bert():
+    shapes = {}
+    for hidden in (16, 64, 128, 200, 256):
+        config = Recipe(hidden=hidden).model(known(), N_ITEMS, seed=0).config
+        assert config.intermediate_size == config.hidden_size == hidden
+        shapes[hidden] = config.num_hidden_layers, config.num_attention_heads
+    assert shapes == {16: (1, 1), 64: (1, 1), 128: (2, 2), 200: (3, 2), 256: (4, 4)}  # three heads do not divide 200
+    config = Recipe(hidden=128, layers=1, heads=8, feed_forward=32).model(known(), N_ITEMS, seed=0).config
+    assert (config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (1, 8, 32)
+
+
+def test_a_key_is_the_same_everywhere_and_differs_by_every_field():
+    assert set(OTHER) == {field.name for field in fields(Recipe)}
+    keys = {QUICK.key} | {replace(QUICK, **{name: value}).key for name, value in OTHER.items()}
+    assert len(keys) == 1 + len(OTHER)
+    assert replace(QUICK).key == QUICK.key
+    code = (
+        "from llmarm_tutorial.models.recipes import Recipe\n"
+        "print(Recipe(hidden=16, max_length=8, epochs=2, batch_size=8, dropout=0.2).key)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == QUICK.key
+
+
+def test_what_is_kept_is_opened_by_key_and_seed(tmp_path):
+    one = fitted(folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{QUICK.key}-1"}
+    again = fitted(folder=tmp_path)
+    assert same(one.model, again.model)
+    assert again.training.seconds == one.training.seconds
+    fitted(seed=2, folder=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{QUICK.key}-1", f"{QUICK.key}-2"}
+
+
+def test_a_model_that_is_given_is_the_one_that_is_trained():
+    start = replace(QUICK, copying=False).model(known(), N_ITEMS, seed=1)
+    found = fitted(model=start)
+    assert found.model is start
+    assert not same(found.model, fitted().model)
+
+
+def test_an_impossible_recipe_is_one_sentence():
+    with pytest.raises(BadParameter, match="not 'both'"):
+        fitted(replace(QUICK, objective="both"))
+    with pytest.raises(BadParameter, match="epochs is 0"):
+        fitted(replace(QUICK, epochs=0))
