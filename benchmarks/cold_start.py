@@ -47,10 +47,9 @@ from llmarm_tutorial.evaluation.tasks import Recommender, Task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models import item_model
 from llmarm_tutorial.models import texts as text
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, item_config, quiet_loading
+from llmarm_tutorial.models.item_model import quiet_loading
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, tuning
 from llmarm_tutorial.recommend import new_items as cold_start
 from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Only, Projected
@@ -252,16 +251,14 @@ class Bench:
         tasks = {"new": (self.cold.task(), True), "new among all": (self.cold.task(), False)}
         if self.weeks is not None:
             tasks["all"] = (self.cold.task("all"), False)
-        visits = known.visits if "baskets" in self.data.aspects else None
-        counts = np.bincount(known.items, minlength=self.n_items)
+        recipe = Recipe(
+            layers=2, heads=2, feed_forward=256, visits="baskets" in self.data.aspects, dropout=0.1, copying=False,
+            batch_size=128, warmup=0.05, decay="cosine", precision="auto",
+        )  # fmt: skip
         for seed in self.seeds:
-            torch.manual_seed(seed)
-            model = ItemModel(item_config(self.n_items, max_length=50, visits=visits is not None, spread=0.1))
-            model.start_from_popularity(counts)
-            batches = ItemBatches(known.items, known.offsets, 50, seed=seed, visits=visits)
-            begin = time.perf_counter()
-            train(model, batches, Settings(epochs=20, learning_rate=2e-3, decay="cosine", seed=seed), progress=False)
-            self.facts.setdefault("seconds of item models", []).append(time.perf_counter() - begin)
+            fitted = recipe.fit(known, seed=seed)
+            model = fitted.model
+            self.facts.setdefault("seconds of item models", []).append(fitted.training.seconds)
             plain = {
                 task: evaluate(judged(ItemRecommender(model), new, only), cases, name="item model")
                 for task, (cases, only) in tasks.items()

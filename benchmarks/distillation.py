@@ -5,8 +5,8 @@
 
 Students have at most a quarter of their teacher's weights. Everything is trained on the training part, its epoch chosen
 on validation, and tested once. Every training keeps its result in --work and is not repeated. The teachers of
-movielens-1m are the models of `benchmarks/quality.py`, those of the shop the models of `benchmarks/recommend.py`:
-taken from their work folders where these are, else trained in the same way.
+movielens-1m are the models of `benchmarks/quality.py`, those of the shop the models of `benchmarks/recommend.py`,
+trained where they are not kept yet.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import psutil
+import recommend
 import torch
 
 from llmarm_tutorial.data import loading
@@ -43,7 +44,7 @@ from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, prune, shortened, size, zeroed
 from llmarm_tutorial.models.distil_loss import Mix
 from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
-from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.students import narrowed
@@ -99,6 +100,8 @@ class Bench:
 
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work, self.plan = name, work / name, PLANS[name]
+        self.recipe = recommend.RECIPES[name][self.plan.objective]  # of the teacher
+        self.kept_models = work.parent / "item-models" / name
         self.work.mkdir(parents=True, exist_ok=True)
         data = loading.load(name)
         films = name == "movielens-1m"
@@ -127,42 +130,16 @@ class Bench:
         plan = self.plan
         return ItemBatches(items, offsets, plan.length, plan.objective, batch_size=plan.batch_size, seed=seed)
 
-    def new(self, seed: int, **shape: Any) -> ItemModel:
-        """A model with random weights, as `quality.py` and `recommend.py` build them."""
-        torch.manual_seed(seed)
-        if self.name == "movielens-1m":
-            return ItemModel(item_config(self.n_items, objective="causal", max_length=self.plan.length))
-        shape = {"hidden": 64, "feed_forward": 64, "layers": 1, "heads": 1, "dropout": 0.0, "spread": 0.1} | shape
-        config = item_config(self.n_items, objective="masked", positions=False, max_length=self.plan.length, **shape)
-        model = ItemModel(config)
-        model.start_from_popularity(self.counts)
-        model.start_from_copying()
-        return model
-
     def teacher(self, seed: int) -> ItemModel:
         """The trained teacher of a seed."""
         if seed not in self._teachers:
-            films = self.name == "movielens-1m"
-            model = self.new(seed)
-            kept = "quality/movielens-1m/cpu-causal" if films else "recommend/shop/masked"
-            best = Path("runs") / f"{kept}-{seed}" / "best.pt"
-            if best.exists():
-                model.load_state_dict(torch.load(best, map_location="cpu")["weights"])
-            else:
-                epochs, precision = (20, "auto") if films else (60, "no")
-                settings = Settings(
-                    epochs=epochs, learning_rate=2e-3, validate_every=2, seed=seed, precision=precision,
-                    warmup=0.05 if films else 0.1, log_every=50 if films else 25,
-                )  # fmt: skip
-                train(
-                    model,
-                    self.batches(seed),
-                    settings,
-                    validate=lambda net: self.values(ItemRecommender(net), "validation").mean(),
-                    folder=self.work / f"teacher-{seed}",
-                    progress=False,
-                )
-            self._teachers[seed] = model.eval()
+            fitted = self.recipe.fit(
+                self.past,
+                seed=seed,
+                validate=lambda system: self.values(system, "validation").mean(),
+                folder=self.kept_models,
+            )
+            self._teachers[seed] = fitted.model
         return self._teachers[seed]
 
     def student(self, start: str, seed: int) -> ItemModel:
@@ -178,12 +155,12 @@ class Bench:
         if self.name == "shop":
             model = narrowed(prune(self.teacher(seed), neurons=0.875), 26, roots)
             if start == "random":
-                model = self.new(seed, hidden=26, feed_forward=8)
+                small = replace(self.recipe, hidden=26, feed_forward=8)
+                model = small.model(self.past, seed=seed)
         else:
             model = coded(prune(self.teacher(seed), neurons=0.64), parts=32, weights=roots, seed=seed)
             if start == "random":
-                torch.manual_seed(seed)
-                fresh = ItemModel(model.config)
+                fresh = ItemModel(model.config, seed=seed)
                 fresh.bert.embeddings.word_embeddings.codes.copy_(model.bert.embeddings.word_embeddings.codes)
                 fresh.start_from_popularity(self.counts)
                 model = fresh

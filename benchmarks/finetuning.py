@@ -33,6 +33,7 @@ import torch
 from matplotlib.figure import Figure
 
 from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.figures import classify as classify_figures
@@ -41,11 +42,11 @@ from llmarm_tutorial.labels import customer_tasks, make_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.scores import ClassScores
 from llmarm_tutorial.labels.tasks import Labelled
-from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.fine_tuning import VARIANTS, fine_tune
-from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.label_batches import Augmentation
-from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.recipes import Recipe
+from llmarm_tutorial.models.training import Settings
 
 MANY = ("scratch", "full", "top layer")  # variants that move many weights: smaller rates
 RATES = {variant: (3e-4, 1e-3, 3e-3) if variant in MANY else (3e-3, 1e-2, 3e-2) for variant in VARIANTS}
@@ -99,6 +100,7 @@ class Bench:
         self.split = None if name == "movielens-1m" else self.data.split_by_time(0.25, 0.25)
         self.early = self.data if self.split is None else self.split.train
         self._tasks: dict[str, Labelled] = {}
+        self._models: dict[str, ItemModel] = {}
 
     def task(self, kind: str) -> Labelled:
         """One task of the data set."""
@@ -122,34 +124,24 @@ class Bench:
     def model(self, kind: str) -> ItemModel:
         """The pretrained masked model of sets: of customers' purchases, or of baskets; without what is tested on."""
         unit = "customer" if kind == "customer" else "basket"
-        n_items, path = len(self.data.items), self.work / f"pretrained-{unit}-{self.seed}.pt"
-        torch.manual_seed(self.seed)
-        shape = {"hidden": WIDTH, "feed_forward": 2 * WIDTH, "layers": 2, "dropout": 0.0, "spread": 0.1}
-        model = ItemModel(
-            item_config(n_items, objective="masked", positions=False, max_length=LENGTH, heads=1, **shape)
-        )
-        if path.exists():
-            model.load_state_dict(torch.load(path, weights_only=True))
-            return model.eval()
+        if unit in self._models:
+            return self._models[unit]
         if unit == "basket":
-            matrix = self.early.basket_matrix()
-            items, offsets = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
+            known = Histories.from_matrix(self.early.basket_matrix())
         else:
             task = self.task("customer")
             known = task.sets.take(np.flatnonzero(task.part < 2))  # no customer of the test
-            items, offsets = known.items, known.offsets
-        model.start_from_popularity(np.bincount(items, minlength=n_items))
-        if unit == "customer":
-            model.start_from_copying()
-        batches = ItemBatches(items, offsets, LENGTH, "masked", 16 if unit == "customer" else 64, seed=self.seed)
-        plan = Settings(
-            epochs=PRETRAINING[self.name][unit], learning_rate=2e-3, precision="no", seed=self.seed, log_every=100
-        )
-        done = train(model, batches, plan, progress=False)
-        torch.save(model.state_dict(), path)
+        recipe = Recipe(
+            objective="masked", positions=False, hidden=WIDTH, layers=2, heads=1, feed_forward=2 * WIDTH,
+            max_length=LENGTH, copying=unit == "customer", batch_size=16 if unit == "customer" else 64,
+            epochs=PRETRAINING[self.name][unit], warmup=0.05, log_every=100,
+        )  # fmt: skip
+        fitted = recipe.fit(known, seed=self.seed, folder=self.work / f"pretrained-{unit}")
+        done = fitted.training
         first, last = done.losses["loss"].iloc[[0, -1]]
         print(f"{self.name} {unit} {self.seed}: pretrained in {done.seconds:.0f} s, loss {first:.3f} → {last:.3f}")
-        return model.eval()
+        self._models[unit] = fitted.model
+        return fitted.model
 
     def kept(self, stem: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """A result from the work folder, or measured now and kept."""

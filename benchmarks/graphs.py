@@ -5,11 +5,11 @@
 
 links: which pairs of products become a link in the next stretch of time, by graph networks and by counting; what is
 chosen, is chosen on the stretch before. fusion: the last basket of every customer (films: the last event), as in
-`benchmarks/recommend.py`, whose item models are read from runs/recommend and runs/quality where they are and trained
-where they are not; hybrids are chosen by one rule with and without an expert that knows the graph. cold: items first
-bought in the last weeks, by links foretold from their text. start, after fusion: the shop's item model trained from the
-vectors of LightGCN, with the same batches and as many epochs. Intervals are bootstraps over cases of the mean over
-seeds (links: over items). What is in --work is not measured again, so that the same command goes on.
+`benchmarks/recommend.py`, whose item models are trained where they are not kept yet; hybrids are chosen by one rule
+with and without an expert that knows the graph. cold: items first bought in the last weeks, by links foretold from
+their text. start, after fusion: the shop's item model trained from the vectors of LightGCN, with the same batches and
+as many epochs. Intervals are bootstraps over cases of the mean over seeds (links: over items). What is in --work is not
+measured again, so that the same command goes on.
 """
 
 from __future__ import annotations
@@ -65,8 +65,6 @@ from llmarm_tutorial.graphs.lightgcn import GraphBatches, GraphLoss, GraphRecomm
 from llmarm_tutorial.graphs.link_evaluation import evaluate_links
 from llmarm_tutorial.graphs.link_networks import ENCODERS, Links, fit_links
 from llmarm_tutorial.models import texts
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, new_items
@@ -252,16 +250,6 @@ class Bench(recommend.Bench):
         self.held.sum_duplicates()
         self.third = popularity_bucket(np.bincount(self.past.items, minlength=self.n_items))
 
-    def learned(
-        self, model: ItemModel, batches: ItemBatches, plan: Settings, folder: Path
-    ) -> tuple[ItemRecommender, float]:
-        """What was trained already, or the training."""
-        if (folder / "best.pt").exists():
-            model.load_state_dict(torch.load(folder / "best.pt", map_location="cpu")["weights"])
-            recommender = ItemRecommender(model.eval())
-            return recommender, self.validated(recommender)
-        return super().learned(model, batches, plan, folder)
-
     def lightgcn(self, seed: int, layers: int) -> tuple[GraphRecommender, float]:
         """LightGCN on customers and items, and its NDCG@10 on validation."""
         batch, negatives, epochs, _ = SIZES[self.name]
@@ -309,23 +297,12 @@ class Bench(recommend.Bench):
 
     def started(self, objective: str, seed: int, vectors: np.ndarray) -> tuple[ItemRecommender, float]:
         """The item model of `recommend.Bench.trained` once more, but from the given vectors."""
-        torch.manual_seed(seed)
-        ordered = objective == "causal"
-        config = item_config(
-            self.n_items, objective=objective, positions=ordered, visits=ordered, max_length=recommend.LENGTH,
-            hidden=64, layers=1, heads=1, feed_forward=64, dropout=0.0, spread=0.1,
-        )  # fmt: skip
-        model = ItemModel(config)
-        model.start_from_popularity(np.bincount(self.past.items, minlength=self.n_items))
-        model.start_from_copying()
+        recipe = recommend.RECIPES[self.name][objective]
+        model = recipe.model(self.past, seed=seed)
         start_from_vectors(model, vectors, keep=np.bincount(self.past.items, minlength=self.n_items) == 0)
-        batches = ItemBatches(
-            self.past.items, self.past.offsets, recommend.LENGTH, objective, batch_size=16, seed=seed,
-            visits=self.past.visits if ordered else None,
-        )  # fmt: skip
-        plan = Settings(epochs=recommend.EPOCHS[self.name][objective], learning_rate=2e-3, warmup=0.1, precision="no",
-                        seed=seed, validate_every=2)  # fmt: skip
-        return self.learned(model, batches, plan, self.kept / f"start-{objective}-{seed}")
+        folder = self.kept / f"start-{objective}"
+        fitted = recipe.fit(self.past, seed=seed, model=model, validate=self.validated, folder=folder)
+        return fitted.recommender, fitted.training.best_score
 
     def values(self, evaluation: Evaluation) -> dict[str, np.ndarray]:
         """NDCG@10 of every case, and the mean over those of its targets that are in a bucket (NaN without any)."""

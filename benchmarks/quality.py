@@ -17,7 +17,7 @@ import os
 import platform
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,7 @@ from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import models as models_figures
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, item_config
-from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import choose_weight
 
@@ -49,50 +46,33 @@ METRICS = ("HR@10", "NDCG@10", "MRR")
 CHECKED = 3000  # validation cases after each epoch; what is reported uses all of them
 TRIES = 12  # settings of each baseline tried on validation
 
-# What differs from the defaults of item_config, ItemBatches and Settings. Chosen on validation: results/next_items.md.
-RECIPES: dict[str, dict[str, dict[str, dict[str, Any]]]] = {
+# Chosen on validation, results/next_items.md.
+USUAL = Recipe(
+    layers=2, heads=2, feed_forward=256, dropout=0.1, spread=0.02, popularity=False, copying=False, batch_size=128,
+    warmup=0.05, precision="auto", log_every=50,
+)  # fmt: skip
+CAUSAL, MASKED = USUAL, replace(USUAL, objective="masked")
+LARGE = {"hidden": 128, "heads": 4, "feed_forward": 512, "learning_rate": 1e-3}
+LONG = LARGE | {"max_length": 200, "layers": 3, "patience": 8}
+RECIPES: dict[str, dict[str, dict[str, Recipe]]] = {
     "cpu": {
         "movielens-1m": {
-            "causal": {
-                "settings": {"epochs": 20, "learning_rate": 2e-3, "validate_every": 2},
-            },
-            "masked": {
-                "model": {"max_length": 100},
-                "batches": {"last_share": 0.1},
-                "settings": {"epochs": 40, "learning_rate": 2e-3, "validate_every": 4},
-            },
+            "causal": replace(CAUSAL, epochs=20, validate_every=2),
+            "masked": replace(MASKED, max_length=100, last_share=0.1, epochs=40, validate_every=4),
         },
         "beauty": {
-            "causal": {"model": {"dropout": 0.3}, "settings": {"epochs": 8, "learning_rate": 2e-3}},
-            "masked": {
-                "model": {"dropout": 0.2},
-                "batches": {"last_share": 0.3},
-                "settings": {"epochs": 16, "learning_rate": 1e-3, "validate_every": 2},
-            },
+            "causal": replace(CAUSAL, dropout=0.3, epochs=8),
+            "masked": replace(MASKED, dropout=0.2, last_share=0.3, epochs=16, learning_rate=1e-3, validate_every=2),
         },
     },
     "gpu": {
         "movielens-1m": {
-            "causal": {
-                "model": {"max_length": 200, "hidden": 128, "layers": 3, "heads": 4, "dropout": 0.2},
-                "settings": {"epochs": 80, "learning_rate": 1e-3, "validate_every": 2, "patience": 8},
-            },
-            "masked": {
-                "model": {"max_length": 200, "hidden": 128, "layers": 3, "heads": 4},
-                "batches": {"last_share": 0.1},
-                "settings": {"epochs": 200, "learning_rate": 1e-3, "validate_every": 4, "patience": 8},
-            },
+            "causal": replace(CAUSAL, **LONG, dropout=0.2, epochs=80, validate_every=2),
+            "masked": replace(MASKED, **LONG, last_share=0.1, epochs=200, validate_every=4),
         },
         "beauty": {
-            "causal": {
-                "model": {"hidden": 128, "heads": 4, "dropout": 0.4},
-                "settings": {"epochs": 30, "learning_rate": 1e-3, "patience": 6},
-            },
-            "masked": {
-                "model": {"hidden": 128, "heads": 4, "dropout": 0.3},
-                "batches": {"last_share": 0.3},
-                "settings": {"epochs": 100, "learning_rate": 1e-3, "validate_every": 2, "patience": 8},
-            },
+            "causal": replace(CAUSAL, **LARGE, dropout=0.4, epochs=30, patience=6),
+            "masked": replace(MASKED, **LARGE, dropout=0.3, last_share=0.3, epochs=100, validate_every=2, patience=8),
         },
     },
 }
@@ -103,6 +83,7 @@ class Bench:
 
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work = name, work / name
+        self.kept_models = work.parent / "item-models" / name  # for the benchmarks that use the same ones
         self.work.mkdir(parents=True, exist_ok=True)
         data: Transactions = loading.load(name)
         if name == "movielens-1m":
@@ -160,33 +141,28 @@ class Bench:
         if (self.work / f"{stem}-blend.json").exists():
             return
         plan = RECIPES[recipe][self.name][objective]
-        torch.manual_seed(seed)
-        model = ItemModel(item_config(self.n_items, objective=objective, **plan.get("model", {})))
-        known, length = self.histories, model.config.max_position_embeddings
-        options = {"objective": objective, "seed": seed} | plan.get("batches", {})
-        batches = ItemBatches(known.items, known.offsets, length, **options)
         used = time.process_time()
-        done = train(
-            model,
-            batches,
-            Settings(seed=seed, log_every=50, **plan["settings"]),
-            validate=lambda net: evaluate(ItemRecommender(net), self.few, ks=(10,)).mean("NDCG@10"),
-            folder=self.work / stem,
+        fitted = plan.fit(
+            self.histories,
+            seed=seed,
+            validate=lambda system: evaluate(system, self.few, ks=(10,)).mean("NDCG@10"),
+            folder=self.kept_models,
+            progress=True,
         )
         used = time.process_time() - used
-        recommender = ItemRecommender(model)
+        recommender, done = fitted.recommender, fitted.training
         common = {
             "data": self.name,
             "recipe": recipe,
             "seed": seed,
             "threads": torch.get_num_threads(),
-            "parameters": sum(weight.numel() for weight in model.parameters()),
+            "parameters": sum(weight.numel() for weight in fitted.model.parameters()),
             "seconds": done.seconds,
             "core seconds": used,
             "best epoch": done.best_epoch,
             "device": done.device,
             "precision": done.precision,
-            "settings": json.dumps(plan),
+            "settings": json.dumps(asdict(plan)),
         }
         found, evaluation = self.judge(recommender, objective)
         self.keep(stem, common | {"system": objective} | found, evaluation, done.validations.to_dict("records"))
@@ -270,7 +246,7 @@ def main() -> None:
         "torch": torch.__version__,
         "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
         "recipes": sorted(set(rows["recipe"]) - {""}),
-        "defaults": asdict(Settings()),
+        "defaults": asdict(USUAL),
     }
     (options.out / "quality.json").write_text(json.dumps(about | {"curves": curves}, indent=1) + "\n", encoding="utf-8")
     with house_style.style():

@@ -5,8 +5,8 @@
 
 The last basket of every customer is asked for (films: the last event), the one before is validation. All items are
 ranked; those bought before stay where customers buy again. Everything is fitted on the training part, chosen on
-validation and tested once, with every seed. Trainings and results are kept in --work, so that the same command goes on
-where it was stopped; for films the models are those of `benchmarks/quality.py` where they are in runs/quality.
+validation and tested once, with every seed. Results are kept in --work and item models beside it, so that the same
+command goes on where it was stopped; for films the models are those of `benchmarks/quality.py`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 import psutil
+import quality
 import torch
 
 from llmarm_tutorial.data import loading
@@ -38,10 +39,8 @@ from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import recommend as recommend_figures
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import Expert, Precomputed, choose_weight
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
@@ -52,11 +51,13 @@ METRICS = ("HR@10", "NDCG@10", "Coverage@10", "Diversity@10", "Novelty@10")
 TRIES = 12  # settings of each baseline tried on validation
 CHECKED = 3000  # validation cases on which everything is chosen
 LENGTH = 128  # tokens of a history that the models of baskets read
-# epochs by data set and objective: "masked" is a model of the set of purchases, "causal" one of their order
-EPOCHS = {
-    "shop": {"masked": 60, "causal": 60},
-    "online-retail": {"masked": 50, "causal": 24},
-    "movielens-1m": {"causal": 20},
+# by data set and objective: "masked" is a model of the set of purchases, "causal" one of their order
+SET = Recipe(objective="masked", positions=False, max_length=LENGTH, validate_every=2)
+ORDER = replace(SET, objective="causal", positions=True, visits=True)
+RECIPES = {
+    "shop": {"masked": replace(SET, epochs=60), "causal": replace(ORDER, epochs=60)},
+    "online-retail": {"masked": replace(SET, epochs=50), "causal": replace(ORDER, epochs=24)},
+    "movielens-1m": {"causal": quality.RECIPES["cpu"]["movielens-1m"]["causal"]},
 }
 RULE_WEIGHTS = (0.1, 0.25, 0.5, 0.75, 1.0)
 TRADES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
@@ -70,6 +71,7 @@ class Bench:
 
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work = name, work / name
+        self.kept_models = work.parent / "item-models" / name
         self.work.mkdir(parents=True, exist_ok=True)
         data = loading.load(name)
         films = name == "movielens-1m"
@@ -128,53 +130,13 @@ class Bench:
 
     def trained(self, objective: str, seed: int) -> tuple[ItemRecommender, float]:
         """A model of the next visit and its NDCG@10 on validation; kept, so that it is trained once."""
-        torch.manual_seed(seed)
-        if self.name == "movielens-1m":
-            return self.film_model(seed)
-        ordered = objective == "causal"
-        model = ItemModel(
-            item_config(
-                self.n_items, objective=objective, positions=ordered, visits=ordered, max_length=LENGTH, hidden=64,
-                layers=1, heads=1, feed_forward=64, dropout=0.0, spread=0.1,
-            )
-        )  # fmt: skip
-        model.start_from_popularity(np.bincount(self.past.items, minlength=self.n_items))
-        model.start_from_copying()
-        batches = ItemBatches(
-            self.past.items, self.past.offsets, LENGTH, objective, batch_size=16, seed=seed,
-            visits=self.past.visits if ordered else None,
-        )  # fmt: skip
-        plan = Settings(
-            epochs=EPOCHS[self.name][objective], learning_rate=2e-3, warmup=0.1, precision="no", seed=seed,
-            validate_every=2,
-        )  # fmt: skip
-        return self.learned(model, batches, plan, self.work / f"{objective}-{seed}")
-
-    def film_model(self, seed: int) -> tuple[ItemRecommender, float]:
-        """The causal model of `benchmarks/quality.py`: its weights where they are kept, else the same training."""
-        model = ItemModel(item_config(self.n_items, objective="causal"))
-        best = Path("runs/quality") / self.name / f"cpu-causal-{seed}" / "best.pt"
-        if best.exists():
-            model.load_state_dict(torch.load(best, map_location="cpu")["weights"])
-            recommender = ItemRecommender(model.eval())
-            return recommender, self.validated(recommender)
-        batches = ItemBatches(self.past.items, self.past.offsets, 50, "causal", seed=seed)
-        epochs = EPOCHS[self.name]["causal"]
-        plan = Settings(epochs=epochs, learning_rate=2e-3, validate_every=2, log_every=50, seed=seed)
-        return self.learned(model, batches, plan, self.work / f"causal-{seed}")
-
-    def learned(
-        self, model: ItemModel, batches: ItemBatches, plan: Settings, folder: Path
-    ) -> tuple[ItemRecommender, float]:
-        done = train(
-            model, batches, plan, validate=lambda net: self.validated(ItemRecommender(net)), folder=folder,
-            progress=False,
-        )  # fmt: skip
-        return ItemRecommender(model), done.best_score
+        recipe = RECIPES[self.name][objective]
+        fitted = recipe.fit(self.past, seed=seed, validate=self.validated, folder=self.kept_models)
+        return fitted.recommender, fitted.training.best_score
 
     def models(self, seeds: list[int]) -> tuple[str, dict[int, ItemRecommender]]:
         """The better objective by validation with the first seed, and its models of all seeds."""
-        first = {objective: self.trained(objective, seeds[0]) for objective in EPOCHS[self.name]}
+        first = {objective: self.trained(objective, seeds[0]) for objective in RECIPES[self.name]}
         print(self.name, {objective: f"{score:.4f}" for objective, (_, score) in first.items()}, flush=True)
         chosen = max(first, key=lambda objective: first[objective][1])
         return chosen, {seeds[0]: first[chosen][0]} | {seed: self.trained(chosen, seed)[0] for seed in seeds[1:]}
@@ -358,7 +320,7 @@ def drawn(summary: pd.DataFrame, chosen: dict[str, Any], seed: int) -> matplotli
 def main() -> None:
     """Measure, write recommend.csv, recommend_slices.csv, recommend.json and recommend.png."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="+", choices=EPOCHS, default=list(EPOCHS))
+    parser.add_argument("--data", nargs="+", choices=RECIPES, default=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--work", type=Path, default=Path("runs/recommend"))
     parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))

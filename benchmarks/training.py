@@ -171,8 +171,7 @@ class Gated:
 
 def ours(data: Data, gate: Gate | None, options: argparse.Namespace, *, precision: str, validate=None) -> None:
     """Train with the kit."""
-    torch.manual_seed(0)
-    model = ItemModel(data.config())
+    model = ItemModel(data.config(), seed=0)
     if options.compile:
         model.compile()
     epochs = options.epochs if gate is None else ENDLESS

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
-
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
@@ -74,12 +72,11 @@ class Recipe:
         fields = json.dumps(asdict(self), sort_keys=True)
         return hashlib.sha256(fields.encode()).hexdigest()[:12]
 
-    def model(self, histories: Histories, n_items: int, *, seed: int) -> ItemModel:
+    def model(self, histories: Histories, *, seed: int) -> ItemModel:
         """The model before training.
 
         Args:
             histories: What it will learn from; only how often each item occurs is looked at.
-            n_items: Size of the catalogue.
             seed: Seed of its weights.
 
         Raises:
@@ -87,7 +84,7 @@ class Recipe:
         """
         units = max(self.hidden // 64, 1)
         config = item_config(
-            n_items,
+            histories.n_items,
             objective=self.objective,
             hidden=self.hidden,
             layers=self.layers or units,
@@ -101,7 +98,7 @@ class Recipe:
         )
         model = ItemModel(config, seed=seed)
         if self.popularity:
-            model.start_from_popularity(np.bincount(histories.items, minlength=n_items))
+            model.start_from_popularity(histories.item_counts)
         if self.copying:
             model.start_from_copying()
         return model
@@ -127,7 +124,6 @@ class Recipe:
     def fit(
         self,
         histories: Histories,
-        n_items: int,
         *,
         seed: int,
         model: ItemModel | None = None,
@@ -139,7 +135,6 @@ class Recipe:
 
         Args:
             histories: The training part.
-            n_items: Size of the catalogue.
             seed: Seed of everything: weights, batches, masks, dropout.
             model: Trained in place of a new one, such as one that starts from other vectors.
             validate: From the recommender to a score, larger is better; the best epoch is kept.
@@ -147,7 +142,7 @@ class Recipe:
                 data and way of validating.
             progress: Show a progress bar.
         """
-        model = self.model(histories, n_items, seed=seed) if model is None else model
+        model = self.model(histories, seed=seed) if model is None else model
         recommender = ItemRecommender(model)
         training = train(
             model,

@@ -30,11 +30,10 @@ from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import models as models_figures
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import item_model, training
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config
+from llmarm_tutorial.models.item_model import build_tokenizer
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK
-from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, mark_visits
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import choose_weight
 
@@ -83,7 +82,7 @@ runs = data.histories()
 lengths = np.diff(runs.offsets)
 customer = int(np.argmax((lengths >= 8) & (lengths <= 14)))
 codes, visits = runs.of(customer)[:8], runs.visits[runs.offsets[customer] :][:8]
-marked, _, _ = item_model.mark_visits(codes, np.array([0, len(codes)]), visits)
+marked, _, _ = mark_visits(codes, np.array([0, len(codes)]), visits)
 shown = marked if has_baskets else codes
 print(" ".join(f"«{names[c]}»" if c >= 0 else "[VISIT]" for c in shown))
 print("tokens:", (shown + FIRST_ITEM).tolist())
@@ -158,13 +157,9 @@ else:
     parts = data.leave_one_out()  # each customer's whole past is one set, the left-out event the gap
 
 
-def units(part) -> tuple[np.ndarray, np.ndarray]:
-    """Item codes and offsets of the sets to learn from: baskets, or customers where there are none."""
-    if has_baskets:
-        matrix = part.basket_matrix()
-        return matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
-    known = part.histories()
-    return known.items, known.offsets
+def units(part) -> histories.Histories:
+    """The sets to learn from: baskets, or customers where there are none."""
+    return histories.Histories.from_matrix(part.basket_matrix()) if has_baskets else part.histories()
 
 
 # %% [markdown]
@@ -186,11 +181,12 @@ def gaps(part: str, seed: int) -> tasks.Task:
         for row, t in zip(np.split(matrix.indices, matrix.indptr[1:-1]), taken - matrix.indptr[:-1], strict=True)
     ]
     return tasks.Task.from_lists(
-        rest, matrix.indices[taken][:, None], n_items, np.bincount(units(parts.train)[0], minlength=n_items)
+        rest, matrix.indices[taken][:, None], n_items, np.bincount(units(parts.train).items, minlength=n_items)
     )
 
 
-asked = {part: gaps(part, number) for number, part in enumerate(("validation", "test"))}
+draws = {"validation": SEED ^ 1, "test": SEED}  # two seeds from one: the last bit turned, and as it is
+asked = {part: gaps(part, seed) for part, seed in draws.items()}
 print({part: f"{len(task):,} gaps" for part, task in asked.items()})
 
 
@@ -205,7 +201,7 @@ def loss_of(scores: np.ndarray, task: tasks.Task, *, free: bool = True) -> np.nd
     return top + np.log(np.exp(scores - top[:, None]).sum(axis=1)) - right
 
 
-items, offsets = units(parts.train)
+items = units(parts.train).items
 share = (np.bincount(items, minlength=n_items) + 0.5) / (len(items) + 0.5 * n_items)
 counted = tuning.make("ar", last=None, unit="basket" if has_baskets else "user").fit(parts.train.histories())
 
@@ -241,19 +237,21 @@ pd.DataFrame(floors).T
 
 
 # %%
-def gap_model(seed: int, hidden: int = HIDDEN) -> ItemModel:
-    """A masked model of sets that starts from popularity."""
-    torch.manual_seed(seed)
-    model = ItemModel(
-        item_config(
-            n_items, objective="masked", positions=False, hidden=hidden, layers=LAYERS, max_length=50, spread=0.1
-        )
-    )
-    model.start_from_popularity(np.bincount(items, minlength=n_items))
-    return model
-
-
-model = gap_model(SEED)
+sets = units(parts.train)
+gap_recipe = Recipe(
+    objective="masked",
+    positions=False,  # a set
+    hidden=HIDDEN,
+    layers=LAYERS,
+    heads=2,
+    feed_forward=4 * HIDDEN,
+    dropout=0.1,
+    copying=False,
+    batch_size=64,
+    epochs=EPOCHS,
+    learning_rate=3e-3,
+)
+model = gap_recipe.model(sets, seed=SEED)
 sizes = {name: weight.numel() for name, weight in model.named_parameters()}
 table = sizes["bert.embeddings.word_embeddings.weight"]
 print(
@@ -265,35 +263,28 @@ print(
 # the masked positions are compared with the catalogue; the others are never scored:
 
 # %%
-batches = ItemBatches(items, offsets, 50, "masked", batch_size=64, seed=SEED)
+batches = gap_recipe.batches(sets, seed=SEED)
 batch = next(batches.stream(0, [0]))
 print({name: tuple(value.shape) for name, value in batch.items() if name != "size"})
 pd.Series(batches.describe())
 
 # %% [markdown]
 # The loop is one function of the kit, the same for every neural part: learning rate up and down again, gradients clipped, a
-# validation after each epoch, the best weights kept. Its heart:
+# validation after each epoch, the best weights kept:
 
 # %%
-source = inspect.getsource(training.train).splitlines()
-begin = next(n for n, line in enumerate(source) if "for number in range" in line)
-end = next(n for n, line in enumerate(source) if "zero_grad" in line)
-display(Markdown("```python\n" + inspect.cleandoc("\n".join(["", *source[begin : end + 1]])) + "\n```"))
+display(Markdown(f"```python\n{inspect.getsource(training.train)}```"))
 
 
 # %%
-def gap_scores(model: ItemModel, task: tasks.Task) -> np.ndarray:
-    """Logits for the gap of each case."""
-    return ItemRecommender(model).scores(task.histories)
-
-
-def validate(model: ItemModel) -> float:
+def validate(model: ItemRecommender) -> float:
     """Minus the loss on validation gaps, so that larger is better."""
-    return -float(loss_of(gap_scores(model, asked["validation"]), asked["validation"]).mean())
+    task = asked["validation"]
+    return -float(loss_of(model.scores(task.histories), task).mean())
 
 
-plan = Settings(epochs=EPOCHS, learning_rate=3e-3, warmup=0.1, precision="no", seed=SEED)
-done = train(model, batches, plan, validate=validate)
+filled = gap_recipe.fit(sets, seed=SEED, validate=validate, progress=True)
+done, model = filled.training, filled.model
 print(f"{len(done.validations)} epochs in {done.seconds:.0f} s on {done.device}, precision {done.precision}")
 
 # %%
@@ -304,7 +295,7 @@ models_figures.learning(
 
 # %%
 gap_test = {name: loss_of(say(asked["test"]), asked["test"]) for name, say in told.items()}
-gap_test["model"] = loss_of(gap_scores(model, asked["test"]), asked["test"])
+gap_test["model"] = loss_of(filled.recommender.scores(asked["test"].histories), asked["test"])
 pd.DataFrame(
     {name: {"loss": values.mean(), "perplexity": np.exp(values.mean())} for name, values in gap_test.items()}
 ).T
@@ -327,7 +318,11 @@ example = int(
 one = asked["test"].take(np.array([example]))
 known = one.histories.items
 print("seen:", ", ".join(map(str, names[known])), "· hidden:", names[one.targets.indices[0]])
-guesses = {"model": gap_scores(model, one)[0], "co-occurrence": co_occurrence(one, mixed)[0], "unigram": np.log(share)}
+guesses = {
+    "model": filled.recommender.scores(one.histories)[0],
+    "co-occurrence": co_occurrence(one, mixed)[0],
+    "unigram": np.log(share),
+}
 best = {}
 for who, scores in guesses.items():
     scores = scores - np.logaddexp.reduce(scores)
@@ -360,12 +355,17 @@ pd.Series(nearest, name="nearest neighbours").to_frame()
 # %%
 def trained(seed: int, *, rate: float = 3e-3, part: float = 1.0, hidden: int = HIDDEN) -> float:
     """Validation loss after a short training on a share of the baskets."""
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(offsets) - 1)[: int(part * (len(offsets) - 1))])
-    sets = histories.Histories(items, offsets, np.zeros(len(items), np.int32), n_items).take(chosen)
-    small = ItemBatches(sets.items, sets.offsets, 50, "masked", batch_size=64, seed=seed)
-    found = gap_model(seed, hidden)
-    train(found, small, replace(plan, epochs=max(1, EPOCHS // 4), learning_rate=rate, seed=seed), progress=False)
-    return -validate(found)
+    drawn = np.random.default_rng(seed).permutation(len(sets))[: int(part * len(sets))]
+    short = replace(
+        gap_recipe,
+        epochs=max(1, EPOCHS // 4),
+        learning_rate=rate,
+        hidden=hidden,
+        feed_forward=4 * hidden,
+    )
+    start = short.model(sets, seed=seed)  # popularity is that of all baskets
+    fitted = short.fit(sets.take(np.sort(drawn)), seed=seed, model=start)
+    return -validate(fitted.recommender)
 
 
 seeds = range(SEED, SEED + SWEEP_SEEDS)
@@ -382,7 +382,7 @@ models_figures.growth(by_rate, "rate", levels, "learning rate")
 # %%
 by_size = [
     {
-        "baskets": int(part * (len(offsets) - 1)),
+        "baskets": int(part * len(sets)),
         "loss": trained(s, part=part, hidden=width),
         "series": f"width {width}",
     }
@@ -423,30 +423,26 @@ print(
 
 
 # %%
-def next_model(objective: str, positions: bool) -> tuple[ItemRecommender, training.Training]:
-    """Train a model of the next visit."""
-    torch.manual_seed(SEED)
-    shape = {"hidden": 2 * HIDDEN, "layers": LAYERS, "heads": 1, "feed_forward": 2 * HIDDEN, "dropout": 0.0}
-    marks = has_baskets and positions  # a set has no visits
-    made = ItemModel(
-        item_config(
-            n_items, objective=objective, positions=positions, max_length=MAX_LENGTH, visits=marks, spread=0.1, **shape
-        )
+def next_recipe(objective: str, positions: bool) -> Recipe:
+    """A model of the next visit."""
+    return Recipe(
+        objective=objective,
+        positions=positions,
+        visits=has_baskets and positions,  # a set has no visits
+        hidden=2 * HIDDEN,
+        layers=LAYERS,
+        heads=1,
+        max_length=MAX_LENGTH,
+        epochs=VISIT_EPOCHS,
     )
-    made.start_from_popularity(np.bincount(past.items, minlength=n_items))
-    made.start_from_copying()
-    fed = ItemBatches(
-        past.items, past.offsets, MAX_LENGTH, objective, batch_size=16, seed=SEED, visits=past.visits if marks else None
-    )
-    spent = train(made, fed, replace(plan, epochs=VISIT_EPOCHS, learning_rate=2e-3), progress=False)
-    return ItemRecommender(made), spent
 
 
 # %%
 models, spent = {}, {}
 plans = {"masked, a set": ("masked", False), "masked, a sequence": ("masked", True), "causal": ("causal", True)}
 for name, options in plans.items():
-    models[name], record = next_model(*options)
+    fitted = next_recipe(*options).fit(past, seed=SEED)
+    models[name], record = fitted.recommender, fitted.training
     spent[name] = {
         "seconds": record.seconds,
         "first loss": record.losses["loss"].iloc[0],

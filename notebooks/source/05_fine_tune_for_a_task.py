@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 
 from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.evaluation.comparison import compare, comparison_table
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
@@ -33,11 +34,11 @@ from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, ma
 from llmarm_tutorial.labels.scores import ClassScores, choose_threshold
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import item_model
-from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.fine_tuning import VARIANTS, classifier, fine_tune
-from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.label_batches import Augmentation, class_inputs
-from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.recipes import Recipe
+from llmarm_tutorial.models.training import Settings
 
 house_style.use_style()
 item_model.quiet_loading()
@@ -124,20 +125,26 @@ pd.DataFrame({name: {metric: scores.value(metric) for metric in METRICS} for nam
 # %%
 PRETRAIN_RATE = 2e-3
 seen = task.sets.take(np.flatnonzero(task.part < 2))
+of_customers = Recipe(
+    objective="masked",
+    positions=False,
+    hidden=WIDTH,
+    layers=LAYERS,
+    heads=1,
+    feed_forward=2 * WIDTH,
+    max_length=LENGTH,
+    epochs=PRETRAIN_EPOCHS,
+    learning_rate=PRETRAIN_RATE,
+    warmup=0.05,
+)
 
 
 def pretrained(seed: int) -> ItemModel:
     """A masked model of what customers buy, trained without any label."""
-    torch.manual_seed(seed)
-    shape = {"hidden": WIDTH, "feed_forward": 2 * WIDTH, "layers": LAYERS, "heads": 1, "dropout": 0.0, "spread": 0.1}
-    model = ItemModel(item_config(n_items, objective="masked", positions=False, max_length=LENGTH, **shape))
-    model.start_from_popularity(np.bincount(seen.items, minlength=n_items))
-    model.start_from_copying()
-    fed = ItemBatches(seen.items, seen.offsets, LENGTH, "masked", batch_size=16, seed=seed)
-    done = train(model, fed, Settings(PRETRAIN_EPOCHS, PRETRAIN_RATE, precision="no", seed=seed), progress=False)
-    first, last = done.losses["loss"].iloc[[0, -1]]
-    print(f"seed {seed}: {done.seconds:.0f} s, loss {first:.3f} → {last:.3f} nats")
-    return model.eval()
+    fitted = of_customers.fit(seen, seed=seed)
+    first, last = fitted.training.losses["loss"].iloc[[0, -1]]
+    print(f"seed {seed}: {fitted.training.seconds:.0f} s, loss {first:.3f} → {last:.3f} nats")
+    return fitted.model
 
 
 starts = {seed: pretrained(seed) for seed in range(SEED, SEED + max(VARIANT_SEEDS, SWEEP_SEEDS))}
@@ -429,8 +436,7 @@ if "clock" in data.aspects and "baskets" in data.aspects:
         others["pair"] = make_tasks.same_category_pairs(
             data, parts.train, seed=SEED, shares=(0.4, 0.2, 0.4), negatives=4
         )
-    basket_counts = parts.train.basket_matrix()
-    baskets = (basket_counts.indices.astype(np.int32), basket_counts.indptr.astype(np.int64))
+    baskets = Histories.from_matrix(parts.train.basket_matrix())
 else:
     others = {}
     print(f"{data.name} has no baskets in time, so no rules that could hold later; try DATASET = 'shop'.")
@@ -443,11 +449,15 @@ for each in others.values():
 # %%
 harder = []
 if others:
-    torch.manual_seed(SEED)
-    of_baskets = ItemModel(item_config(n_items, objective="masked", positions=False, hidden=WIDTH, feed_forward=2 * WIDTH,
-                                       layers=LAYERS, heads=1, max_length=50, dropout=0.0, spread=0.1))  # fmt: skip
-    of_baskets.start_from_popularity(np.bincount(baskets[0], minlength=n_items))
-    train(of_baskets, ItemBatches(*baskets, 50, "masked", batch_size=128, seed=SEED), Settings(3, 3e-3, precision="no", seed=SEED), progress=False)  # fmt: skip
+    recipe = replace(
+        of_customers,
+        max_length=50,
+        copying=False,
+        batch_size=128,
+        epochs=3,
+        learning_rate=3e-3,
+    )
+    of_baskets = recipe.fit(baskets, seed=SEED).model
 for name, each in others.items():
     held_out = each.of("test")
     systems = {"majority": ClassScores("majority", held_out, majority(each))}

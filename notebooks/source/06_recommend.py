@@ -35,10 +35,7 @@ from llmarm_tutorial.figures import shop as shop_figures
 from llmarm_tutorial.lesson import check, ledger, widgets
 from llmarm_tutorial.mining.measures import lift
 from llmarm_tutorial.models import item_model, texts
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, item_config
-from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.recommend import by_text, new_items, pages, promotion, shelf, tuning
 from llmarm_tutorial.recommend.experts import Expert, Precomputed
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
@@ -149,27 +146,17 @@ for label, v in products.items():
 # fills gaps in it (without baskets: the causal one, which reads the order). It starts from popularity and from copying.
 
 # %%
-torch.manual_seed(SEED)
-shape = {
-    "hidden": HIDDEN,
-    "feed_forward": HIDDEN,
-    "layers": 1,
-    "heads": 1,
-    "dropout": 0.0,
-    "max_length": MAX_LENGTH,
-    "spread": 0.1,
-}
-objective = "masked" if has_baskets else "causal"
-network = ItemModel(item_config(n_items, objective=objective, positions=not has_baskets, visits=False, **shape))
-network.start_from_popularity(np.bincount(past.items, minlength=n_items))
-network.start_from_copying()
-batches = ItemBatches(past.items, past.offsets, MAX_LENGTH, objective, batch_size=16, seed=SEED)
-
-# %%
-plan = Settings(epochs=EPOCHS, learning_rate=5e-3, warmup=0.1, precision="no", seed=SEED)
-training = train(network, batches, plan, progress=False)
-model = ItemRecommender(network)
-vectors = network.output_table.detach().numpy()
+recipe = Recipe(
+    objective="masked" if has_baskets else "causal",
+    positions=not has_baskets,
+    hidden=HIDDEN,
+    max_length=MAX_LENGTH,
+    epochs=EPOCHS,
+    learning_rate=5e-3,
+)
+fitted = recipe.fit(past, seed=SEED)
+model, training = fitted.recommender, fitted.training
+vectors = fitted.model.output_table.detach().numpy()
 print(
     f"vectors {vectors.shape}, trained in {training.seconds:.0f} s, loss {training.losses['loss'].iloc[0]:.2f} → {training.losses['loss'].iloc[-1]:.2f}"
 )

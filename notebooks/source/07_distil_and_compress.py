@@ -16,6 +16,7 @@
 
 # %%
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,14 +33,14 @@ from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import compress, export, item_model
-from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.distil_loss import Mix
-from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.item_model import ItemModel
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.students import narrowed
 from llmarm_tutorial.models.teachers import CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
-from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.training import train
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import product
 
@@ -126,25 +127,18 @@ print(f"{n_items:,} products, {len(past.user_ids):,} customers, {len(to_judge):,
 
 
 # %%
-def fresh(hidden: int, neurons: int) -> ItemModel:
-    """A model that starts from popularity and from copying, see lesson 06."""
-    torch.manual_seed(SEED)
-    shape = {"hidden": hidden, "feed_forward": neurons, "layers": 1, "heads": 1, "dropout": 0.0, "spread": 0.1}
-    config = item_config(n_items, objective=objective, positions=objective == "causal", max_length=MAX_LENGTH, **shape)
-    model = ItemModel(config)
-    model.start_from_popularity(counts)
-    model.start_from_copying()
-    return model
-
-
-def plan(epochs: int) -> Settings:
-    """The same rate and schedule for teacher and students."""
-    return Settings(epochs=epochs, learning_rate=5e-3, warmup=0.1, precision="no", seed=SEED)
-
-
-batches = ItemBatches(past.items, past.offsets, MAX_LENGTH, objective, batch_size=16, seed=SEED)
-teacher = fresh(HIDDEN, HIDDEN)
-training = train(teacher, batches, plan(EPOCHS), progress=False)
+recipe = Recipe(
+    objective=objective,
+    positions=objective == "causal",
+    hidden=HIDDEN,
+    layers=1,
+    heads=1,
+    max_length=MAX_LENGTH,
+    epochs=EPOCHS,
+    learning_rate=5e-3,
+)
+fitted = recipe.fit(past, seed=SEED)
+teacher, training = fitted.model, fitted.training
 losses = training.losses["loss"]
 print(f"trained in {training.seconds:.0f} s, loss {losses.iloc[0]:.2f} → {losses.iloc[-1]:.2f}")
 
@@ -189,7 +183,9 @@ def beginner(start: str = "teacher") -> ItemModel:
     """A student before it has learnt: what is left of the teacher, or as small with random weights."""
     strong = compress.prune(teacher, neurons=CUT)
     if start == "random":
-        return fresh(STUDENT_HIDDEN, strong.config.intermediate_size)
+        neurons = strong.config.intermediate_size
+        small = replace(recipe, hidden=STUDENT_HIDDEN, feed_forward=neurons)
+        return small.model(past, seed=SEED)
     model = narrowed(strong, STUDENT_HIDDEN, np.sqrt(counts)).requires_grad_(True)
     model.bert.embeddings.position_embeddings.weight.requires_grad_(bool(model.config.positions))
     return model
@@ -266,12 +262,14 @@ for method in METHODS:
 
 # %%
 students, seconds = {}, {"teacher": training.seconds}
+batches = recipe.batches(past, seed=SEED)
 for method in METHODS:
     start, source, mix, matching = ways[method]
     students[method] = beginner(start)
     epochs = STUDENT_EPOCHS * (2 if method.endswith("twice as long") else 1)
     pair = Student(students[method], source, mix, matching=matching)
-    seconds[method] = train(pair, batches, plan(epochs), progress=False).seconds
+    plan = replace(recipe, epochs=epochs).settings(seed=SEED)  # the same rate and schedule for all
+    seconds[method] = train(pair, batches, plan, progress=False).seconds
 print({method: f"{spent:.0f} s" for method, spent in seconds.items()})
 
 # %%

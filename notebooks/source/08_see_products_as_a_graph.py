@@ -50,9 +50,7 @@ from llmarm_tutorial.graphs.link_evaluation import by_support, evaluate_links
 from llmarm_tutorial.graphs.link_networks import fit_links
 from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.models import item_model, texts
-from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, item_config
-from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, new_items, tuning
 from llmarm_tutorial.recommend.experts import Expert
@@ -645,19 +643,18 @@ def lightgcn(layers: int) -> GraphRecommender:
 graphs = {"LightGCN": lightgcn(GRAPH_LAYERS), "LightGCN without graph": lightgcn(0)}
 
 # %%
-torch.manual_seed(SEED)
-shape = {"hidden": HIDDEN, "feed_forward": HIDDEN, "layers": 1, "heads": 1, "dropout": 0.0, "spread": 0.1}
 has_visits = "baskets" in data.aspects
-objective = "masked" if has_visits else "causal"
-config = item_config(n_items, objective=objective, positions=not has_visits, max_length=MAX_LENGTH, **shape)
-item_network = ItemModel(config)
-item_network.start_from_popularity(np.bincount(past.items, minlength=n_items))
-item_network.start_from_copying()
-batches = ItemBatches(past.items, past.offsets, MAX_LENGTH, objective, batch_size=16, seed=SEED)
-plan = Settings(epochs=EPOCHS, learning_rate=5e-3, warmup=0.1, precision="no", seed=SEED)
-training = train(item_network, batches, plan, progress=False)
-print(f"the item model: {training.seconds:.0f} s")
-model = ItemRecommender(item_network)
+recipe = Recipe(
+    objective="masked" if has_visits else "causal",
+    positions=not has_visits,
+    hidden=HIDDEN,
+    max_length=MAX_LENGTH,
+    epochs=EPOCHS,
+    learning_rate=5e-3,
+)
+fitted = recipe.fit(past, seed=SEED)
+model = fitted.recommender
+print(f"the item model: {fitted.training.seconds:.0f} s")
 
 # %%
 METHODS = ("personal", "sr", "ar", "itemknn", "popularity")

@@ -68,7 +68,7 @@ def same(one: ItemModel, other: ItemModel) -> bool:
 
 
 def fitted(recipe: Recipe = QUICK, seed: int = 1, **options) -> Fitted:
-    return recipe.fit(known(), N_ITEMS, seed=seed, **options)
+    return recipe.fit(known(), seed=seed, **options)
 
 
 @pytest.mark.parametrize("objective", ["causal", "masked"])
@@ -91,7 +91,7 @@ def test_a_recipe_makes_the_model_that_its_steps_make(objective: str):
         validate=lambda net: float(ItemRecommender(net).scores(past).std()),
         progress=False,
     )
-    found = recipe.fit(past, N_ITEMS, seed=3, validate=lambda system: float(system.scores(past).std()))
+    found = recipe.fit(past, seed=3, validate=lambda system: float(system.scores(past).std()))
     assert same(found.model, model)
 
 
@@ -108,11 +108,11 @@ def test_the_seed_alone_decides_and_nothing_drawn_later_notices():
 def test_the_dial_follows_the_family_of_bert():
     shapes = {}
     for hidden in (16, 64, 128, 200, 256):
-        config = Recipe(hidden=hidden).model(known(), N_ITEMS, seed=0).config
+        config = Recipe(hidden=hidden).model(known(), seed=0).config
         assert config.intermediate_size == config.hidden_size == hidden
         shapes[hidden] = config.num_hidden_layers, config.num_attention_heads
     assert shapes == {16: (1, 1), 64: (1, 1), 128: (2, 2), 200: (3, 2), 256: (4, 4)}  # three heads do not divide 200
-    config = Recipe(hidden=128, layers=1, heads=8, feed_forward=32).model(known(), N_ITEMS, seed=0).config
+    config = Recipe(hidden=128, layers=1, heads=8, feed_forward=32).model(known(), seed=0).config
     assert (config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (1, 8, 32)
 
 
@@ -140,7 +140,7 @@ def test_what_is_kept_is_opened_by_key_and_seed(tmp_path):
 
 
 def test_a_model_that_is_given_is_the_one_that_is_trained():
-    start = replace(QUICK, copying=False).model(known(), N_ITEMS, seed=1)
+    start = replace(QUICK, copying=False).model(known(), seed=1)
     found = fitted(model=start)
     assert found.model is start
     assert not same(found.model, fitted().model)
