@@ -63,6 +63,7 @@ from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tokens import FIRST_ITEM, PAD
 from llmarm_tutorial.models.training import Settings, train
 
@@ -250,7 +251,6 @@ def theirs(
     data: Data, gate: Gate | None, options: argparse.Namespace, *, grouped: bool, bf16: bool, validate=None
 ) -> None:
     """Train with Hugging Face's Trainer, on the windows of the kit's first epoch."""
-    torch.manual_seed(0)
     config = data.config()
     config.tie_word_embeddings = True
     rows = []
@@ -274,9 +274,9 @@ def theirs(
             logging_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
         )  # fmt: skip
         hooks = Hooks(collator.made, gate, validate)
-        trainer = MixedTrainer(
-            BertForMaskedLM(config), arguments, data_collator=collator, train_dataset=rows, callbacks=[hooks]
-        )
+        with seeded(0):
+            model = BertForMaskedLM(config)
+        trainer = MixedTrainer(model, arguments, data_collator=collator, train_dataset=rows, callbacks=[hooks])
         trainer.remove_callback(PrinterCallback)
         trainer.train()
 

@@ -159,7 +159,12 @@ else:
 
 def units(part) -> histories.Histories:
     """The sets to learn from: baskets, or customers where there are none."""
-    return histories.Histories.from_matrix(part.basket_matrix()) if has_baskets else part.histories()
+    if has_baskets:
+        return histories.Histories.from_matrix(part.basket_matrix())
+    return part.histories()
+
+
+sets = units(parts.train)
 
 
 # %% [markdown]
@@ -180,12 +185,10 @@ def gaps(part: str, seed: int) -> tasks.Task:
         np.delete(row, t)
         for row, t in zip(np.split(matrix.indices, matrix.indptr[1:-1]), taken - matrix.indptr[:-1], strict=True)
     ]
-    return tasks.Task.from_lists(
-        rest, matrix.indices[taken][:, None], n_items, np.bincount(units(parts.train).items, minlength=n_items)
-    )
+    return tasks.Task.from_lists(rest, matrix.indices[taken][:, None], n_items, sets.item_counts)
 
 
-draws = {"validation": SEED ^ 1, "test": SEED}  # two seeds from one: the last bit turned, and as it is
+draws = {"validation": SEED ^ 1, "test": SEED}  # two seeds made of one
 asked = {part: gaps(part, seed) for part, seed in draws.items()}
 print({part: f"{len(task):,} gaps" for part, task in asked.items()})
 
@@ -201,8 +204,7 @@ def loss_of(scores: np.ndarray, task: tasks.Task, *, free: bool = True) -> np.nd
     return top + np.log(np.exp(scores - top[:, None]).sum(axis=1)) - right
 
 
-items = units(parts.train).items
-share = (np.bincount(items, minlength=n_items) + 0.5) / (len(items) + 0.5 * n_items)
+share = (sets.item_counts + 0.5) / (len(sets.items) + 0.5 * n_items)
 counted = tuning.make("ar", last=None, unit="basket" if has_baskets else "user").fit(parts.train.histories())
 
 
@@ -237,7 +239,6 @@ pd.DataFrame(floors).T
 
 
 # %%
-sets = units(parts.train)
 gap_recipe = Recipe(
     objective="masked",
     positions=False,  # a set
@@ -270,7 +271,8 @@ pd.Series(batches.describe())
 
 # %% [markdown]
 # The loop is one function of the kit, the same for every neural part: learning rate up and down again, gradients clipped, a
-# validation after each epoch, the best weights kept:
+# validation after each epoch, the best weights kept. `run` holds what surrounds a loop: the device, the learning rate, the
+# curve, and checkpoints from which a training goes on after it was killed.
 
 # %%
 display(Markdown(f"```python\n{inspect.getsource(training.train)}```"))

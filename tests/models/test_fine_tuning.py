@@ -29,9 +29,7 @@ from llmarm_tutorial.models.training import Settings
 N_ITEMS = 12
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    torch.set_num_threads(1)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def pretrained(seed: int = 0, **options) -> ItemModel:

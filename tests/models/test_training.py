@@ -28,13 +28,7 @@ N_ITEMS = 12
 QUICK = Settings(epochs=3, learning_rate=1e-2, log_every=2, precision="no")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Equal to the last bit holds for equal numbers of threads: sums are taken in another order otherwise."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def cycles(n: int = 40, seed: int = 0) -> ItemBatches:
