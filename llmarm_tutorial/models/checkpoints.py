@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 
 from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.files import write_atomically
 
 
 @dataclass
@@ -106,14 +106,4 @@ class Checkpoints:
             return
         buffer = io.BytesIO()  # first in memory: torch reports a full disk as a failed assertion of its own
         torch.save(state(), buffer)
-        part = self.folder / f".{name}.{os.getpid()}"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            part.write_bytes(buffer.getbuffer())
-            os.replace(part, self.folder / name)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise RunError(
-                f"The checkpoint {self.folder / name} could not be written ({error.strerror}); make room or name "
-                "another folder and start the same training again: it goes on from the last checkpoint."
-            ) from error
+        write_atomically(self.folder / name, buffer.getvalue())

@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import logging
-import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -25,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.errors import DataError, Missing, RunError
+from llmarm_tutorial.errors import DataError, Missing
+from llmarm_tutorial.files import write_atomically
 from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.tables import FactorisedTable
 from llmarm_tutorial.models.tokens import FIRST_ITEM, Reading, score_in_blocks
@@ -155,7 +155,8 @@ def to_onnx(model: ItemModel | NextItem, path: str | Path) -> Path:
         node.doc_string = ""
     for key, value in net.reading.to_text().items():
         proto.metadata_props.add(key=key, value=value)
-    return _write(proto, path)
+    write_atomically(Path(path), proto.SerializeToString())
+    return Path(path)
 
 
 def quantise(source: str | Path, path: str | Path) -> Path:
@@ -199,7 +200,8 @@ def quantise(source: str | Path, path: str | Path) -> Path:
     _read_bytes(found.graph)
     del found.metadata_props[:]
     found.metadata_props.extend(model.metadata_props)
-    return _write(found, path)
+    write_atomically(Path(path), found.SerializeToString())
+    return Path(path)
 
 
 # --- the layers ------------------------------------------------------------------------------------------------------
@@ -350,23 +352,6 @@ def _replace(graph: onnx.GraphProto, node: onnx.NodeProto, *others: onnx.NodePro
     graph.node.remove(node)
     for other in reversed(others):
         graph.node.insert(place, other)
-
-
-def _write(proto: onnx.ModelProto, path: str | Path) -> Path:
-    """Write a file whole or not at all."""
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(proto.SerializeToString())
-        os.replace(part, path)
-    except OSError as error:
-        if part.exists():
-            part.unlink()
-        raise RunError(
-            f"The model {path} could not be written ({error.strerror}); make room or name another folder."
-        ) from error
-    return path
 
 
 def _need(package: str, purpose: str) -> None:

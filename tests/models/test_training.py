@@ -236,12 +236,14 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_was_there(tmp_path: Path, mo
         run(fresh(), folder=tmp_path, loss=dying(5))
     kept = (tmp_path / "last.pt").read_bytes()
 
-    def full(self, data):
+    def full(handle):  # what was written does not get to the disk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", full)
-        with pytest.raises(RunError, match=r"No space left on device\); make room"):
+        patch.setattr("os.fsync", full)
+        with pytest.raises(
+            RunError, match=r"last\.pt could not be written \(No space left on device\): free some space"
+        ):
             run(fresh(), folder=tmp_path)
     assert (tmp_path / "last.pt").read_bytes() == kept
     whole, resumed = fresh(), fresh()
