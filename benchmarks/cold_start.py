@@ -100,11 +100,11 @@ class Bench:
         if name == "movielens-1m":
             self.data = self.data.filter_items(5)
         if self.weeks is None:
-            self.cold = cold_start.hidden(self.data, SHARE, seed=0)
+            self.cold = cold_start.hide_items(self.data, SHARE, seed=0)
         else:
-            self.cold = cold_start.launched(self.data, self.weeks)
+            self.cold = cold_start.launched_items(self.data, self.weeks)
         self.validations = [
-            cold_start.hidden(self.cold.train, SHARE, weeks=self.weeks, seed=seed) for seed in self.seeds
+            cold_start.hide_items(self.cold.train, SHARE, weeks=self.weeks, seed=seed) for seed in self.seeds
         ]
         written = text.item_texts(self.data.items)
         self.vectors = {(encoder := TEXTS[key]()).name: encoder.vectors(written) for key in texts}
@@ -161,10 +161,10 @@ class Bench:
                 plain[task] = evaluation  # the last one is the stronger
                 self.keep(ASKED[task], evaluation)
         found: dict[tuple[str, str], Evaluation] = {}
-        judge = by_text.validated(self.validations, asked, max_cases=MOST_CASES)
+        judge = by_text.validation_score_of_new_items(self.validations, asked, max_cases=MOST_CASES)
         for encoder, vectors in self.vectors.items():
             for kind, settings in grids(vectors, bases).items():
-                best = tuning.choose(settings, judge).best
+                best = tuning.choose_setting(settings, judge).best
                 fitted = best.fit(self.histories)
                 for task, (cases, only) in tasks.items():
                     evaluation = evaluate(judged(fitted, self.cold.new, only), cases, name=kind)
@@ -181,7 +181,7 @@ class Bench:
         if self.name not in PARTNERS:
             return
         old = ~self.cold.new
-        tasks = {"partners of new items": cold_start.partners(self.cold, **PARTNERS[self.name])}
+        tasks = {"partners of new items": cold_start.partner_task(self.cold, **PARTNERS[self.name])}
         if self.name == "shop":
             tasks["planted partners of new items"], self.facts["ranks of planted partners"] = self.planted(), {}
         for task, cases in tasks.items():
@@ -214,10 +214,10 @@ class Bench:
             return
         task = "second basket of unknown customers"
         for seed in self.seeds:
-            known, few, test = cold_start.newcomers(self.data, seed=seed)
+            known, few, test = cold_start.new_customers(self.data, seed=seed)
             histories, evaluations = known.histories(), {}
             tuned = {
-                name: tuning.tune(name, histories, few, budget=12, metric="MRR", grid=grid)
+                name: tuning.tune_baseline(name, histories, few, budget=12, metric="MRR", grid=grid)
                 for name, grid in {
                     "popularity": {"last": (None, 1, 3)},
                     "ar": {"measure": ("confidence", "lift"), "unit": ("user", "basket"), "min_count": (1, 5)},
@@ -229,14 +229,14 @@ class Bench:
                 evaluations[name] = evaluate(best.system, test, name=name)
                 self.keep(task, evaluations[name], "", best.best, seed)
             counting = max(("ar", "itemknn"), key=lambda name: tuned[name].value)
-            judge = tuning.validated(few, "MRR")
+            judge = tuning.validation_score(few, "MRR")
             for encoder, vectors in self.vectors.items():
-                text_only = tuning.choose(contents(vectors), judge, build=methodcaller("fit", histories))
+                text_only = tuning.choose_setting(contents(vectors), judge, build=methodcaller("fit", histories))
                 alone = evaluate(text_only.system, test, name="content-kNN")
                 self.keep(task, alone, encoder, text_only.best, seed)
                 self.gain(task, alone, evaluations["popularity"], encoder)
                 experts = (Expert(counting, tuned[counting].system), Expert("text", text_only.system))
-                mixed = tuning.choose(
+                mixed = tuning.choose_setting(
                     (0.0, 0.05, 0.1, 0.2, 0.4, 0.6),
                     judge,
                     build=lambda share, experts=experts: Fusion(experts, {"share": (1 - share, share)}),

@@ -35,7 +35,7 @@ import torch
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
-from llmarm_tutorial.evaluation.latency import Latency, measure
+from llmarm_tutorial.evaluation.latency import Latency, measure_latency
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.figures import distil as distil_figures
@@ -111,7 +111,7 @@ class Bench:
         self.validation = next_item_task(split, "validation", max_cases=CHECKED)
         self.filter_seen = films  # nobody rates a film twice; in the shop most purchases are repeated
         self.counts = np.bincount(self.past.items, minlength=self.n_items)
-        self.counting = tuning.make(COUNTING[name]).fit(self.past)
+        self.counting = tuning.make_baseline(COUNTING[name]).fit(self.past)
         self._teachers: dict[int, ItemModel] = {}
 
     def values(self, system: Recommender, part: str = "test") -> np.ndarray:
@@ -393,8 +393,8 @@ def deploy(bench: Bench, seeds: list[int], rounds: int = 5) -> pd.DataFrame:
     times: dict[str, list[tuple[Latency, Latency]]] = {name: [] for name in systems}
     for number in range(rounds):  # in turns, so that a busy neighbour meets all of them
         for name, system in systems.items():
-            alone = measure(system, bench.test.histories, repeats=100, seed=number)
-            together = measure(system, bench.test.histories, batch=256, repeats=4, warmup=1, seed=number)
+            alone = measure_latency(system, bench.test.histories, repeats=100, seed=number)
+            together = measure_latency(system, bench.test.histories, batch=256, repeats=4, warmup=1, seed=number)
             times[name].append((alone, together))
     table = pd.DataFrame(rows)
     perfect = table[table["system"] == "teacher"].set_index("seed")["NDCG@10"]

@@ -74,7 +74,7 @@ from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
 from llmarm_tutorial.recommend.item_weights import ItemWeights
 from llmarm_tutorial.recommend.similarity import Similarity
-from llmarm_tutorial.recommend.tuning import choose
+from llmarm_tutorial.recommend.tuning import choose_setting
 
 PARTS = ("links", "fusion", "cold", "start")
 DATA = ("shop", "online-retail", "movielens-1m")
@@ -160,7 +160,7 @@ def counted(
     """Scores of a counting method for both tasks, its settings chosen on validation."""
     told = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if method not in told:
-        kept(path, told | {method: link_counting.choose(method, tasks.validation).best})
+        kept(path, told | {method: link_counting.choose_link_scores(method, tasks.validation).best})
         told = json.loads(path.read_text(encoding="utf-8"))
     score = link_counting.METHODS[method].score
     return tuple(score(task, **told[method]) for task in tasks), told[method]
@@ -174,7 +174,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
     if done.exists() and set(seeds) <= {row["seed"] for row in json.loads(done.read_text(encoding="utf-8"))["rows"]}:
         return
     data = loading.load(name)
-    tasks = link_tasks.link_tasks(data, DEFINITIONS[name])
+    tasks = link_tasks.make_link_tasks(data, DEFINITIONS[name])
     features = compact(texts.TfidfText().vectors(texts.item_texts(data.items)))
     rows: Rows = []
     scored: dict[str, list[Callable[[], tuple[np.ndarray, np.ndarray]]]] = {}  # tables of all pairs are large
@@ -221,7 +221,7 @@ def of_links(name: str, seeds: Sequence[int], work: Path) -> None:
         joint = []
         for scores in scored[best[kind]]:
             first, second = ({"counting": a, kind: b} for a, b in zip(rival, scores(), strict=True))
-            both = link_counting.joined(tasks.validation, first, tasks.test, second)[0]
+            both = link_counting.joined_scores(tasks.validation, first, tasks.test, second)[0]
             joint.append(evaluate_links(tasks.test, both).precision)
         gain(f"{best['counting']} and {best[kind]}", best["counting"], joint)
     facts = {"data": name, "definition": DEFINITIONS[name]._asdict(), "best on validation": best}
@@ -266,7 +266,7 @@ class Bench(recommend.Bench):
     def recent(self, vectors: np.ndarray) -> tuple[Similarity, float]:
         """Cosines of item vectors to as much of the history as is best on validation."""
         tries = [Similarity(vectors, "cosine", last=last, position_power=power) for last, power in RECENCY]
-        found = choose(tries, self.validated)
+        found = choose_setting(tries, self.validated)
         return found.system, found.value
 
     def linked(self, seed: int) -> tuple[ItemWeights, float]:
@@ -439,8 +439,8 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
     if path.exists() or WEEKS[name] is None:
         return
     data = loading.load(name)
-    cold = new_items.launched(data, WEEKS[name])
-    validations = [new_items.hidden(cold.train, 0.1, weeks=WEEKS[name], seed=seed) for seed in seeds]
+    cold = new_items.launched_items(data, WEEKS[name])
+    validations = [new_items.hide_items(cold.train, 0.1, weeks=WEEKS[name], seed=seed) for seed in seeds]
     vectors = texts.TfidfText().vectors(texts.item_texts(data.items))
     features, histories = compact(vectors), cold.train.histories()
     rows, gains = [], []
@@ -451,18 +451,18 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
         def judged(setting: Baseline, task: Any = task) -> Evaluation:
             return evaluate(Only(setting.fit(histories), cold.new), task, ks=(10,))
 
-        judge = by_text.validated(validations, asked, max_cases=500)
+        judge = by_text.validation_score_of_new_items(validations, asked, max_cases=500)
         systems: dict[str, list[Baseline]] = {"chance": [Popularity()]}
-        systems["TF-IDF neighbours"] = [choose(contents(vectors), judge).best]
+        systems["TF-IDF neighbours"] = [choose_setting(contents(vectors), judge).best]
         lent = [Borrowed(vectors, Ease(), neighbours) for neighbours in (3, 10, 30)]
-        systems["borrowed counts"] = [choose(lent, judge).best]
+        systems["borrowed counts"] = [choose_setting(lent, judge).best]
         for encoder in ("MLP", "GraphSAGE"):
             grid = [
                 TextLinks(vectors, features, encoder, hide, borrowed, seeds[0], trained)
                 for hide in ("links", "items")
                 for borrowed in ((0, 5, 20) if encoder == "GraphSAGE" else (0,))
             ]
-            best, _, tries = choose(grid, judge)
+            best, _, tries = choose_setting(grid, judge)
             shown = {f"{s.hide}, {s.borrowed}": v for s, v in zip(grid, tries["value"], strict=True)}
             print(name, asked, encoder, shown, flush=True)
             systems[encoder] = [

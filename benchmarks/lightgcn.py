@@ -128,7 +128,9 @@ class Bench:
                 continue
             used = time.process_time()
             try:
-                tuned = tuning.tune(name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid)
+                tuned = tuning.tune_baseline(
+                    name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid
+                )
                 searched, used, begin = time.process_time() - used, time.process_time(), time.perf_counter()
                 fitted = tuned.best.fit(self.whole.histories)
             except LlmarmError as error:

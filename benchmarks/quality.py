@@ -115,16 +115,16 @@ class Bench:
                 continue  # with seen items left out it is popularity
             try:
                 begin, used = time.perf_counter(), time.process_time()
-                fitted = tuning.make(name).fit(self.histories)
+                fitted = tuning.make_baseline(name).fit(self.histories)
                 seconds, used = time.perf_counter() - begin, time.process_time() - used
                 found, evaluation = self.judge(fitted, name)
-                tuned = tuning.tune(name, self.histories, self.few, budget=TRIES)
+                tuned = tuning.tune_baseline(name, self.histories, self.few, budget=TRIES)
             except LlmarmError as error:
                 print(f"{self.name} {name}: left out. {error}")
                 continue
             common = {"data": self.name, "recipe": "", "seed": 0, "threads": 1, "parameters": 0}
             self.keep(name, common | {"system": name, "seconds": seconds, "core seconds": used} | found, evaluation)
-            if tuned.best != tuning.make(name):
+            if tuned.best != tuning.make_baseline(name):
                 found, evaluation = self.judge(tuned.system, f"{name}, tuned")
                 spent = float(tuned.tries["seconds"].sum())
                 row = {
@@ -166,7 +166,7 @@ class Bench:
         }
         found, evaluation = self.judge(recommender, objective)
         self.keep(stem, common | {"system": objective} | found, evaluation, done.validations.to_dict("records"))
-        rules = tuning.make("sr").fit(self.histories)
+        rules = tuning.make_baseline("sr").fit(self.histories)
         joined = choose_weight(recommender, rules, self.few)
         found, evaluation = self.judge(joined.system, f"{objective} × sr")
         self.keep(f"{stem}-blend", common | {"system": f"{objective} × sr", "weight": joined.best} | found, evaluation)

@@ -19,7 +19,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
-from llmarm_tutorial.recommend.tuning import BASELINES, make
+from llmarm_tutorial.recommend.tuning import BASELINES, make_baseline
 
 
 class AtHand:
@@ -58,7 +58,7 @@ def baseline_cost(name: str) -> pd.DataFrame:
     rows = []
     for baseline in BASELINES:
         begin = time.process_time()
-        fitted = make(baseline).fit(train)
+        fitted = make_baseline(baseline).fit(train)
         fit_seconds = time.process_time() - begin
         begin = time.process_time()
         judged = evaluate(fitted, task, ks=(10,))

@@ -82,7 +82,7 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
     priors = {"model + counts": (estimates["model"], None), "combined": (best[:2], estimates["model"])}
     for label, (first, second) in priors.items():
         doubts = judging.DOUBTS
-        chosen = judging.tune(trial.known, trial.unseen, first[0], second and second[0], doubts=doubts)
+        chosen = judging.tune_confidence(trial.known, trial.unseen, first[0], second and second[0], doubts=doubts)
         estimates[label] = tuple(
             chosen.estimate(known, first[row], second and second[row])
             for row, known in enumerate((trial.known, trial.known_test))
@@ -99,7 +99,7 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
         judges["large shop"] = gather(large_shop(), asked[1])
     tables = []
     for judge, evidence in judges.items():
-        losses_of = {label: judging.losses(pair[1], evidence) for label, pair in estimates.items()}
+        losses_of = {label: judging.confidence_losses(pair[1], evidence) for label, pair in estimates.items()}
         tables.append(judging.by_band(losses_of, trial.known_test).assign(judge=judge))
     about = {"data": name, "split": split, "seed": seed, "train_seconds": done.seconds, "best_epoch": done.best_epoch}
     chosen_in = dict(zip(antecedents.band_names(), best[2], strict=True))
@@ -129,14 +129,14 @@ def planted(seed: int) -> pd.DataFrame:
         part = every[np.flatnonzero(rng.random(every.shape[0]) < share)]
         cut = rng.random(part.shape[0]) < 0.9
         train, validation = part[np.flatnonzero(cut)], part[np.flatnonzero(~cut)]
-        asked = antecedents.questions(validation, train, seed=seed)
+        asked = antecedents.draw_questions(validation, train, seed=seed)
         model, _ = readout.complete(train, validation, asked, seed=seed)
         single = np.arange(train.shape[1], dtype=np.int32)[:, None]
         known, whole = gather(train, single), gather(part, single)
         p = readout.confidences(model, single).astype(float)
         asked_known, asked_unseen = gather(train, asked), gather(validation, asked)
         prior = readout.confidences(model, asked)
-        chosen = judging.tune(asked_known, asked_unseen, prior, doubts=judging.DOUBTS)
+        chosen = judging.tune_confidence(asked_known, asked_unseen, prior, doubts=judging.DOUBTS)
         joined = chosen.estimate(known, p).astype(float)
         n, y = whole.baskets[:, None], whole.shares[None]
         tested = significance.fisher_greater(
@@ -177,7 +177,7 @@ def cost(way: str, n_items: int, least: str) -> pd.DataFrame:
     before, rows = psutil.Process().memory_info().rss, []
     if way == "model":
         cut = n - n // 10
-        asked = antecedents.questions(matrix[cut:], matrix[:cut], per_band=40)
+        asked = antecedents.draw_questions(matrix[cut:], matrix[:cut], per_band=40)
         start = time.perf_counter()
         model, _ = readout.complete(matrix[:cut], matrix[cut:], asked)
         trained = time.perf_counter() - start
@@ -243,7 +243,7 @@ def peer(way: str, seed: int) -> dict[str, float]:
     elif way == "counts":
         found = rules.mine_rules(train, 0.005, 0.3, max_length=3)
     else:
-        asked = antecedents.questions(validation, train, seed=seed)
+        asked = antecedents.draw_questions(validation, train, seed=seed)
         net, _ = readout.complete(train, validation, asked, seed=seed)
         found = readout.read_rules(net, shares, n, items, min_support=0.005, min_confidence=0.3)
     seconds = time.perf_counter() - start

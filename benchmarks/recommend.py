@@ -33,7 +33,7 @@ from llmarm_tutorial.data import loading
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation import groups
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
-from llmarm_tutorial.evaluation.latency import measure
+from llmarm_tutorial.evaluation.latency import measure_latency
 from llmarm_tutorial.evaluation.metrics import Evaluation, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
@@ -91,7 +91,7 @@ class Bench:
         )
 
     def validated(self, system: Recommender, block: int | None = None) -> float:
-        return tuning.validated(self.few, "NDCG@10", filter_seen=self.filter_seen, block=block)(system)
+        return tuning.validation_score(self.few, "NDCG@10", filter_seen=self.filter_seen, block=block)(system)
 
     def precomputed(self, system: Recommender) -> float:
         """The same of a system made of `Precomputed` scores."""
@@ -119,9 +119,9 @@ class Bench:
             if name == "personal" and self.filter_seen:
                 continue  # with seen items left out it is popularity
             if name in kept:
-                fitted[name] = tuning.make(name, **kept[name]["settings"]).fit(self.past)
+                fitted[name] = tuning.make_baseline(name, **kept[name]["settings"]).fit(self.past)
                 continue
-            found = tuning.tune(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
+            found = tuning.tune_baseline(name, self.past, self.few, budget=TRIES, filter_seen=self.filter_seen)
             fitted[name] = found.system
             kept[name] = {"settings": asdict(found.best), "value": found.value}
             path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
@@ -145,7 +145,7 @@ class Bench:
         """Cosines of a model's vectors, how much of the history by validation, and the same divided twice."""
         tries = [(last, power) for last in (None, 10, 3, 1) for power in (0.0, 1.0) if (last, power) != (1, 1.0)]
         build = lambda tried: Similarity(vectors, last=tried[0], position_power=tried[1])  # noqa: E731
-        chosen = tuning.choose(tries, self.validated, build=build).best
+        chosen = tuning.choose_setting(tries, self.validated, build=build).best
         return {
             f"similarity, {norm}": Similarity(vectors, norm, last=chosen[0], position_power=chosen[1])
             for norm in ("cosine", "twice")
@@ -160,7 +160,7 @@ class Bench:
         product = choose_weight(model, counted[factor], self.few, **seen)
         systems["model × counting"] = product.system
         first, second = (Precomputed.of(system, self.few.histories) for system in (model, counted["ar"]))
-        weight = tuning.choose(
+        weight = tuning.choose_setting(
             RULE_WEIGHTS, self.precomputed, build=lambda weight: ByRules(first, second, weight=weight, **seen)
         ).best
         systems["model, re-ranked by rules"] = ByRules(model, counted["ar"], weight=weight, **seen)
@@ -196,8 +196,8 @@ class Bench:
         return row | {metric: evaluation.mean(metric) for metric in METRICS}
 
     def waited(self, system: Recommender) -> dict[str, float]:
-        one = measure(system, self.test.histories)
-        many = measure(system, self.test.histories, batch=256, repeats=8, warmup=1)
+        one = measure_latency(system, self.test.histories)
+        many = measure_latency(system, self.test.histories, batch=256, repeats=8, warmup=1)
         return {"p50": one.p50, "p99": one.p99, "per_second": many.per_second}
 
     def run(self, seeds: list[int]) -> None:

@@ -10,7 +10,7 @@
 # | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU |
 
 # %%
-from llmarm_tutorial.data import loading
+from llmarm_tutorial.data import load
 from llmarm_tutorial.lesson import check, ledger
 
 # %% tags=["parameters"]
@@ -27,7 +27,7 @@ SEED: int = 1  # of everything that is drawn at random
 # four to twelve lines, shapes shown at once. Then a figure, and what we see in it.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.describe()
 
 # %% [markdown]

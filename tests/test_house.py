@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
 import tomllib
+import types
 from pathlib import Path
 
 import networkx
@@ -15,7 +17,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "llmarm_tutorial"
 EVERY_FILE = sorted((ROOT / PACKAGE).rglob("*.py"))
-LONGEST = 320  # lines of code, without blank lines, comments and docstrings
+BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
+LONGEST_FILE, LONGEST_FUNCTION = 440, 70  # lines, blank ones, comments and docstrings among them
+NO_PYTORCH = ("data", "mining", "evaluation", "recommend", "labels", "lesson", "running")
 
 # Folders are floors: a file imports from its own folder and from those before it. Files outside folders come first.
 FLOORS = ("", "data", "mining", "evaluation", "recommend", "labels", "models", "graphs", "figures", "lesson", "running")
@@ -94,15 +98,14 @@ def public(path: Path) -> list[tuple[str, ast.FunctionDef | ast.ClassDef]]:
     return found
 
 
-def code_lines(path: Path) -> int:
-    """Lines that are neither blank nor comment nor docstring."""
-    text = path.read_text(encoding="utf-8")
-    prose = set()
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            prose |= set(range(node.lineno, node.end_lineno + 1))
-    lines = enumerate(text.splitlines(), 1)
-    return sum(bool(line.strip()) and line.lstrip()[0] != "#" and number not in prose for number, line in lines)
+def functions(path: Path) -> list[ast.FunctionDef]:
+    """All functions and methods of a file, those within others among them."""
+    return [node for node in ast.walk(tree(path)) if isinstance(node, ast.FunctionDef)]
+
+
+def folders() -> list[str]:
+    """Every folder of the package, as "data.shop"."""
+    return sorted(dotted(path) for path in EVERY_FILE if path.name == "__init__.py" and path.parent.name != PACKAGE)
 
 
 def test_every_folder_is_a_floor():
@@ -125,9 +128,55 @@ def test_an_import_upwards_or_in_a_circle_is_noticed():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a", "d"}, "d": {"d"}}) == [["a", "b", "c"]]
 
 
+@pytest.mark.parametrize("path", [*EVERY_FILE, *BENCHMARKS], ids=lambda path: path.stem)
+def test_a_function_fits_on_a_screen(path: Path):
+    long = [node.name for node in functions(path) if node.end_lineno - node.lineno >= LONGEST_FUNCTION]
+    assert long == [], f"more than {LONGEST_FUNCTION} lines"
+
+
 @pytest.mark.parametrize("path", EVERY_FILE, ids=dotted)
 def test_a_module_is_read_in_one_sitting(path: Path):
-    assert code_lines(path) <= LONGEST
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+# --- faces ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("folder", sorted(set(folders()) - {"lesson.exercises"}))
+def test_a_face_lists_what_it_shows(folder: str):
+    shown = importlib.import_module(f"{PACKAGE}.{folder}")
+    listed = set(re.findall(r"\w+", shown.__doc__.partition("Public names")[2]))
+    assert set(shown.__all__) - listed == set()
+    assert set(shown.__all__) <= set(dir(shown))
+    modules = {name.removeprefix(f"{folder}.") for name in MODULES if name.startswith(f"{folder}.")}
+    for name in shown.__all__:
+        value = getattr(shown, name)
+        assert isinstance(value, types.ModuleType) == (name in modules), f"{name} names a module and something in one"
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = shown.nothing
+
+
+def test_lessons_import_from_faces_only():
+    for path in [*(ROOT / "notebooks" / "source").glob("*.py"), ROOT / "notebooks" / "template.py"]:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == PACKAGE:
+                folder = node.module.partition(".")[2]
+                assert folder in {*folders(), "errors", ""}, f"{path.name}: {node.module} is the inside of a folder"
+                if folder in folders():
+                    shown = importlib.import_module(node.module).__all__
+                    assert {alias.name for alias in node.names} - set(shown) == set(), path.name
+
+
+def test_counting_and_running_reach_no_pytorch():
+    """Nor does looking at a folder of models; a process of its own, since this one has long loaded it."""
+    inside = [f"{PACKAGE}.{module}" for module in MODULES if module.split(".")[0] in NO_PYTORCH]
+    faces = [f"{PACKAGE}.{folder}" for folder in folders()]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {[*faces, *inside]!r}: importlib.import_module(name)\n"
+        "print({'torch', 'transformers', 'accelerate'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=dotted)

@@ -2,7 +2,12 @@
 
 Public names, by module:
 
+    catalogue: entries, names
     histories: Histories
+    loading: check, load
+    own_files: read_table
+    shop: the corner shop: a simulated shop whose rules are planted, so that one can tell what a method finds
+    transactions: Split, Transactions
 """
 
 from llmarm_tutorial.faces import face
@@ -10,6 +15,11 @@ from llmarm_tutorial.faces import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
+        "catalogue": "entries names",
         "histories": "Histories",
+        "loading": "check load",
+        "own_files": "read_table",
+        "shop": "",
+        "transactions": "Split Transactions",
     },
 )

@@ -1,1 +1,27 @@
-"""evaluation."""
+"""Fair questions to recommenders, and honest answers: ranks, intervals, comparisons.
+
+Public names, by module:
+
+    comparison: Comparison, compare, comparison_table
+    groups: also_found, by_history_length, by_popularity, by_segment, overlap, popularity_bucket
+    intervals: bootstrap, bootstrap_interval
+    latency: measure_latency
+    metrics: Evaluation, user_vectors
+    ranking: evaluate, evaluate_sampled
+    tasks: Recommender, Task, next_item_task
+"""
+
+from llmarm_tutorial.faces import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "comparison": "Comparison compare comparison_table",
+        "groups": "also_found by_history_length by_popularity by_segment overlap popularity_bucket",
+        "intervals": "bootstrap bootstrap_interval",
+        "latency": "measure_latency",
+        "metrics": "Evaluation user_vectors",
+        "ranking": "evaluate evaluate_sampled",
+        "tasks": "Recommender Task next_item_task",
+    },
+)

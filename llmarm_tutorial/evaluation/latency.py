@@ -13,7 +13,7 @@ from llmarm_tutorial.evaluation.tasks import Recommender
 
 
 class Latency(NamedTuple):
-    """How long lists take, see `measure`.
+    """How long lists take, see `measure_latency`.
 
     Attributes:
         p50: Median seconds of a call.
@@ -28,7 +28,7 @@ class Latency(NamedTuple):
     batch: int
 
 
-def measure(
+def measure_latency(
     system: Recommender,
     histories: Histories,
     *,

@@ -27,7 +27,7 @@ from llmarm_tutorial.recommend.counting import co_occurrences
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import Hybrid, choose_hybrid
 from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
-from llmarm_tutorial.recommend.tuning import choose, validated
+from llmarm_tutorial.recommend.tuning import choose_setting, validation_score
 
 RECENCY = ((None, 0.0), (None, 1.0), (1, 0.0), (3, 1.0), (10, 1.0))  # `last` and `position_power`, see `by_links`
 
@@ -137,8 +137,8 @@ def with_recency(
         (the recommender, its value on validation).
     """
     profiles = [Profile(last, power, system.profile.once) for last, power in tries]
-    judge = validated(task, metric, filter_seen=filter_seen)
-    found = choose(profiles, judge, build=lambda profile: replace(system, profile=profile))
+    judge = validation_score(task, metric, filter_seen=filter_seen)
+    found = choose_setting(profiles, judge, build=lambda profile: replace(system, profile=profile))
     return found.system, found.value
 
 

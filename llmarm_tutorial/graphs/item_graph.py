@@ -201,7 +201,7 @@ def strongest(graph: ItemGraph, k: int) -> ItemGraph:
     return ItemGraph(chosen if graph.directed else chosen.maximum(chosen.T), graph.directed, graph.meaning)
 
 
-def accidents(
+def chance_pairs(
     first: Baskets, later: Baskets, *, top: int = 100, min_count: int = 1, max_q: float = 0.05
 ) -> pd.DataFrame:
     """What becomes of the pairs of highest lift in baskets that came later: with a filter and without.

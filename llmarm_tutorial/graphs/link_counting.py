@@ -1,7 +1,7 @@
 """Scores for pairs of products that are no link yet: by their counts, by the graph around them, by short vectors.
 
-Every function takes a `link_tasks.LinkTask`, looks at its past only, and gives a matrix of items × items. `choose`
-tries the settings of a method on the validation task, so that each competitor is at its best.
+Every function takes a `link_tasks.LinkTask`, looks at its past only, and gives a matrix of items × items.
+`choose_link_scores` tries the settings of a method on the validation task, so that each competitor is at its best.
 """
 
 from __future__ import annotations
@@ -217,10 +217,10 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def choose(
+def choose_link_scores(
     name: str, task: LinkTask, grid: Mapping[str, tuple[Any, ...]] | None = None, metric: str = "average_precision"
 ) -> tuning.Choice:
-    """Try all settings of a method on the validation task, see `tuning.choose`.
+    """Try all settings of a method on the validation task, see `tuning.choose_setting`.
 
     Args:
         name: Key of `METHODS`.
@@ -238,14 +238,14 @@ def choose(
         raise UnknownName("method of link prediction", name, METHODS)
     method = METHODS[name]
     grid = method.grid if grid is None else grid
-    return tuning.choose(
+    return tuning.choose_setting(
         [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())],
         lambda score: evaluate_links(task, score(task), name).mean(metric),
         build=lambda settings: partial(method.score, **settings),
     )
 
 
-def joined(
+def joined_scores(
     validation: LinkTask, at_validation: Mapping[str, np.ndarray], task: LinkTask, scores: Mapping[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Several scores as one, weighted by a logistic regression on validation: does the second add to the first?

@@ -3,7 +3,7 @@
 Two products are linked where their pair passes `Definition` in a stretch of time. The task: from the past alone, rank
 all pairs of known products that are no link in the past; right are those that are a link in the stretch that follows,
 counted in that stretch alone. Three choices flatter a method, and each is at hand to show by how much: hiding links at
-random instead of waiting for new ones (`hidden`), ranking among a few sampled pairs instead of all (`sampled`), and
+random instead of waiting for new ones (`hide_links`), ranking among a few sampled pairs instead of all (`sampled`), and
 leaving out the plainest rival: a pair that becomes a link was often together before, only too seldom to be one.
 """
 
@@ -151,7 +151,7 @@ class LinkTasks(NamedTuple):
     test: LinkTask
 
 
-def link_tasks(
+def make_link_tasks(
     data: Transactions,
     definition: Definition | None = None,
     *,
@@ -184,7 +184,7 @@ def link_tasks(
     )
 
 
-def hidden(
+def hide_links(
     past: Transactions,
     definition: Definition | None = None,
     *,
@@ -201,7 +201,7 @@ def hidden(
         past: Transactions with baskets.
         definition: What a link is.
         share: Share of links to hide, in (0, 1).
-        min_baskets: As for `link_tasks`.
+        min_baskets: As for `make_link_tasks`.
         seed: Seed of the choice.
 
     Raises:

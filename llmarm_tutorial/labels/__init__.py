@@ -1,1 +1,21 @@
-"""labels."""
+"""Tasks with labels made from purchases, what counting makes of them, and scores.
+
+Public names, by module:
+
+    baselines: LogisticOnCounts, TreesOnCounts, majority
+    customer_tasks: customer_segments, returning_customers
+    make_tasks: holding_rules, same_category_pairs
+    scores: ClassScores, choose_threshold
+"""
+
+from llmarm_tutorial.faces import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "baselines": "LogisticOnCounts TreesOnCounts majority",
+        "customer_tasks": "customer_segments returning_customers",
+        "make_tasks": "holding_rules same_category_pairs",
+        "scores": "ClassScores choose_threshold",
+    },
+)

@@ -1,1 +1,23 @@
-"""lesson."""
+"""What stands in a notebook: the ledger of results, exercises that check themselves, widgets.
+
+Public names, by module:
+
+    answers: what an exercise is, and what is wrong with an answer
+    check: exercises that check themselves: a learner hands in a value and is told what is right, or what to think
+        about
+    ledger: the ledger: what a lesson measured, kept inside its executed notebook
+    widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
+        does
+"""
+
+from llmarm_tutorial.faces import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "answers": "",
+        "check": "",
+        "ledger": "",
+        "widgets": "",
+    },
+)

@@ -99,7 +99,7 @@ def gather(matrix: sparse.csr_matrix, antecedents: np.ndarray) -> Evidence:
     return Evidence(antecedents, baskets, joint, shares)
 
 
-def questions(
+def draw_questions(
     unseen: sparse.csr_matrix,
     known: sparse.csr_matrix,
     *,

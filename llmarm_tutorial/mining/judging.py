@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from llmarm_tutorial.mining.antecedents import BANDS, Evidence, band_names, band_of, gather, questions
+from llmarm_tutorial.mining.antecedents import BANDS, Evidence, band_names, band_of, draw_questions, gather
 from llmarm_tutorial.mining.confidence import (
     LEAST,
     add_k,
@@ -33,7 +33,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
 COUNTED = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
 
-def losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
+def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
     """How wrong an estimate is about unseen baskets, one row per antecedent.
 
     Log loss and Brier score are *proper*: on average the true chance makes them smallest, so that however few unseen
@@ -70,7 +70,7 @@ def by_band(losses_of: dict[str, pd.DataFrame], known: Evidence, sizes: Sequence
     """Losses of several estimates in each band of support.
 
     Args:
-        losses_of: Name of the estimate → `losses` on the same antecedents.
+        losses_of: Name of the estimate → `confidence_losses` on the same antecedents.
         known: Evidence in the training baskets; it decides the band.
         sizes: Antecedent sizes to take; None for all.
 
@@ -126,7 +126,7 @@ def calibration(estimate: np.ndarray, unseen: Evidence, edges: Sequence[float]) 
 
 
 class Tuned(NamedTuple):
-    """How far to trust a prior in each band of support: chosen on validation baskets, see `tune`.
+    """How far to trust a prior in each band of support: chosen on validation baskets, see `tune_confidence`.
 
     Attributes:
         share: Share of the second prior, shape (n_bands,).
@@ -150,7 +150,7 @@ class Tuned(NamedTuple):
         return doubted(known, prior, self.strength[band], self.doubt[band])
 
 
-def tune(
+def tune_confidence(
     known: Evidence,
     unseen: Evidence,
     first: np.ndarray,
@@ -170,7 +170,7 @@ def tune(
         unseen: Evidence in the validation baskets for the same antecedents.
         first: Prior, shape (n_items,) or (n, n_items).
         second: A second prior, shape (n, n_items), or None.
-        by: "log_loss" or "brier", see `losses`.
+        by: "log_loss" or "brier", see `confidence_losses`.
         doubts: Chances to try that the prior is wrong about a rule, see `doubted`; none of them means no doubt.
         least: A band with fewer antecedents uses those of the nearest bands as well, until there are so many.
     """
@@ -185,13 +185,13 @@ def tune(
         for part in SHARES if second is not None else (0.0,):
             prior = first[rows] if second is None else blended(first[rows], second[rows], part)
             for m in STRENGTHS:
-                loss = mean_losses(losses(shrunk(here, prior, m), there))[by]
+                loss = mean_losses(confidence_losses(shrunk(here, prior, m), there))[by]
                 if loss < best:
                     best, share[number], strength[number] = loss, part, m
         prior = first[rows] if second is None else blended(first[rows], second[rows], float(share[number]))
         for m in (64.0, 256.0, 1024.0, math.inf) if len(doubts) else ():
             for chance in doubts:
-                loss = mean_losses(losses(doubted(here, prior, m, chance), there))[by]
+                loss = mean_losses(confidence_losses(doubted(here, prior, m, chance), there))[by]
                 if loss < best:
                     best, strength[number], doubt[number] = loss, m, chance
     return Tuned(share, strength, doubt)
@@ -225,7 +225,7 @@ class Trial(NamedTuple):
     ) -> Trial:
         """Draw antecedents for both trials, see `questions`, and count them."""
         asked = [
-            questions(part, train, sizes=sizes, per_band=per_band, seed=2 * seed + number)
+            draw_questions(part, train, sizes=sizes, per_band=per_band, seed=2 * seed + number)
             for number, part in enumerate((validation, test))
         ]
         first, second = (gather(train, codes) for codes in asked)
@@ -253,13 +253,13 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
     found = {"counts": tuple(raw(known) for known in both)}
     k = min((0.01, 0.03, 0.1, 0.3, 1.0), key=lambda k: _loss(add_k(trial.known, k), trial.unseen))
     found["add-k"] = tuple(add_k(known, k) for known in both)
-    chosen = tune(trial.known, trial.unseen, singles.shares)
+    chosen = tune_confidence(trial.known, trial.unseen, singles.shares)
     found["shrunk"] = tuple(chosen.estimate(known, singles.shares) for known in both)
     for name, choices in pool.items():
         options = [(table, weight) for table in choices.values() for weight in (0.5, 0.7, 0.85, 1.0)]
         best = min(options, key=lambda option: _loss(backed_off(trial.known, *option), trial.unseen))
         priors = [backed_off(known, *best) for known in both]
-        chosen = tune(trial.known, trial.unseen, priors[0], doubts=DOUBTS)
+        chosen = tune_confidence(trial.known, trial.unseen, priors[0], doubts=DOUBTS)
         found[name] = tuple(chosen.estimate(known, prior) for known, prior in zip(both, priors, strict=True))
     return found
 
@@ -273,7 +273,7 @@ def best_of(estimates: dict[str, tuple[np.ndarray, np.ndarray]], trial: Trial) -
     band, band_test = band_of(trial.known.baskets), band_of(trial.known_test.baskets)
     names = list(estimates)
     result = [np.array(part) for part in estimates[names[0]]]
-    tables = {name: losses(pair[0], trial.unseen) for name, pair in estimates.items()}
+    tables = {name: confidence_losses(pair[0], trial.unseen) for name, pair in estimates.items()}
     chosen = []
     for number in range(len(BANDS)):
         here = band == number if (band == number).any() else np.ones(len(band), dtype=bool)
@@ -284,4 +284,4 @@ def best_of(estimates: dict[str, tuple[np.ndarray, np.ndarray]], trial: Trial) -
 
 
 def _loss(estimate: np.ndarray, unseen: Evidence) -> float:
-    return mean_losses(losses(estimate, unseen))["log_loss"]
+    return mean_losses(confidence_losses(estimate, unseen))["log_loss"]

@@ -72,7 +72,7 @@ def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd
     return rules[["antecedent", "consequent"]].assign(**found, **counts)[list(COLUMNS)]
 
 
-def rank(rules: pd.DataFrame, by: str, n: int | None = None) -> pd.DataFrame:
+def rank_rules(rules: pd.DataFrame, by: str, n: int | None = None) -> pd.DataFrame:
     """The rules sorted by a measure, best first; equal ones by count, then by their items, so that ranks are stable.
 
     Args:
@@ -106,7 +106,7 @@ def against_truth(ranked: pd.DataFrame, truth: Truth, *, directed: bool = True) 
             ranking is passed over: fair for symmetric measures such as lift.
 
     Returns:
-        One row per rule (or itemset) of the ranking: `rank` from 1, `hit`, `precision` and `recall` so far.
+        One row per rule (or itemset) of the ranking: `rank_rules` from 1, `hit`, `precision` and `recall` so far.
 
     Raises:
         BadParameter: If the truth is empty.

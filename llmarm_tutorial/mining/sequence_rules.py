@@ -235,7 +235,9 @@ def lift_by_gap(data: Transactions, pairs: Iterable[tuple[Hashable, Hashable]], 
     return table.sort_values(["antecedent", "consequent", "gap"], kind="stable", ignore_index=True)
 
 
-def readable(rules: pd.DataFrame, columns: Iterable[str] = ("support", "confidence", "lift", "count")) -> pd.DataFrame:
+def readable_sequences(
+    rules: pd.DataFrame, columns: Iterable[str] = ("support", "confidence", "lift", "count")
+) -> pd.DataFrame:
     """Sequential rules for the eye: one text column `rule` ("tea → honey ⇒ lemon") and the chosen measures."""
     sides = zip(rules["antecedent"], rules["consequent"], strict=True)
     text = [f"{' → '.join(map(str, x))} ⇒ {' → '.join(map(str, y))}" for x, y in sides]

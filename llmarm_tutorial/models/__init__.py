@@ -2,7 +2,24 @@
 
 Public names, by module:
 
+    batches: ItemBatches
+    checkpoints: Checkpoints
+    compress: at_random, bf16, coded, factorised, prune, size, zeroed
+    distil_loss: Mix
+    export: NextItem, NextItemRecommender, quantise, to_onnx
+    fine_tuning: VARIANTS, fine_tune, new_classifier
+    item_model: ItemModel, build_tokenizer, item_config, quiet_loading
+    label_batches: Augmentation, class_inputs
+    readout: Calibration, PartBatches, RECIPE, complete, confidences, fill_gaps, from_gaps, gap_chances,
+        items_to_come, left_out, read_rules
+    recipes: Recipe
+    recommender: ItemRecommender
     serve: OnnxRecommender
+    students: narrowed
+    teachers: CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
+    texts: PACKAGED, SentenceText, TfidfText, item_texts
+    tokens: FIRST_ITEM, MASK, mark_visits
+    training: Settings, Training, train
 """
 
 from llmarm_tutorial.faces import face
@@ -10,6 +27,25 @@ from llmarm_tutorial.faces import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
+        "batches": "ItemBatches",
+        "checkpoints": "Checkpoints",
+        "compress": "at_random bf16 coded factorised prune size zeroed",
+        "distil_loss": "Mix",
+        "export": "NextItem NextItemRecommender quantise to_onnx",
+        "fine_tuning": "VARIANTS fine_tune new_classifier",
+        "item_model": "ItemModel build_tokenizer item_config quiet_loading",
+        "label_batches": "Augmentation class_inputs",
+        "readout": (
+            "Calibration PartBatches RECIPE complete confidences fill_gaps from_gaps gap_chances items_to_come "
+            "left_out read_rules"
+        ),
+        "recipes": "Recipe",
+        "recommender": "ItemRecommender",
         "serve": "OnnxRecommender",
+        "students": "narrowed",
+        "teachers": "CountingTeacher JointTeacher ModelTeacher Student TopTeacher fidelity",
+        "texts": "PACKAGED SentenceText TfidfText item_texts",
+        "tokens": "FIRST_ITEM MASK mark_visits",
+        "training": "Settings Training train",
     },
 )

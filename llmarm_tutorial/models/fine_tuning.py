@@ -84,7 +84,7 @@ class FineTuned:
         return ClassScores(name or self.variant, labelled, probabilities(self.model, labelled, self.max_length))
 
 
-def classifier(
+def new_classifier(
     pretrained: ItemModel,
     n_classes: int,
     variant: str = "full",
@@ -204,7 +204,8 @@ def fine_tune(
         progress: Show a progress bar.
 
     Raises:
-        BadParameter: See `classifier`; and if `smoothing` is out of range or `max_length` is more than the model takes.
+        BadParameter: See `new_classifier`; and if `smoothing` is out of range or `max_length` is more than the model
+            takes.
     """
     settings = settings or Settings(epochs=10, precision="no")
     if not 0 <= smoothing < 1:
@@ -216,7 +217,7 @@ def fine_tune(
         )
     batches = ClassBatches(labelled.of("train"), max_length, batch_size, settings.seed, augmentation)
     steps = settings.epochs * (batches.count(0) // settings.accumulate)
-    model = classifier(
+    model = new_classifier(
         pretrained, len(labelled.classes), variant, sizes=sizes, dropout=dropout, steps=steps, seed=settings.seed
     )
     trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)

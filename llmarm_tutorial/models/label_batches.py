@@ -61,7 +61,7 @@ class Augmentation:
 
 @dataclass(frozen=True, eq=False)
 class ClassBatches:
-    """Batches for a classifier from `fine_tuning.classifier`; see `training.Batches`.
+    """Batches for a classifier from `fine_tuning.new_classifier`; see `training.Batches`.
 
     Examples are written as `tokens.encode_sets` says. The class is read at the `[MASK]`, which pretraining has taught
     to gather what the others say.

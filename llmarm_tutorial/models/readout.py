@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, padded
 from llmarm_tutorial.mining.confidence import rule_table
-from llmarm_tutorial.mining.judging import losses, mean_losses
+from llmarm_tutorial.mining.judging import confidence_losses, mean_losses
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
@@ -319,7 +319,7 @@ def complete(
     unseen = _items_only(gather(validation, asked), n_items)
 
     def score(model: nn.Module) -> float:
-        return -mean_losses(losses(confidences(model, asked, n_items), unseen))["log_loss"]
+        return -mean_losses(confidence_losses(confidences(model, asked, n_items), unseen))["log_loss"]
 
     done = train(model, drawn, settings, loss=completion_loss, validate=score, progress=progress)
     return model, done

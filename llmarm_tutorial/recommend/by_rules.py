@@ -11,7 +11,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
 
 
-def recommender(
+def recommend_by_rules(
     rules: pd.DataFrame, items: pd.DataFrame, *, by: str = "confidence", last: int = 3, label: str = "item_id"
 ) -> ItemWeights:
     """A recommender that adds up a measure over the rules which the last visits set off.

@@ -163,10 +163,10 @@ def partner_scores(
     return ItemWeights(f"partners of {neighbours} similar", cold.n_items, whole, fitted.weights.T)
 
 
-def validated(
+def validation_score_of_new_items(
     validations: Sequence[NewItems], targets: str = "new", *, metric: str = "MRR", max_cases: int | None = None
 ) -> Callable[[Baseline], float]:
-    """What `tuning.choose` is to make large where items are new: the mean of a metric over validations.
+    """What `tuning.choose_setting` is to make large where items are new: the mean of a metric over validations.
 
     Args:
         validations: Hidden items of the training data, at least one draw of them, never the test.
@@ -182,7 +182,7 @@ def validated(
     parts = []
     for number, cold in enumerate(validations):
         task = cold.task(targets).sample(max_cases, number)
-        parts.append((cold.train.histories(), cold.new, tuning.validated(task, metric)))
+        parts.append((cold.train.histories(), cold.new, tuning.validation_score(task, metric)))
 
     def value(setting: Baseline) -> float:
         return float(np.mean([judge(Only(setting.fit(past), new)) for past, new, judge in parts]))

@@ -25,7 +25,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
-from llmarm_tutorial.recommend.tuning import Choice, choose, validated
+from llmarm_tutorial.recommend.tuning import Choice, choose_setting, validation_score
 
 RANK_OFFSET = 60  # of Cormack et al.: how little the first places differ
 LEAST = -30.0  # log chance of what an expert rules out, so that others may still recommend it
@@ -249,6 +249,6 @@ def choose_weight(
         The best weight and its product.
     """
     precomputed = [Precomputed.of(system, task.histories) for system in (model, counting)]
-    judge = validated(task, metric, filter_seen=filter_seen, block=len(task))
-    choice = choose(weights, judge, build=lambda weight: product(*precomputed, weight))
+    judge = validation_score(task, metric, filter_seen=filter_seen, block=len(task))
+    choice = choose_setting(weights, judge, build=lambda weight: product(*precomputed, weight))
     return choice._replace(system=product(model, counting, choice.best, name=name))

@@ -6,9 +6,9 @@ row per item, such as `text` makes) stand in for the counts, in three ways: a ne
 vectors to counted weights, learned on known items, says with what (`Projected`). All are judged as every recommender
 is, by `ranking.evaluate`.
 
-Which items are new: in data with a clock those first bought in the last weeks (`launched`). Some known items can be
-made new by taking them out of training altogether (`hidden`), for choosing settings without a look at the test, and for
-data without a clock.
+Which items are new: in data with a clock those first bought in the last weeks (`launched_items`). Some known items can
+be made new by taking them out of training altogether (`hide_items`), for choosing settings without a look at the test,
+and for data without a clock.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class NewItems:
         return Task(Histories.from_matrix(known), new[cases], self.later.basket_ids[cases], self.n_items, counts)
 
 
-def launched(data: Transactions, weeks: float) -> NewItems:
+def launched_items(data: Transactions, weeks: float) -> NewItems:
     """The items first bought in the last weeks: they are new, and training ends before them.
 
     Args:
@@ -106,7 +106,7 @@ def launched(data: Transactions, weeks: float) -> NewItems:
     return _new_items(before, later, f"no item was first bought in the last {weeks:g} weeks; use more")
 
 
-def hidden(data: Transactions, share: float = 0.1, *, weeks: float | None = None, seed: int = 0) -> NewItems:
+def hide_items(data: Transactions, share: float = 0.1, *, weeks: float | None = None, seed: int = 0) -> NewItems:
     """Known items made new: a random share of them is taken out of training altogether.
 
     With weeks, training ends so many weeks before the last event and the hidden items count as bought after that only,
@@ -140,7 +140,7 @@ def hidden(data: Transactions, share: float = 0.1, *, weeks: float | None = None
     return _new_items(train, later.rows(seen), "no hidden item is bought afterwards; hide more")
 
 
-def newcomers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple[Transactions, Task, Task]:
+def new_customers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple[Transactions, Task, Task]:
     """Customers of one basket: what will be new in their second one? Training knows other customers only.
 
     Training goes over the whole time, so that it knows later fashions, but nothing of these customers. What a customer
@@ -177,7 +177,7 @@ def newcomers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple
     return train, *tasks
 
 
-def partners(cold: NewItems, *, min_count: int = 5, min_lift: float = 2.0) -> Task:
+def partner_task(cold: NewItems, *, min_count: int = 5, min_lift: float = 2.0) -> Task:
     """With which old items did each new one go, once it was on sale?
 
     Args:

@@ -26,7 +26,9 @@ MEASURES = ("lift_low", "shrunk", "confidence", "lift")
 # --- the product page ------------------------------------------------------------------------------------------------
 
 
-def links(matrix: sparse.csr_matrix, *, least: int = 5, strength: float = 20.0, level: float = 0.95) -> pd.DataFrame:
+def page_links(
+    matrix: sparse.csr_matrix, *, least: int = 5, strength: float = 20.0, level: float = 0.95
+) -> pd.DataFrame:
     """What is bought along with each product, and how far the counts can be trusted.
 
     Args:
@@ -66,11 +68,11 @@ def links(matrix: sparse.csr_matrix, *, least: int = 5, strength: float = 20.0, 
     )
 
 
-def partners(found: pd.DataFrame, item: int, k: int = 3, by: str = "lift_low") -> pd.DataFrame:
+def partners_of(found: pd.DataFrame, item: int, k: int = 3, by: str = "lift_low") -> pd.DataFrame:
     """The k partners of one product, best first; fewer if it has fewer.
 
     Args:
-        found: Result of `links`.
+        found: Result of `page_links`.
         item: Its code.
         k: How many.
         by: One of `MEASURES`.

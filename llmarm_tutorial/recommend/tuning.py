@@ -50,7 +50,7 @@ class Choice(NamedTuple):
         return float(self.tries["value"].max())
 
 
-def choose(
+def choose_setting(
     settings: Sequence[Any],
     judge: Callable[[Any], float],
     *,
@@ -62,7 +62,7 @@ def choose(
 
     Args:
         settings: What to try, in order, at least one.
-        judge: From what was built to the value to make large; it must not see the test, see `validated`.
+        judge: From what was built to the value to make large; it must not see the test, see `validation_score`.
         build: From a setting to what is judged, such as a fitted recommender.
         budget: Number of tries, from 1: the first, then a random sample of the others without repetition, or all where
             there are no more. None tries all. Give every competitor the same.
@@ -90,10 +90,10 @@ def choose(
     return Choice(best[1], best[2], pd.DataFrame(rows))
 
 
-def validated(
+def validation_score(
     task: Task, metric: str = "NDCG@10", *, filter_seen: bool = True, block: int | None = None
 ) -> Callable[[Recommender], float]:
-    """What `choose` is to make large: the mean of a metric of a recommender on a validation task.
+    """What `choose_setting` is to make large: the mean of a metric of a recommender on a validation task.
 
     Args:
         task: The validation task; never the test.
@@ -149,7 +149,7 @@ BASELINES: Mapping[str, SearchSpace] = {
 }
 
 
-def make(name: str, **settings: Any) -> Baseline:
+def make_baseline(name: str, **settings: Any) -> Baseline:
     """The baseline of that name with the given settings, the others at their defaults.
 
     Raises:
@@ -165,7 +165,7 @@ def make(name: str, **settings: Any) -> Baseline:
     return kind(**settings)
 
 
-def tune(
+def tune_baseline(
     name: str,
     histories: Histories,
     task: Task,
@@ -176,7 +176,7 @@ def tune(
     filter_seen: bool = True,
     grid: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Choice:
-    """Choose the settings of a baseline on a validation task: the defaults, then its grid, see `choose`.
+    """Choose the settings of a baseline on a validation task: the defaults, then its grid, see `choose_setting`.
 
     Args:
         name: Name in `BASELINES`.
@@ -195,12 +195,14 @@ def tune(
         UnknownName: If there is no such baseline or setting.
         BadParameter: If the budget is below 1.
     """
-    first = make(name)
+    first = make_baseline(name)
     grid = BASELINES[name].grid if grid is None else grid
-    combinations = [make(name, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())]
-    choice = choose(
+    combinations = [
+        make_baseline(name, **dict(zip(grid, values, strict=True))) for values in itertools.product(*grid.values())
+    ]
+    choice = choose_setting(
         [first, *(baseline for baseline in combinations if baseline != first)],
-        validated(task, metric, filter_seen=filter_seen),
+        validation_score(task, metric, filter_seen=filter_seen),
         build=methodcaller("fit", histories),
         budget=budget,
         seed=seed,

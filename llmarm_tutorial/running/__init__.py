@@ -1,1 +1,37 @@
-"""running."""
+"""What runs notebooks: the command line, batches, reports, verification.
+
+Public names, by module:
+
+    cli: the command `llmarm`. Every command imports what it needs when it is called, so that `--help` answers at
+        once
+    doctor: what the kit runs on: hardware and versions for the record, and a check-up that says what to mend and
+        how
+    execution: execute one lesson: papermill runs the notebook; what came of it is written into the run's folder
+    lessons: the lessons: which exist, which parameters they declare, and what a profile sets
+    plan: batches: a grid of lessons × data sets × parameters × seeds, executed once each, and one table of what
+        came out
+    pool: execute runs on several processes, so that no run can take the others along
+    report: one page about a folder of runs: results, figures, failures, hardware. A single HTML file that needs
+        nothing else
+    run_folder: the folder of one run: what belongs into it, and how it is written so that no crash leaves half a
+        truth
+    verify: do the numbers reproduce? A run against the reference results of its profile, within each result's own
+        tolerance
+"""
+
+from llmarm_tutorial.faces import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "cli": "",
+        "doctor": "",
+        "execution": "",
+        "lessons": "",
+        "plan": "",
+        "pool": "",
+        "report": "",
+        "run_folder": "",
+        "verify": "",
+    },
+)

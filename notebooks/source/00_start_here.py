@@ -16,8 +16,8 @@
 # %%
 import pandas as pd
 
-from llmarm_tutorial.data import catalogue, loading
-from llmarm_tutorial.data.shop import simulate
+from llmarm_tutorial.data import entries, load
+from llmarm_tutorial.data.shop import planted_rules, truth
 from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.running import doctor
 
@@ -64,24 +64,22 @@ doctor.show()
 # on real, public data.
 
 # %% tags=["nbval-check-output"]
-shop = loading.load("shop")
+shop = load("shop")
 pd.Series(shop.describe(), name="the shop").map(lambda v: f"{v:.3g}" if isinstance(v, float) else f"{v}").to_frame()
 
 # %% tags=["nbval-check-output"]
 shop.items[["item_id", "name", "name_zh", "category", "price"]].groupby("category").head(1).set_index("item_id")
 
 # %% tags=["nbval-check-output"]
-planted = simulate.planted_rules(None).groupby("kind", sort=False).size()
-pd.DataFrame({"planted": planted, "what it means": pd.Series(simulate.truth()["kinds"])[planted.index]})
+planted = planted_rules(None).groupby("kind", sort=False).size()
+pd.DataFrame({"planted": planted, "what it means": pd.Series(truth()["kinds"])[planted.index]})
 
 # %% [markdown]
 # The public data sets that the kit knows. *Baskets* tell what was bought together, *users* who bought, *order* what came
 # first, *clock* when. What is not on this machine is fetched with `llmarm data fetch NAME`.
 
 # %% tags=["nbval-check-output"]
-known = pd.DataFrame(
-    [{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in catalogue.entries()]
-)
+known = pd.DataFrame([{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in entries()])
 known.set_index("name")
 
 # %% [markdown]

@@ -23,16 +23,14 @@ import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.shop import simulate
-from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial import mining
+from llmarm_tutorial.data import Transactions, load, shop
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import miners, rule_checks, rules, significance
-from llmarm_tutorial.mining.itemsets import pack_columns
+from llmarm_tutorial.mining import pack_columns
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -55,7 +53,7 @@ PATIENCE: float = 1.0  # seconds: a miner that took longer once does not go on t
 # anything.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("baskets", purpose="counting what is bought together")
 if data.describe()["baskets"] < 100:
     raise DataError(f"{data.name} has fewer than 100 baskets, too few to split and test: take a larger file.")
@@ -108,7 +106,7 @@ five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3
 five.one_hot().astype(int).set_axis(range(1, 6)).rename_axis("basket")
 
 # %% tags=["nbval-check-output"]
-every = miners.mine(five, 1)  # an integer is a number of baskets: everything that occurs at all
+every = mining.mine(five, 1)  # an integer is a number of baskets: everything that occurs at all
 table = every.table().assign(itemset=lambda t: [str(sorted(s)) for s in t["itemset"]])
 table["frequent at 0.5"] = np.where(table["support"] >= 0.5, "yes", "")
 table.drop(columns="length")
@@ -136,7 +134,7 @@ print("baskets that hold {1, 2, 3}:", together.astype(int), "support", together.
 # support of at least 0.4 and confidence of at least 0.7:
 
 # %% tags=["nbval-check-output"]
-rules.readable(rules.mine_rules(five, min_support=0.4, min_confidence=0.7))
+mining.readable(mining.mine_rules(five, min_support=0.4, min_confidence=0.7))
 
 # %% [markdown]
 # $\{1\} \Rightarrow \{2\}$ and $\{1, 3\} \Rightarrow \{2\}$ are certain. $\{3\} \Rightarrow \{2\}$ has a confidence of three
@@ -147,13 +145,13 @@ rules.readable(rules.mine_rules(five, min_support=0.4, min_confidence=0.7))
 # them by confidence, then by lift.
 
 # %%
-min_support = MIN_SUPPORT or miners.suggest_support(data)
-pairs = rules.pair_rules(data, min_support, label="name")
+min_support = MIN_SUPPORT or mining.suggest_support(data)
+pairs = mining.pair_rules(data, min_support, label="name")
 print(f"minimum support {min_support:.4%}: {len(pairs):,} pair rules")
-rules.readable(rule_checks.rank(pairs, "confidence", 8))
+mining.readable(mining.rank_rules(pairs, "confidence", 8))
 
 # %%
-rules.readable(rule_checks.rank(pairs, "lift", 8))
+mining.readable(mining.rank_rules(pairs, "lift", 8))
 
 # %% [markdown]
 # **What we see.** Both lists begin with sensible rules. But a shop acts on all rules above a threshold, not on eight, and
@@ -189,7 +187,7 @@ else:
 
 # %% tags=["nbval-check-output"]
 level = {frozenset(pair) for pair in [(1, 2), (1, 3), (2, 3), (2, 4)]}
-print("candidates of three items:", sorted(map(sorted, miners.generate_candidates(level, 3))))
+print("candidates of three items:", sorted(map(sorted, mining.generate_candidates(level, 3))))
 
 # %% [markdown]
 # Two steps lead there. *Join* pairs that begin with the same item: 1 2 and 1 3 give 1 2 3; 2 3 and 2 4 give 2 3 4.
@@ -204,16 +202,16 @@ def show(function) -> None:
     display(Markdown(f"```python\n{code}\n```"))
 
 
-show(miners.generate_candidates)
+show(mining.generate_candidates)
 
 # %% [markdown]
 # And the climb itself, which is all there is to it:
 
 # %%
-show(miners.apriori)
+show(mining.apriori)
 
 # %% tags=["nbval-check-output"]
-found = miners.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
+found = mining.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
 print(", ".join(f"{sorted(itemset)}: {count}" for itemset, count in sorted(found.items(), key=lambda f: sorted(f[0]))))
 
 # %% [markdown]
@@ -240,7 +238,7 @@ print(f"{{1, 2}}: {int(both):05b}   in {np.bitwise_count(both)} baskets")
 
 # %%
 start = time.perf_counter()
-itemsets = miners.mine(data, min_support)  # the miner "eclat" is the default
+itemsets = mining.mine(data, min_support)  # the miner "eclat" is the default
 eclat_seconds = time.perf_counter() - start
 print(f"{len(itemsets):,} frequent itemsets, by length {itemsets.by_length()}, in {eclat_seconds:.3f} s")
 
@@ -259,7 +257,7 @@ longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset
 # all. The closed itemsets still determine every count. The maximal ones tell which itemsets are frequent, not how often.
 
 # %%
-few = miners.mine(five, 0.4)
+few = mining.mine(five, 0.4)
 lengths = {name: (len(s), len(s.closed()), len(s.maximal())) for name, s in (("five", few), (data.name, itemsets))}
 pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("baskets of")
 
@@ -273,7 +271,7 @@ pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("ba
 # %%
 supports = list(dict.fromkeys(min(0.9, min_support * factor) for factor in (32, 16, 8, 4, 2, 1)))
 named = {"eclat": "Eclat, llmarm", "mlxtend-fpgrowth": "FP-growth, mlxtend", "apriori": "Apriori, as taught"}
-costs = miners.compare_miners(data, supports, named, PATIENCE).replace({"miner": named})
+costs = mining.compare_miners(data, supports, named, PATIENCE).replace({"miner": named})
 mining_figures.mining_cost(costs)
 
 # %%
@@ -291,7 +289,7 @@ costs.groupby("miner", sort=False).last()[["min_support", "seconds"]].rename(col
 # if it reaches the minimum confidence.
 
 # %%
-found = rules.from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
+found = mining.from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
 print(f"{len(found):,} rules with confidence of at least {MIN_CONFIDENCE:.0%}")
 mining_figures.rule_scatter(found) if len(found) else print("No rule: lower MIN_CONFIDENCE or MIN_SUPPORT.")
 
@@ -303,7 +301,7 @@ mining_figures.rule_scatter(found) if len(found) else print("No rule: lower MIN_
 
 # %%
 groups = dict(zip(data.items["name"], data.items["category"], strict=True)) if "category" in data.items else None
-mining_figures.rule_network(rule_checks.rank(pairs, "lift", 60), groups) if len(pairs) else None
+mining_figures.rule_network(mining.rank_rules(pairs, "lift", 60), groups) if len(pairs) else None
 
 # %% [markdown]
 # **What we see.** Strong rules come in small islands. Pairs are products made for each other; larger islands are occasions, a
@@ -311,7 +309,7 @@ mining_figures.rule_network(rule_checks.rank(pairs, "lift", 60), groups) if len(
 # antecedents that lead to the same consequents share a column:
 
 # %%
-mining_figures.grouped_matrix(rule_checks.rank(pairs, "lift", 250)) if len(pairs) else None
+mining_figures.grouped_matrix(mining.rank_rules(pairs, "lift", 250)) if len(pairs) else None
 
 # %% [markdown]
 # **What we see.** A column with one dark circle is a pair; columns with several pale ones are occasions.
@@ -320,10 +318,10 @@ mining_figures.grouped_matrix(rule_checks.rank(pairs, "lift", 250)) if len(pairs
 # at least the same confidence. With nothing on the left, the confidence is simply the consequent's own share.
 
 # %%
-lean = rule_checks.without_redundant(found)
+lean = mining.without_redundant(found)
 useless = int((found["lift"] <= 1).sum())
 print(f"{len(found):,} rules: {useless:,} no better than nothing on the left, {len(lean):,} remain in the end")
-rules.readable(rule_checks.rank(lean, "lift", 8))
+mining.readable(mining.rank_rules(lean, "lift", 8))
 
 # %% [markdown]
 # ## 8. Which rules are real?
@@ -336,7 +334,7 @@ rules.readable(rule_checks.rank(lean, "lift", 8))
 # all pairs with a smaller $p$. It has to know how many pairs were *looked at*, not how many survived a filter.
 
 # %%
-tests = significance.pair_tests(data)
+tests = mining.pair_tests(data)
 looked_at = math.comb(int((item_counts > 0).sum()), 2)
 summary = {
     "pairs looked at": looked_at,
@@ -352,13 +350,13 @@ pd.Series(summary, name="pairs").to_frame()
 
 # %%
 parts = data.split_by_time(0.1, 0.2) if "clock" in data.aspects else data.split_by_basket(0.1, 0.2, seed=SEED)
-past = rules.pair_rules(parts.train, max(5, int(n_baskets * min_support / 12)), label="name")
+past = mining.pair_rules(parts.train, max(5, int(n_baskets * min_support / 12)), label="name")
 past = past[past["lift"] > 1.5].reset_index(drop=True)
 if len(past) < 10:
     raise DataError(
         f"Only {len(past)} pair rules of {data.name} have a lift above 1.5: too few to recount; take more data."
     )
-future = rule_checks.recount(past, parts.test, label="name")
+future = mining.recount(past, parts.test, label="name")
 mining_figures.seen_and_unseen(past, future)
 
 # %%
@@ -382,12 +380,12 @@ kept.assign(kept=kept["unseen"] / kept["mined"]).rename_axis("baskets behind the
 # %%
 planted, curves = None, {}
 if DATASET == "shop":
-    planted = simulate.planted_rules(["same_basket", "drift", "segment", "cold_start"])
+    planted = shop.planted_rules(["same_basket", "drift", "segment", "cold_start"])
     planted = planted[planted["antecedent"].map(len) == 1]
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    ranked = significance.rule_significance(rules.pair_rules(data, 10), n_tests=2 * looked_at)
+    ranked = mining.rule_significance(mining.pair_rules(data, 10), n_tests=2 * looked_at)
     for measure in ("lift", "p_value", "leverage", "confidence"):
-        curves[measure] = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
+        curves[measure] = mining.against_truth(mining.rank_rules(ranked, measure), truth, directed=False)
     display(mining_figures.found_down_the_ranking(curves, len(truth), longest=150))
 else:
     print("Only the shop has a planted truth; what follows in this section is shown with DATASET = 'shop'.")
@@ -407,10 +405,10 @@ else:
 average = {}
 if planted is not None:
     for least in (1, 2, 5, 10):
-        ranked = significance.rule_significance(rules.pair_rules(data, least), n_tests=2 * looked_at)
+        ranked = mining.rule_significance(mining.pair_rules(data, least), n_tests=2 * looked_at)
         for measure in ("lift", "p_value", "confidence"):
-            curve = rule_checks.against_truth(rule_checks.rank(ranked, measure), truth, directed=False)
-            average[measure, least] = rule_checks.average_precision(curve)
+            curve = mining.against_truth(mining.rank_rules(ranked, measure), truth, directed=False)
+            average[measure, least] = mining.average_precision(curve)
     shown = (
         pd.Series(average, name="average precision").unstack().rename_axis(columns="pairs that met at least … times")
     )
@@ -426,10 +424,10 @@ if planted is not None:
 
 # %%
 if planted is not None:
-    confounded = simulate.planted_rules("confounded")
+    confounded = shop.planted_rules("confounded")
     starts = data.table.drop_duplicates("basket_id").set_index("basket_id")["time"].reindex(data.basket_ids)
-    counted = rule_checks.recount(confounded, data)
-    counted["lift given the week"] = significance.lift_within(confounded, data, starts.dt.to_period("W").astype(str))
+    counted = mining.recount(confounded, data)
+    counted["lift given the week"] = mining.lift_within(confounded, data, starts.dt.to_period("W").astype(str))
     counted["rule"] = confounded["antecedent_names"] + " ⇒ " + confounded["consequent_names"]
     display(counted.set_index("rule")[["confidence", "lift", "lift given the week"]])
 
@@ -447,7 +445,7 @@ if planted is not None:
 # %%
 def discovered(matrix) -> set[frozenset]:
     """Pairs of item ids with a lift above 1 that pass the test in these baskets."""
-    passed = significance.pair_tests(matrix).query("q_value < 0.05 and lift > 1")
+    passed = mining.pair_tests(matrix).query("q_value < 0.05 and lift > 1")
     ids = data.items["item_id"].to_numpy()
     return {frozenset(pair) for pair in zip(ids[passed["i"]], ids[passed["j"]], strict=True)}
 
@@ -554,9 +552,9 @@ _ = check.exercise("01.4", substitutes)
 
 # %%
 top_items = data.filter_items(int(np.sort(item_counts)[-150:][0]))
-avoided = substitutes(rules.pair_rules(top_items, 2, label="name"))
+avoided = substitutes(mining.pair_rules(top_items, 2, label="name"))
 if avoided is not None:
-    display(rules.readable(avoided[avoided["antecedent"].map(min) < avoided["consequent"].map(min)].head(5)))
+    display(mining.readable(avoided[avoided["antecedent"].map(min) < avoided["consequent"].map(min)].head(5)))
 
 # %% [markdown]
 # ## What the literature claims, what we measured

@@ -26,19 +26,13 @@ import pandas as pd
 from IPython.display import Markdown, display
 from scipy import sparse
 
-from llmarm_tutorial.data import histories as histories_module
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.data.shop import simulate
+from llmarm_tutorial import evaluation, mining, recommend
+from llmarm_tutorial.data import Histories, load, shop
 from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.evaluation import comparison, ranking
-from llmarm_tutorial.evaluation import tasks as tasks_module
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import patterns, rule_checks, rules, sequence_rules, significance
-from llmarm_tutorial.recommend import by_rules, counting, tuning
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -62,7 +56,7 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 # every event is a visit of its own.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="following customers")
 runs = data.histories()
 held, user = runs.visit_matrix()  # visits × items, and whose visit it is
@@ -85,10 +79,10 @@ for number, row in enumerate(np.flatnonzero(user == typical)[:8]):
 # visit.
 
 # %%
-follows = sequence_rules.follow_rules(data, WITHIN, MIN_COUNT)
+follows = mining.follow_rules(data, WITHIN, MIN_COUNT)
 if len(follows) < 20:
     raise DataError(f"Only {len(follows)} pairs of items of {data.name} follow each other {MIN_COUNT} times: too few.")
-best = rule_checks.rank(follows, "p_value", 1).iloc[0]
+best = mining.rank_rules(follows, "p_value", 1).iloc[0]
 a, b = (int(np.flatnonzero(data.items["item_id"] == min(best[side]))[0]) for side in ("antecedent", "consequent"))
 both = [np.unique(user[held[:, [column]].toarray().ravel()]) for column in (a, b)]
 candidates = np.intersect1d(*both)
@@ -134,8 +128,8 @@ pd.Series(pair_lifts, name=f"lift of {name_of[a]} and {name_of[b]}").to_frame()
 
 # %% tags=["nbval-check-output"]
 five = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
-tiny = patterns.from_sequences(five)
-counted = patterns.mine_sequences(tiny, 1, max_length=2).table()
+tiny = mining.from_sequences(five)
+counted = mining.mine_sequences(tiny, 1, max_length=2).table()
 counted["pattern"] = ["⟨" + ", ".join(p) + "⟩" for p in counted["pattern"]]
 print("baskets of all time that hold c and f:", sum({"c", "f"} <= set(sequence) for sequence in five), "of 5")
 counted[counted["length"] == 2].drop(columns="length").reset_index(drop=True)
@@ -159,7 +153,7 @@ counted[counted["length"] == 2].drop(columns="length").reset_index(drop=True)
 def within(width: int) -> dict[str, float]:
     """Confidence, base rate and lift of a ⇒ b in a window of that many visits."""
     has_next = np.append(user[1:] == user[:-1], False)
-    frame = sequence_rules.followed_by(held[:, [b]], user, width)[has_next]  # does the window behind a visit hold b?
+    frame = mining.followed_by(held[:, [b]], user, width)[has_next]  # does the window behind a visit hold b?
     frame, with_a = frame.toarray().ravel(), held[:, [a]][has_next].toarray().ravel()
     confidence, base = frame[with_a].mean(), frame.mean()
     return {"within": width, "confidence": confidence, "base": base, "lift": confidence / base}
@@ -199,10 +193,10 @@ def show(function) -> None:
     display(Markdown(f"```python\n{code}\n```"))
 
 
-show(patterns.prefixspan)
+show(mining.prefixspan)
 
 # %% tags=["nbval-check-output"]
-for pattern, count in sorted(patterns.prefixspan(five, min_count=3).items(), key=lambda p: (len(p[0]), p[0])):
+for pattern, count in sorted(mining.prefixspan(five, min_count=3).items(), key=lambda p: (len(p[0]), p[0])):
     print("⟨" + ", ".join(pattern) + "⟩", count)
 
 # %% [markdown]
@@ -237,8 +231,8 @@ as_lists = [[] for _ in n_visits]
 for customer, visit in zip(user, np.split(held.indices, held.indptr[1:-1]), strict=True):
     as_lists[customer].append(visit.tolist())
 miners = {
-    "as taught": lambda least: patterns.prefixspan(as_lists, least, max_length=3),
-    "vectorised": lambda least: patterns.mine_sequences(data, least, max_length=3),
+    "as taught": lambda least: mining.prefixspan(as_lists, least, max_length=3),
+    "vectorised": lambda least: mining.mine_sequences(data, least, max_length=3),
 }
 
 # %%
@@ -262,7 +256,7 @@ race.assign(times=race["as taught"] / race["vectorised"]).reset_index()
 # So which patterns are frequent?
 
 # %%
-frequent = patterns.mine_sequences(data, ladder[-1], max_length=3)
+frequent = mining.mine_sequences(data, ladder[-1], max_length=3)
 print(frequent)
 table = frequent.table(label="name")
 table[table["length"] == 3].nlargest(6, "count").reset_index(drop=True)
@@ -279,8 +273,8 @@ table[table["length"] == 3].nlargest(6, "count").reset_index(drop=True)
 # (Srikant & Agrawal 1996). With a maximum gap the argument of section 3 breaks:
 
 # %% tags=["nbval-check-output"]
-broken = patterns.from_sequences(["abbacd"])
-found = patterns.mine_sequences(broken, 1, max_gap=1).table()["pattern"].to_list()
+broken = mining.from_sequences(["abbacd"])
+found = mining.mine_sequences(broken, 1, max_gap=1).table()["pattern"].to_list()
 print("⟨a, c, d⟩ without gaps is in abbacd:", ("a", "c", "d") in found)
 
 # %% [markdown]
@@ -299,7 +293,7 @@ else:
 rows = []
 for text, limit in limits.items():
     start = time.perf_counter()
-    mined = patterns.mine_sequences(data, ladder[-1], max_length=3, **limit)
+    mined = mining.mine_sequences(data, ladder[-1], max_length=3, **limit)
     rows.append((text, *[*mined.by_length(), 0, 0, 0][:3], time.perf_counter() - start))
 pd.DataFrame(rows, columns=["limit", "1 item", "2 items", "3 items", "seconds"]).set_index("limit")
 
@@ -310,7 +304,7 @@ pd.DataFrame(rows, columns=["limit", "1 item", "2 items", "3 items", "seconds"])
 
 # %%
 target = data.items["item_id"][b]
-around = patterns.mine_sequences(data, MIN_COUNT, max_length=2, max_gap=WITHIN, containing=[target]).table(label="name")
+around = mining.mine_sequences(data, MIN_COUNT, max_length=2, max_gap=WITHIN, containing=[target]).table(label="name")
 around[around["length"] == 2].nlargest(6, "count").reset_index(drop=True)
 
 # %% [markdown]
@@ -318,7 +312,7 @@ around[around["length"] == 2].nlargest(6, "count").reset_index(drop=True)
 # pattern around it has the same count. In the five sequences:
 
 # %% tags=["nbval-check-output"]
-every = patterns.mine_sequences(tiny, 2)
+every = mining.mine_sequences(tiny, 2)
 kept = set(every.closed().table()["pattern"])
 for row in every.table().itertuples():
     if row.pattern not in kept:
@@ -331,7 +325,7 @@ print(f"{len(kept)} of {len(every)} patterns are closed")
 # %%
 limit = {"window": "28D"} if "clock" in data.aspects else {}
 least = ladder[-1] if "clock" in data.aspects else ladder[1]
-whole = patterns.mine_sequences(data, least, **limit)
+whole = mining.mine_sequences(data, least, **limit)
 print(f"{data.name}: {len(whole.closed()):,} of {len(whole):,} patterns are closed ({limit or 'no limit'})")
 
 # %% [markdown]
@@ -341,7 +335,7 @@ print(f"{data.name}: {len(whole.closed()):,} of {len(whole):,} patterns are clos
 # allowed to be anything:
 
 # %% tags=["nbval-check-output"]
-sequence_rules.readable(sequence_rules.from_patterns(every, 0.75), ["confidence", "lift", "count"])
+mining.readable_sequences(mining.from_patterns(every, 0.75), ["confidence", "lift", "count"])
 
 # %% [markdown]
 # The lift compares with the customers who bought $Y$ at any time, before or after, which is hard to beat: it is below
@@ -353,13 +347,13 @@ sequence_rules.readable(sequence_rules.from_patterns(every, 0.75), ["confidence"
 # - **Per visit:** of the visits with $A$ (that have a next one), the share that $B$ followed in time.
 
 # %%
-by_customers = sequence_rules.follow_rules(data, WITHIN, 0.02, per="customer", label="name")
-by_visits = sequence_rules.follow_rules(data, WITHIN, MIN_COUNT, label="name")
+by_customers = mining.follow_rules(data, WITHIN, 0.02, per="customer", label="name")
+by_visits = mining.follow_rules(data, WITHIN, MIN_COUNT, label="name")
 sides = ["antecedent", "consequent"]
 joined = by_visits.merge(by_customers, on=sides, suffixes=(" per visit", " per customer"))
 columns = [f"{measure} per {unit}" for measure in ("confidence", "lift") for unit in ("visit", "customer")]
 shown = joined.nlargest(6, "count per visit")
-shown.assign(rule=rules.readable(shown, [])["rule"].to_numpy()).set_index("rule")[columns]
+shown.assign(rule=mining.readable(shown, [])["rule"].to_numpy()).set_index("rule")[columns]
 
 # %% [markdown]
 # **What we see.** The confidence per customer is far higher, as it gives every customer many chances; it suits a
@@ -367,10 +361,10 @@ shown.assign(rule=rules.readable(shown, [])["rule"].to_numpy()).set_index("rule"
 # visit, and so does the rest of this lesson. Ranked by confidence, the rules per visit say what we have heard before:
 
 # %%
-rules.readable(rule_checks.rank(by_visits, "confidence", 5))
+mining.readable(mining.rank_rules(by_visits, "confidence", 5))
 
 # %%
-rules.readable(rule_checks.rank(by_visits, "lift", 5))
+mining.readable(mining.rank_rules(by_visits, "lift", 5))
 
 # %% [markdown]
 # **What we see.** Confidence points to bestsellers. Lift finds rare pairs, some of them strong, some lucky. And even
@@ -391,19 +385,19 @@ rules.readable(rule_checks.rank(by_visits, "lift", 5))
 
 # %%
 columns = ["count", "lift", "expected", "lift_within", "p_value", "reverse_count", "direction_p"]
-rules.readable(rule_checks.rank(by_visits, "p_value", 12), columns)
+mining.readable(mining.rank_rules(by_visits, "p_value", 12), columns)
 
 # %% [markdown]
 # The two tests of one pair can be seen at a glance. For every gap from six visits before to six visits after: how
 # much more often than by chance within the customer is $B$ there, seen from a visit with $A$?
 
 # %%
-leading = rule_checks.rank(follows, "p_value", 40)
+leading = mining.rank_rules(follows, "p_value", 40)
 leading = leading[~leading.apply(lambda rule: rule["antecedent"] | rule["consequent"], axis=1).duplicated()]
 apart = leading[leading["direction_p"] < 0.001].head(3)
 alike = leading[leading["direction_p"] > 0.05].head(3)
 chosen = [(min(x), min(y)) for x, y in zip(*(pd.concat([apart, alike])[side] for side in sides), strict=True)]
-profiles = sequence_rules.lift_by_gap(data, chosen) if chosen else pd.DataFrame()
+profiles = mining.lift_by_gap(data, chosen) if chosen else pd.DataFrame()
 if chosen:
     names = dict(zip(data.items["item_id"], name_of, strict=True))
     profiles["pair"] = [f"{names[x]} → {names[y]}" for x, y in zip(*(profiles[side] for side in sides), strict=True)]
@@ -425,23 +419,23 @@ if chosen:
 # %%
 planted, curves, average = None, {}, {}
 if DATASET == "shop":
-    planted = simulate.planted_rules("sequential")
+    planted = shop.planted_rules("sequential")
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    together = significance.rule_significance(rules.pair_rules(data, MIN_COUNT))
+    together = mining.rule_significance(mining.pair_rules(data, MIN_COUNT))
     both_tests = follows.assign(
         both=np.maximum(follows["p_value"], follows["direction_p"]), p_value=lambda t: t["both"]
     )
     rankings = {
-        "same-basket lift": rule_checks.rank(together, "lift"),
-        "same-basket test": rule_checks.rank(together, "p_value"),
-        "confidence": rule_checks.rank(follows, "confidence"),
-        "lift": rule_checks.rank(follows, "lift"),
-        "test within customers": rule_checks.rank(follows, "p_value"),
-        "the larger p of both tests": rule_checks.rank(both_tests, "p_value"),
+        "same-basket lift": mining.rank_rules(together, "lift"),
+        "same-basket test": mining.rank_rules(together, "p_value"),
+        "confidence": mining.rank_rules(follows, "confidence"),
+        "lift": mining.rank_rules(follows, "lift"),
+        "test within customers": mining.rank_rules(follows, "p_value"),
+        "the larger p of both tests": mining.rank_rules(both_tests, "p_value"),
     }
     for name, ranked in rankings.items():
-        curves[name] = rule_checks.against_truth(ranked, truth, directed=True)
-        average[name] = rule_checks.average_precision(curves[name])
+        curves[name] = mining.against_truth(ranked, truth, directed=True)
+        average[name] = mining.average_precision(curves[name])
     display(mining_figures.found_down_the_ranking(curves, len(truth), longest=40))
 else:
     print("Only the shop has a planted truth; this section is shown with DATASET = 'shop'.")
@@ -480,7 +474,7 @@ if planted is not None:
 
 
 # %%
-def only_new(task: tasks_module.Task) -> tasks_module.Task:
+def only_new(task: evaluation.Task) -> evaluation.Task:
     """The cases with targets that are not in their history, with those targets only."""
     seen = task.histories.matrix(task.n_items).astype(bool)
     new = (task.targets.astype(np.int8) - task.targets.multiply(seen).astype(np.int8)).tocsr()
@@ -491,7 +485,7 @@ def only_new(task: tasks_module.Task) -> tasks_module.Task:
 
 split = data.leave_one_out()
 tasks = {
-    part: tasks_module.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
+    part: evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
 }
 new_tasks = {part: only_new(task) for part, task in tasks.items()}
 repeated = 1 - new_tasks["test"].targets.nnz / tasks["test"].targets.nnz
@@ -512,19 +506,19 @@ print(
 
 # %%
 train, n_items = split.train.histories(), len(data.items)
-past = sequence_rules.follow_rules(split.train, WITHIN, MIN_COUNT)
+past = mining.follow_rules(split.train, WITHIN, MIN_COUNT)
 past["gain"] = past["confidence"] - past["consequent_count"] / past["n_baskets"]
 tested = past[(past["q_value"] < 0.05) & (past["gain"] > 0)]
 unit = "basket" if "baskets" in data.aspects else "user"
 systems = {
-    "popularity": counting.Popularity().fit(train),
-    "basket rules": counting.AssociationRules(unit=unit, last=WITHIN).fit(train),
-    "Markov chain": counting.MarkovChain().fit(train),
-    "all transitions": counting.SequentialRules().fit(train),
-    "tested rules": by_rules.recommender(tested, data.items, by="gain", last=WITHIN),
+    "popularity": recommend.Popularity().fit(train),
+    "basket rules": recommend.AssociationRules(unit=unit, last=WITHIN).fit(train),
+    "Markov chain": recommend.MarkovChain().fit(train),
+    "all transitions": recommend.SequentialRules().fit(train),
+    "tested rules": recommend.recommend_by_rules(tested, data.items, by="gain", last=WITHIN),
 }
-if n_items <= counting.Ease().max_items:
-    systems["EASE"] = counting.Ease().fit(train)
+if n_items <= recommend.Ease().max_items:
+    systems["EASE"] = recommend.Ease().fit(train)
 print(f"{len(tested):,} of {len(past):,} rules are left after the test")
 
 # %% [markdown]
@@ -536,10 +530,10 @@ print(f"{len(tested):,} of {len(past):,} rules are left after the test")
 class Mix:
     """A weighted sum of systems."""
 
-    def __init__(self, *parts: tuple[float, tasks_module.Recommender]) -> None:
+    def __init__(self, *parts: tuple[float, evaluation.Recommender]) -> None:
         self.parts, self.n_items = parts, n_items
 
-    def scores(self, histories: histories_module.Histories) -> np.ndarray:
+    def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items for each case."""
         return sum(np.float32(weight) * system.scores(histories) for weight, system in self.parts)
 
@@ -549,16 +543,16 @@ class Habits:
 
     n_items = n_items
 
-    def scores(self, histories: histories_module.Histories) -> np.ndarray:
+    def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items for each case."""
         visits = histories.visits[histories.offsets[1:] - 1] + 1
         return histories.matrix(n_items).toarray() / visits[:, None].astype(np.float32)
 
 
-def choose(make, task: tasks_module.Task, filter_seen: bool) -> Mix:
+def choose(make, task: evaluation.Task, filter_seen: bool) -> Mix:
     """The mix of the best weight on a validation task."""
     mixes = [make(weight) for weight in (0.0, 0.1, 0.3, 1.0, 3.0)]
-    return tuning.choose(mixes, tuning.validated(task, filter_seen=filter_seen)).best
+    return recommend.choose_setting(mixes, recommend.validation_score(task, filter_seen=filter_seen)).best
 
 
 # %%
@@ -580,9 +574,9 @@ for name in ("popularity + tested rules", "own habits + tested rules"):
 
 
 # %%
-def judged(task: tasks_module.Task, filter_seen: bool, names: list[str]) -> tuple[dict, pd.DataFrame]:
+def judged(task: evaluation.Task, filter_seen: bool, names: list[str]) -> tuple[dict, pd.DataFrame]:
     """Evaluations of systems, and their NDCG@10 with 95 % intervals."""
-    found = {name: ranking.evaluate(systems[name], task, filter_seen=filter_seen, name=name) for name in names}
+    found = {name: evaluation.evaluate(systems[name], task, filter_seen=filter_seen, name=name) for name in names}
     return found, means_of(found, "NDCG@10")
 
 
@@ -616,8 +610,8 @@ if repeated > 0.01:
 compared = []
 for one, other in duels:
     found = of_all if "habits" in one else of_new
-    compared.append(comparison.compare(found[one], found[other], seed=SEED))
-comparison.comparison_table(compared)
+    compared.append(evaluation.compare(found[one], found[other], seed=SEED))
+evaluation.comparison_table(compared)
 
 # %% [markdown]
 # ## 9. Two ways to fool yourself
@@ -628,7 +622,7 @@ comparison.comparison_table(compared)
 
 
 # %%
-def hide_one(place: np.ndarray) -> tuple[Histories, tasks_module.Task]:
+def hide_one(place: np.ndarray) -> tuple[Histories, evaluation.Task]:
     """Hide one visit of each customer; what is left, before and after, is trained on and known.
 
     Args:
@@ -640,7 +634,7 @@ def hide_one(place: np.ndarray) -> tuple[Histories, tasks_module.Task]:
         (np.ones(hidden.sum(), bool), (runs.rows[hidden], runs.items[hidden])), per_customer.shape
     )
     counts = np.bincount(rest.items, minlength=n_items)
-    task = tasks_module.Task(rest.take(cases), targets[cases], runs.user_ids[cases], n_items, counts)
+    task = evaluation.Task(rest.take(cases), targets[cases], runs.user_ids[cases], n_items, counts)
     return rest, only_new(task)
 
 
@@ -653,18 +647,18 @@ hidden = {
     "random": np.where(several, random.integers(0, n_visits), -1),
 }
 settings = {
-    "popularity": counting.Popularity(),
-    "same-customer rules": counting.AssociationRules(),
-    "Markov chain": counting.MarkovChain(),
-    "all transitions": counting.SequentialRules(),
+    "popularity": recommend.Popularity(),
+    "same-customer rules": recommend.AssociationRules(),
+    "Markov chain": recommend.MarkovChain(),
+    "all transitions": recommend.SequentialRules(),
 }
-if n_items <= counting.Ease().max_items:
-    settings["EASE"] = counting.Ease()
+if n_items <= recommend.Ease().max_items:
+    settings["EASE"] = recommend.Ease()
 leak = {protocol: {} for protocol in hidden}
 for protocol, place in hidden.items():
     rest, task = hide_one(place)
     for name, baseline in settings.items():
-        leak[protocol][name] = ranking.evaluate(baseline.fit(rest), task, name=name)
+        leak[protocol][name] = evaluation.evaluate(baseline.fit(rest), task, name=name)
 leak_means = {protocol: means_of(found, "NDCG@10") for protocol, found in leak.items()}
 shown = {"the last visit hidden": leak_means["last"], "a random visit hidden": leak_means["random"]}
 sequences_figures.scores(shown, "NDCG@10, something new")
@@ -676,7 +670,7 @@ def flips(first: dict, second: dict, metric: str) -> list[tuple[str, str]]:
     found = []
     for x, y in permutations(first, 2):
         if first[x].mean(metric) > first[y].mean(metric) and second[x].mean(metric) < second[y].mean(metric):
-            before, after = (comparison.compare(e[x], e[y], metric, seed=SEED) for e in (first, second))
+            before, after = (evaluation.compare(e[x], e[y], metric, seed=SEED) for e in (first, second))
             if before.low > 0 > after.high:
                 found.append((x, y))
     return found
@@ -708,7 +702,7 @@ free = n_items - int(np.diff((new_tasks["test"].histories.matrix() > 0).indptr).
 free -= int(np.diff(new_tasks["test"].targets.indptr).max())
 n_negatives = min(100, max(1, free // 2))
 few = {
-    name: ranking.evaluate_sampled(systems[name], new_tasks["test"], n_negatives=n_negatives, seed=SEED, name=name)
+    name: evaluation.evaluate_sampled(systems[name], new_tasks["test"], n_negatives=n_negatives, seed=SEED, name=name)
     for name in of_new
 }
 protocols = {"among all items": of_new, f"among {n_negatives} random ones": few}

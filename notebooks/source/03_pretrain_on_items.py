@@ -24,21 +24,26 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from llmarm_tutorial.data import histories, loading
-from llmarm_tutorial.evaluation import comparison, intervals, ranking, tasks
+from llmarm_tutorial import recommend
+from llmarm_tutorial.data import Histories, load
+from llmarm_tutorial.evaluation import Task, bootstrap_interval, compare, comparison_table, evaluate, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import models as models_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import item_model, training
-from llmarm_tutorial.models.item_model import build_tokenizer
-from llmarm_tutorial.models.recipes import Recipe
-from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, mark_visits
-from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.experts import choose_weight
+from llmarm_tutorial.models import (
+    FIRST_ITEM,
+    MASK,
+    ItemRecommender,
+    Recipe,
+    build_tokenizer,
+    mark_visits,
+    quiet_loading,
+    train,
+)
+from llmarm_tutorial.recommend import choose_weight
 
 house_style.use_style()
-item_model.quiet_loading()
+quiet_loading()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
 
@@ -67,7 +72,7 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 # products it does not know, `[MASK]` hides one, and `[VISIT]` says that the customer comes anew.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 has_baskets = "baskets" in data.aspects
@@ -157,10 +162,10 @@ else:
     parts = data.leave_one_out()  # each customer's whole past is one set, the left-out event the gap
 
 
-def units(part) -> histories.Histories:
+def units(part) -> Histories:
     """The sets to learn from: baskets, or customers where there are none."""
     if has_baskets:
-        return histories.Histories.from_matrix(part.basket_matrix())
+        return Histories.from_matrix(part.basket_matrix())
     return part.histories()
 
 
@@ -172,10 +177,10 @@ sets = units(parts.train)
 
 
 # %%
-def gaps(part: str, seed: int) -> tasks.Task:
+def gaps(part: str, seed: int) -> Task:
     """Unseen baskets as histories, the product taken out of each as the target; at most 4,000."""
     if not has_baskets:
-        return tasks.next_item_task(parts, part, max_cases=4000, seed=seed)
+        return next_item_task(parts, part, max_cases=4000, seed=seed)
     matrix = getattr(parts, part).basket_matrix()
     random = np.random.default_rng(seed)
     matrix = matrix[random.permutation(np.flatnonzero(np.diff(matrix.indptr) > 1))[:4000]]
@@ -185,7 +190,7 @@ def gaps(part: str, seed: int) -> tasks.Task:
         np.delete(row, t)
         for row, t in zip(np.split(matrix.indices, matrix.indptr[1:-1]), taken - matrix.indptr[:-1], strict=True)
     ]
-    return tasks.Task.from_lists(rest, matrix.indices[taken][:, None], n_items, sets.item_counts)
+    return Task.from_lists(rest, matrix.indices[taken][:, None], n_items, sets.item_counts)
 
 
 draws = {"validation": SEED ^ 1, "test": SEED}  # two seeds made of one
@@ -194,7 +199,7 @@ print({part: f"{len(task):,} gaps" for part, task in asked.items()})
 
 
 # %%
-def loss_of(scores: np.ndarray, task: tasks.Task, *, free: bool = True) -> np.ndarray:
+def loss_of(scores: np.ndarray, task: Task, *, free: bool = True) -> np.ndarray:
     """-log of the probability of each right product, shape (n_cases,), from logits, products that are seen left out."""
     scores = scores.astype(np.float64)
     right = scores[np.arange(len(task)), task.targets.indices]
@@ -205,11 +210,13 @@ def loss_of(scores: np.ndarray, task: tasks.Task, *, free: bool = True) -> np.nd
 
 
 share = (sets.item_counts + 0.5) / (len(sets.items) + 0.5 * n_items)
-counted = tuning.make("ar", last=None, unit="basket" if has_baskets else "user").fit(parts.train.histories())
+counted = recommend.make_baseline("ar", last=None, unit="basket" if has_baskets else "user").fit(
+    parts.train.histories()
+)
 
 
 # %%
-def co_occurrence(task: tasks.Task, mixed: float) -> np.ndarray:
+def co_occurrence(task: Task, mixed: float) -> np.ndarray:
     """Logits of the mixture of mean confidences and unigrams."""
     confidences = np.concatenate(
         [counted.scores(task.histories.block(a, min(a + 500, len(task)))) for a in range(0, len(task), 500)]
@@ -275,7 +282,7 @@ pd.Series(batches.describe())
 # curve, and checkpoints from which a training goes on after it was killed.
 
 # %%
-display(Markdown(f"```python\n{inspect.getsource(training.train)}```"))
+display(Markdown(f"```python\n{inspect.getsource(train)}```"))
 
 
 # %%
@@ -413,8 +420,8 @@ models_figures.growth(by_size, "baskets", levels, "baskets learned from")
 # %%
 split = data.leave_one_out()
 past = split.train.histories()
-next_validation = tasks.next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
-next_test = tasks.next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
+next_validation = next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
+next_test = next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
 bought_before = next_validation.histories.matrix().multiply(next_validation.targets).astype(bool).sum()
 again = bought_before / next_validation.targets.nnz
 FILTER = bool(again < 0.05)
@@ -461,12 +468,11 @@ pd.DataFrame(spent).T
 counting = {}
 for name in ("popularity", "personal", "markov", "sr"):
     if not (name == "personal" and FILTER):
-        counting[name] = tuning.tune(name, past, next_validation, budget=4, filter_seen=FILTER)
+        counting[name] = recommend.tune_baseline(name, past, next_validation, budget=4, filter_seen=FILTER)
 tuned = {name: found.value for name, found in counting.items()}
 rival = max(tuned, key=tuned.get)
 by_validation = {
-    name: ranking.evaluate(m, next_validation, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
-    for name, m in models.items()
+    name: evaluate(m, next_validation, ks=(10,), filter_seen=FILTER).mean("NDCG@10") for name, m in models.items()
 }
 chosen = max(by_validation, key=by_validation.get)
 joined = choose_weight(
@@ -477,14 +483,13 @@ print(f"best on validation: {chosen}, {rival}; weight of counting in the product
 # %%
 systems = {name: found.system for name, found in counting.items()} | models | {f"{chosen} × {rival}": joined.system}
 judged = {
-    name: ranking.evaluate(system, next_test, ks=(5, 10), filter_seen=FILTER, name=name)
-    for name, system in systems.items()
+    name: evaluate(system, next_test, ks=(5, 10), filter_seen=FILTER, name=name) for name, system in systems.items()
 }
 pd.concat([evaluation.row(["HR@10", "NDCG@10", "MRR"]) for evaluation in judged.values()])
 
 # %%
-against = [comparison.compare(judged[name], judged[rival], "NDCG@10") for name in judged if name != rival]
-comparison.comparison_table(against)
+against = [compare(judged[name], judged[rival], "NDCG@10") for name in judged if name != rival]
+comparison_table(against)
 
 # %% [markdown]
 # **What we see.** In the shop the model of the *set* has begun to learn what a customer likes; the models that also hear the order
@@ -603,7 +608,7 @@ _ = check.exercise("03.4", sees_order)
 # %%
 def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % bootstrap interval of a mean."""
-    return intervals.bootstrap_interval(values, seed=SEED)
+    return bootstrap_interval(values, seed=SEED)
 
 
 # Trained numbers differ a little between machines (order of additions, half precision); counted ones do not.

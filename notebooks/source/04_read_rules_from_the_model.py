@@ -24,18 +24,14 @@ import torch
 from IPython.display import display
 from scipy import sparse
 
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.shop import simulate
-from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial import mining, models
+from llmarm_tutorial.data import Transactions, load
+from llmarm_tutorial.data.shop import generate, planted_rules
+from llmarm_tutorial.evaluation import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import readout as readout_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import antecedents, confidence, judging, miners, rules
-from llmarm_tutorial.mining.antecedents import gather, padded
-from llmarm_tutorial.mining.judging import Trial
-from llmarm_tutorial.mining.rule_checks import recount
-from llmarm_tutorial.models import readout
+from llmarm_tutorial.mining import Trial, gather, padded, recount
 
 house_style.use_style()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
@@ -74,14 +70,14 @@ five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3
 known = gather(five, padded([[0]]))  # item 1 has code 0
 print("baskets with 1:", known.baskets[0], "· of these with 1, 2, 3, 4:", known.joint[0])
 for m in (0, 2, 8, np.inf):
-    print(f"m = {m:>3}: confidence of 1 ⇒ 4 is {confidence.shrunk(known, known.shares, m)[0, 3]:.3f}")
+    print(f"m = {m:>3}: confidence of 1 ⇒ 4 is {mining.shrunk(known, known.shares, m)[0, 3]:.3f}")
 
 # %% [markdown]
 # Everything in this lesson is a matrix of such estimates, *antecedents × items*: from counts, from a model, from both. So
 # all can be tried in the same way. First the data, in three parts: to estimate from, to choose from, and to judge by.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("baskets", purpose="reading rules about baskets")
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
 table = data.table[data.table["basket_id"].isin(data.basket_ids[shopping])].reset_index(drop=True)
@@ -114,7 +110,7 @@ trial = Trial.of(train, validation, test, per_band=PER_BAND, seed=SEED)
 asked, asked_test = trial.known.antecedents, trial.known_test.antecedents
 print("asked in the test:", asked_test.shape, "· estimates:", trial.known_test.joint.shape)
 start = time.perf_counter()
-estimates = judging.count_estimates(train, trial)  # name → (estimates for validation, for the test)
+estimates = mining.count_estimates(train, trial)  # name → (estimates for validation, for the test)
 count_seconds = time.perf_counter() - start
 
 # %% [markdown]
@@ -125,9 +121,9 @@ count_seconds = time.perf_counter() - start
 # **RMSE of the confidence**.
 
 # %%
-tables = {name: judging.losses(pair[1], trial.unseen_test) for name, pair in estimates.items()}
-counted = judging.by_band(tables, trial.known_test)
-counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)[list(judging.COUNTED)]
+tables = {name: mining.confidence_losses(pair[1], trial.unseen_test) for name, pair in estimates.items()}
+counted = mining.by_band(tables, trial.known_test)
+counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)[list(mining.COUNTED)]
 
 # %% [markdown]
 # **What we see.** Raw counts from few baskets are worthless: an item that was not seen gets a chance of zero, and a zero
@@ -136,9 +132,9 @@ counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=Fa
 # validation.
 
 # %%
-*best, chosen = judging.best_of(estimates, trial)
+*best, chosen = mining.best_of(estimates, trial)
 estimates["best count"] = tuple(best)
-pd.Series(chosen, index=antecedents.band_names(), name="best count, chosen on validation").to_frame()
+pd.Series(chosen, index=mining.band_names(), name="best count, chosen on validation").to_frame()
 
 # %% [markdown]
 # ## 3. A gap is not a rule
@@ -160,10 +156,10 @@ pd.Series(chosen, index=antecedents.band_names(), name="best count, chosen on va
 # baskets that are $X$ plus *one* item, not about all baskets that *contain* $X$. Let us see what is left.
 
 # %%
-settings = replace(readout.RECIPE, epochs=GAP_EPOCHS)
-gap_model, gap_training = readout.fill_gaps(train, settings=settings, seed=SEED)
-chances = readout.gap_chances(gap_model, asked_test)
-to_come = readout.items_to_come(train, asked_test)
+settings = replace(models.RECIPE, epochs=GAP_EPOCHS)
+gap_model, gap_training = models.fill_gaps(train, settings=settings, seed=SEED)
+chances = models.gap_chances(gap_model, asked_test)
+to_come = models.items_to_come(train, asked_test)
 print(
     f"trained in {gap_training.seconds:.0f} s; chances {chances.shape}, each row sums to {chances.sum(axis=1).mean():.3f}"
 )
@@ -174,15 +170,13 @@ print(f"items to come, as counted: {to_come.mean():.2f} on average")
 # they fit the validation baskets best (Platt 1999). The order of the items stays what it was.
 
 # %%
-told = [
-    readout.from_gaps(readout.gap_chances(gap_model, x), readout.items_to_come(train, x)) for x in (asked, asked_test)
-]
-fitted = readout.Calibration.fit(told[0], trial.unseen)
+told = [models.from_gaps(models.gap_chances(gap_model, x), models.items_to_come(train, x)) for x in (asked, asked_test)]
+fitted = models.Calibration.fit(told[0], trial.unseen)
 mended = [fitted.apply(p, k.sizes) for p, k in zip(told, (trial.known, trial.known_test), strict=True)]
 estimates |= {"masked gaps": told, "masked gaps, calibrated": mended}
 steps = {"gap chances as they are": chances, "× items to come": told[1], "calibrated": mended[1]}
 steps |= {"counts, shrunk": estimates["shrunk"][1]}
-losses = {name: judging.mean_losses(judging.losses(p, trial.unseen_test)) for name, p in steps.items()}
+losses = {name: mining.mean_losses(mining.confidence_losses(p, trial.unseen_test)) for name, p in steps.items()}
 pd.DataFrame(losses).T[["rmse", "log_loss"]]
 
 # %% [markdown]
@@ -205,7 +199,7 @@ pd.DataFrame(losses).T[["rmse", "log_loss"]]
 # %%
 random = np.random.default_rng(SEED)
 top = int(np.bincount(train.indices).argmax())
-fair, part = antecedents.draw_parts(train, 1, 400_000, random)
+fair, part = mining.draw_parts(train, 1, 400_000, random)
 naive = random.integers(0, train.shape[0], 400_000)
 place = train.indptr[naive] + np.floor(random.random(len(naive)) * np.diff(train.indptr)[naive]).astype(int)
 drawn = {"basket first": naive[train.indices[place] == top], "all pairs alike": fair[part[:, 0] == top]}
@@ -223,7 +217,7 @@ pd.DataFrame(of_top, index=names).iloc[others].rename_axis(f"confidence of {name
 # them: it has to find out what they have in common. What remains to be seen is whether that is the truth or a blur.
 
 # %%
-batches = readout.PartBatches(train, train.shape[1], seed=SEED)
+batches = models.PartBatches(train, train.shape[1], seed=SEED)
 batch = next(batches.stream(0, [0]))
 print(
     {name: tuple(value.shape) for name, value in batch.items() if name != "size"},
@@ -234,8 +228,8 @@ print(
 print("a part:", list(names[[c for c in batch["antecedents"][0].tolist() if c >= 0]]))
 
 # %%
-settings = replace(readout.RECIPE, epochs=EPOCHS)
-model, training = readout.complete(train, validation, asked, settings=settings, seed=SEED)
+settings = replace(models.RECIPE, epochs=EPOCHS)
+model, training = models.complete(train, validation, asked, settings=settings, seed=SEED)
 weights = sum(p.numel() for p in model.parameters())
 print(
     f"{weights:,} weights, trained in {training.seconds:.0f} s on {training.device}; best epoch {training.best_epoch}"
@@ -246,13 +240,13 @@ training.validations.assign(log_loss=-training.validations["score"])[["epoch", "
 # Does it know the rules? Where hundreds of baskets stand behind an antecedent, counts are nearly right, so compare there:
 
 # %%
-estimates["model"] = tuple(readout.confidences(model, codes) for codes in (asked, asked_test))
+estimates["model"] = tuple(models.confidences(model, codes) for codes in (asked, asked_test))
 sure = np.flatnonzero(trial.known_test.baskets >= 300)
 some = trial.known_test.take(sure)
 cells = some.open & (some.joint >= 5)
 shown = {"gap × items to come": told[1], "gap, calibrated": mended[1], "completion model": estimates["model"][1]}
 readout_figures.agreement(
-    confidence.raw(some)[cells],
+    mining.raw(some)[cells],
     {name: p[sure][cells] for name, p in shown.items()},
     "(antecedent in 300 baskets or more)",
 ) if len(sure) else None
@@ -273,24 +267,24 @@ readout_figures.agreement(
 # between are among the choices.
 
 # %%
-joint = judging.tune(trial.known, trial.unseen, best[0], estimates["model"][0], doubts=judging.DOUBTS)
+joint = mining.tune_confidence(trial.known, trial.unseen, best[0], estimates["model"][0], doubts=mining.DOUBTS)
 estimates["combined"] = tuple(
     joint.estimate(known, count, told_by)
     for known, count, told_by in zip((trial.known, trial.known_test), best, estimates["model"], strict=True)
 )
 chosen = {"share of the model": joint.share, "baskets the prior is worth": joint.strength, "doubt": joint.doubt}
-pd.DataFrame(chosen, antecedents.band_names())
+pd.DataFrame(chosen, mining.band_names())
 
 # %%
 judges = {"unseen baskets": trial.unseen_test}
 if DATASET == "shop":
-    shop = simulate.generate(customers=TRUTH_CUSTOMERS)
+    shop = generate(customers=TRUTH_CUSTOMERS)
     large = Transactions.from_frame(shop.transactions, items=shop.items, name="large shop").basket_matrix()
     judges["a shop many times as large"] = gather(large, asked_test)
 results = {}
 for judge, evidence in judges.items():
-    tables = {name: judging.losses(pair[1], evidence) for name, pair in estimates.items()}
-    results[judge] = judging.by_band(tables, trial.known_test)
+    tables = {name: mining.confidence_losses(pair[1], evidence) for name, pair in estimates.items()}
+    results[judge] = mining.by_band(tables, trial.known_test)
 readout_figures.crossover(results)
 
 # %% [markdown]
@@ -340,7 +334,7 @@ few = np.flatnonzero((trial.known_test.baskets > 0) & (trial.known_test.baskets 
 judge = judges[list(judges)[-1]].take(few)
 edges = [0, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25, 0.4, 0.6, 1.01]
 curves = {
-    name: judging.calibration(estimates[name][1][few], judge, edges)
+    name: mining.calibration(estimates[name][1][few], judge, edges)
     for name in ("counts", "shrunk", "model", "combined")
 }
 readout_figures.calibrations(curves, "Antecedents in fewer than 20 training baskets") if len(few) else None
@@ -358,7 +352,7 @@ readout_figures.calibrations(curves, "Antecedents in fewer than 20 training bask
 shares = trial.known.shares
 least = max(5, round(train.shape[0] * 0.0005))  # joint baskets
 start = time.perf_counter()
-read = readout.read_rules(
+read = models.read_rules(
     model,
     shares,
     train.shape[0],
@@ -372,7 +366,7 @@ read_seconds = time.perf_counter() - start
 print(f"{len(read):,} rules read in {read_seconds:.2f} s")
 
 # %%
-every = rules.from_itemsets(miners.mine(parts.train, least, max_length=3), 0.05, label="name")
+every = mining.from_itemsets(mining.mine(parts.train, least, max_length=3), 0.05, label="name")
 pairs = {
     name: set(zip(t["antecedent"], t["consequent"], strict=True)) for name, t in (("read", read), ("counted", every))
 }
@@ -384,7 +378,7 @@ print(f"and {precision:.0%} of what it read is among them")
 # %%
 best_read = read.head(300).reset_index(drop=True)
 again = {"in training": recount(best_read, parts.train, "name"), "unseen": recount(best_read, parts.test, "name")}
-shown = rules.readable(best_read, ["confidence", "lift"]).rename(columns={"confidence": "told"})
+shown = mining.readable(best_read, ["confidence", "lift"]).rename(columns={"confidence": "told"})
 for where, counted_again in again.items():
     shown[where] = counted_again["confidence"]
 shown["baskets with antecedent"] = again["in training"]["antecedent_count"]
@@ -409,12 +403,12 @@ def surprise(told: np.ndarray) -> np.ndarray:
 
 
 singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
-of_model = readout.confidences(model, singles.antecedents)
-solo = judging.tune(trial.known, trial.unseen, estimates["model"][0], doubts=judging.DOUBTS)
-orders = {"counts": confidence.raw(singles), "model": of_model, "model and counts": solo.estimate(singles, of_model)}
+of_model = models.confidences(model, singles.antecedents)
+solo = mining.tune_confidence(trial.known, trial.unseen, estimates["model"][0], doubts=mining.DOUBTS)
+orders = {"counts": mining.raw(singles), "model": of_model, "model and counts": solo.estimate(singles, of_model)}
 precision_by = {}
 if DATASET == "shop":
-    planted = simulate.planted_rules("same_basket").query("antecedent.str.len() == 1")
+    planted = planted_rules("same_basket").query("antecedent.str.len() == 1")
     code = {item: row for row, item in enumerate(data.items["item_id"])}
     real = {
         frozenset((code[min(x)], code[min(y)])): d
@@ -451,9 +445,9 @@ def fp_growth(count: int) -> pd.DataFrame:
 
 
 ways = {
-    "counting, Eclat": lambda c: rules.from_itemsets(miners.mine(train, c, max_length=3), 0.05).head(1000),
+    "counting, Eclat": lambda c: mining.from_itemsets(mining.mine(train, c, max_length=3), 0.05).head(1000),
     "counting, FP-growth (mlxtend)": fp_growth,
-    "model": lambda c: readout.read_rules(
+    "model": lambda c: models.read_rules(
         model, shares, train.shape[0], data.items, min_support=c / train.shape[0], min_confidence=0.05, most=1000
     ),
 }
@@ -487,18 +481,18 @@ else:
     first = read[read["antecedent"].map(len) == 2].iloc[0]
     carried, target = sorted(code_of[name] for name in first["antecedent"]), code_of[min(first["consequent"])]
 tellers = {
-    "counts, shrunk": lambda x: confidence.shrunk(gather(train, x), shares, 10),
-    "model": lambda x: readout.confidences(model, x),
-    "model and counts": lambda x: solo.estimate(gather(train, x), readout.confidences(model, x)),
+    "counts, shrunk": lambda x: mining.shrunk(gather(train, x), shares, 10),
+    "model": lambda x: models.confidences(model, x),
+    "model and counts": lambda x: solo.estimate(gather(train, x), models.confidences(model, x)),
 }
 if DATASET == "shop":
-    tellers["the large shop"] = lambda x: confidence.raw(gather(large, x))
-alone = {who: readout.left_out(tell, carried, target) for who, tell in tellers.items()}
+    tellers["the large shop"] = lambda x: mining.raw(gather(large, x))
+alone = {who: models.left_out(tell, carried, target) for who, tell in tellers.items()}
 readout_figures.carried_by(list(names[carried]), alone, f"{', '.join(names[carried])} ⇒ {names[target]}")
 
 # %%
 queries = padded([[carried[0]], [carried[1]], carried])
-labels = [rules.in_words(names[[c for c in row if c >= 0]]) for row in queries]
+labels = [mining.in_words(names[[c for c in row if c >= 0]]) for row in queries]
 table = pd.DataFrame({who: tell(queries)[:, target] for who, tell in tellers.items()}, index=labels)
 table.assign(**{"training baskets": gather(train, queries).baskets}).rename_axis(f"confidence of … ⇒ {names[target]}")
 
@@ -541,9 +535,9 @@ else:
 
 # %%
 if wide_enough:
-    asked_wide = antecedents.questions(wider[1], wider[0], per_band=60, seed=SEED)
-    settings = replace(readout.RECIPE, epochs=CONTEXT_EPOCHS)
-    with_context, done = readout.complete(
+    asked_wide = mining.draw_questions(wider[1], wider[0], per_band=60, seed=SEED)
+    settings = replace(models.RECIPE, epochs=CONTEXT_EPOCHS)
+    with_context, done = models.complete(
         *wider,
         asked_wide,
         n_items=train.shape[1],
@@ -567,11 +561,11 @@ def in_context(questions: list[tuple[list[str], str]]) -> pd.DataFrame:
     known, rows = gather(wider[0], codes), np.arange(len(questions))
     table = {"rule": [f"{' + '.join(x)} ⇒ {y}" for x, y in questions], "baskets": known.baskets}
     table |= {
-        "counts": confidence.raw(known)[rows, y],
-        "counts, shrunk": confidence.shrunk(known, known.shares, 10)[rows, y],
+        "counts": mining.raw(known)[rows, y],
+        "counts, shrunk": mining.shrunk(known, known.shares, 10)[rows, y],
     }
-    table["model"] = readout.confidences(with_context, codes)[rows, y]
-    table["truth"] = confidence.raw(gather(truth_wide, codes))[rows, y]
+    table["model"] = models.confidences(with_context, codes)[rows, y]
+    table["truth"] = mining.raw(gather(truth_wide, codes))[rows, y]
     return pd.DataFrame(table)
 
 
@@ -579,7 +573,7 @@ by_segment = None
 if wide_enough and DATASET == "shop":
     big = Transactions.from_frame(shop.transactions, items=shop.items, users=shop.users, name="large shop")
     truth_wide = sparse.hstack([big.basket_matrix(), context_of(big)], format="csr", dtype=bool)
-    night = simulate.planted_rules("segment")[["antecedent_names", "consequent_names"]].to_numpy().tolist()
+    night = planted_rules("segment")[["antecedent_names", "consequent_names"]].to_numpy().tolist()
     by_segment = in_context([q for x, y in night for q in (([x], y), ([x, "night-shift worker"], y))])
     display(by_segment)
 
@@ -690,10 +684,10 @@ _ = check.exercise("04.4", best_strength)
 def against_counting(name: str, low: int, high: int, evidence) -> tuple[dict[str, float], tuple[float, float], float]:
     """Losses of an estimate and of the best count in a range of support; interval of the bits gained."""
     rows = (trial.known_test.baskets >= low) & (trial.known_test.baskets < high) & (evidence.baskets > 0)
-    each = [judging.losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
+    each = [mining.confidence_losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
     difference, weight = (each[1]["log_loss"] - each[0]["log_loss"]).to_numpy(), each[0]["baskets"].to_numpy()
     interval = bootstrap_interval(difference * weight, per=weight, seed=SEED)
-    means = [judging.mean_losses(table) for table in each]
+    means = [mining.mean_losses(table) for table in each]
     bits = float(np.average(difference, weights=weight))
     return {"rmse": means[0]["rmse"], "baseline": means[1]["rmse"]}, interval, bits
 

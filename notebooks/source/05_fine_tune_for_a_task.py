@@ -24,24 +24,36 @@ import optuna
 import pandas as pd
 import torch
 
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.evaluation.comparison import compare, comparison_table
+from llmarm_tutorial import models
+from llmarm_tutorial.data import Histories, load
+from llmarm_tutorial.evaluation import compare, comparison_table
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.labels import customer_tasks, make_tasks
-from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
-from llmarm_tutorial.labels.scores import ClassScores, choose_threshold
+from llmarm_tutorial.labels import (
+    ClassScores,
+    LogisticOnCounts,
+    TreesOnCounts,
+    choose_threshold,
+    customer_segments,
+    holding_rules,
+    majority,
+    returning_customers,
+    same_category_pairs,
+)
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import item_model
-from llmarm_tutorial.models.fine_tuning import VARIANTS, classifier, fine_tune
-from llmarm_tutorial.models.item_model import ItemModel
-from llmarm_tutorial.models.label_batches import Augmentation, class_inputs
-from llmarm_tutorial.models.recipes import Recipe
-from llmarm_tutorial.models.training import Settings
+from llmarm_tutorial.models import (
+    VARIANTS,
+    Augmentation,
+    ItemModel,
+    Recipe,
+    Settings,
+    class_inputs,
+    fine_tune,
+    new_classifier,
+)
 
 house_style.use_style()
-item_model.quiet_loading()
+models.quiet_loading()
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
@@ -85,16 +97,16 @@ MAX_RULES: int = 20000  # rules to judge
 # [T3] builds training, validation and test set from the same full data; section 7 shows what a milder leak is already worth.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)
 n_items = len(data.items)
 known_columns = [] if data.users is None else [c for c in data.users if c != "user_id"]
 column = LABEL_COL or next((c for c in ("segment", "gender") if c in known_columns), "")
 if column:
-    task = customer_tasks.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
+    task = customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
 else:
-    task = customer_tasks.returning_customers(data, seed=SEED, max_events=LENGTH)
+    task = returning_customers(data, seed=SEED, max_events=LENGTH)
 test = task.of("test")
 print(task, "· judged by", task.metric)
 task.balance()
@@ -163,7 +175,7 @@ start = starts[SEED]
 # %%
 few = task.take(np.arange(2))
 given = class_inputs(few.sets, None, 10)
-head = classifier(start, len(task.classes), "linear head").eval()
+head = new_classifier(start, len(task.classes), "linear head").eval()
 states = start.hidden(given["input_ids"], given["attention_mask"])
 for name, value in {**given, "states of all tokens": states, "state of the [MASK]": states[:, 0], "one row per class": head.classifier.weight, "logits": head(**given).logits}.items():  # fmt: skip
     print(f"{name:22s}", tuple(value.shape))
@@ -431,11 +443,9 @@ print(f"test: first guess {judged['full'].value(task.metric):.3f}, searched {fin
 if "clock" in data.aspects and "baskets" in data.aspects:
     parts = data.split_by_time(0.25, 0.25)
     easier = {} if DATASET == "shop" else {"min_count": 20, "kept": 0.75}
-    others = {"rule": make_tasks.holding_rules(*parts, seed=SEED, rules=MAX_RULES, **easier)}
+    others = {"rule": holding_rules(*parts, seed=SEED, rules=MAX_RULES, **easier)}
     if "category" in data.items:
-        others["pair"] = make_tasks.same_category_pairs(
-            data, parts.train, seed=SEED, shares=(0.4, 0.2, 0.4), negatives=4
-        )
+        others["pair"] = same_category_pairs(data, parts.train, seed=SEED, shares=(0.4, 0.2, 0.4), negatives=4)
     baskets = Histories.from_matrix(parts.train.basket_matrix())
 else:
     others = {}

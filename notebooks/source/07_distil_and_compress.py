@@ -23,29 +23,32 @@ import numpy as np
 import pandas as pd
 import torch
 
-from llmarm_tutorial.data import loading
+from llmarm_tutorial import models, recommend
+from llmarm_tutorial.data import load
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation import comparison as comparison_module
-from llmarm_tutorial.evaluation import tasks
-from llmarm_tutorial.evaluation.latency import measure
-from llmarm_tutorial.evaluation.ranking import evaluate
+from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, measure_latency, next_item_task
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import compress, export, item_model
-from llmarm_tutorial.models.distil_loss import Mix
-from llmarm_tutorial.models.item_model import ItemModel
-from llmarm_tutorial.models.recipes import Recipe
-from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.serve import OnnxRecommender
-from llmarm_tutorial.models.students import narrowed
-from llmarm_tutorial.models.teachers import CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
-from llmarm_tutorial.models.training import train
-from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.experts import product
+from llmarm_tutorial.models import (
+    CountingTeacher,
+    ItemModel,
+    ItemRecommender,
+    JointTeacher,
+    Mix,
+    ModelTeacher,
+    OnnxRecommender,
+    Recipe,
+    Student,
+    TopTeacher,
+    fidelity,
+    narrowed,
+    train,
+)
+from llmarm_tutorial.recommend import product
 
 house_style.use_style()
-item_model.quiet_loading()
+models.quiet_loading()
 torch.set_num_threads(1)  # waiting times are those of one core
 pd.options.display.float_format = lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 pd.options.display.max_colwidth = None
@@ -111,14 +114,12 @@ for label, q in {"spreads": np.array([0.3, 0.3, 0.2, 0.2]), "bets": np.array([0.
 # a causal model that reads the order).
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="predicting what a customer buys next")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.histories()
-to_choose, to_judge = (
-    tasks.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
-)
+to_choose, to_judge = (next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test"))
 again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
 FILTER = bool(again < 0.05)  # whether what was bought before is left out of the lists
 objective = "masked" if "baskets" in data.aspects else "causal"
@@ -181,7 +182,7 @@ def learnt(model: ItemModel) -> dict[str, int]:
 
 def beginner(start: str = "teacher") -> ItemModel:
     """A student before it has learnt: what is left of the teacher, or as small with random weights."""
-    strong = compress.prune(teacher, neurons=CUT)
+    strong = models.prune(teacher, neurons=CUT)
     if start == "random":
         neurons = strong.config.intermediate_size
         small = replace(recipe, hidden=STUDENT_HIDDEN, feed_forward=neurons)
@@ -238,7 +239,7 @@ print("NDCG@10 on validation, before the student learns:", {label: round(value, 
 # as much again, or twice; `hard labels, twice as long` is the rival of equal time.
 
 # %%
-counting = tuning.make("personal" if not FILTER else "sr").fit(past)
+counting = recommend.make_baseline("personal" if not FILTER else "sr").fit(past)
 by_model, by_counts = ModelTeacher(teacher), CountingTeacher(counting, objective)
 ways = {  # where the student begins, its teacher, the mix of labels, the weight of hidden states
     "hard labels": ("teacher", None, Mix(0.0), 0.0),
@@ -288,8 +289,8 @@ table.assign(kept=list(kept.values()))
 # two students differ by *for the same customer* is known much better. Each against hard labels:
 
 # %%
-against = [comparison_module.compare(judged[m], judged["hard labels"], "NDCG@10", seed=SEED) for m in METHODS if m != "hard labels"]  # fmt: skip
-comparison_module.comparison_table(against)
+against = [compare(judged[m], judged["hard labels"], "NDCG@10", seed=SEED) for m in METHODS if m != "hard labels"]  # fmt: skip
+comparison_table(against)
 
 # %% [markdown]
 # ## 5. To repeat the teacher, or to do as well?
@@ -334,14 +335,12 @@ print("the first to go: neuron", worth.argmin())
 loss_by_cut = []
 for share in (0.25, 0.5, 0.75, 0.9):
     for way, model in {
-        "weights set to zero": compress.zeroed(teacher, share),
-        "neurons cut, by magnitude": compress.prune(teacher, neurons=share),
-        "neurons cut, at random": compress.prune(
-            teacher, neurons=share, importance=compress.at_random(teacher, seed=SEED)
-        ),
+        "weights set to zero": models.zeroed(teacher, share),
+        "neurons cut, by magnitude": models.prune(teacher, neurons=share),
+        "neurons cut, at random": models.prune(teacher, neurons=share, importance=models.at_random(teacher, seed=SEED)),
     }.items():
         cut = evaluate(ItemRecommender(model), to_choose, ks=(10,), filter_seen=FILTER)
-        loss_by_cut.append({"way": way, "share": share, "NDCG@10": cut.mean("NDCG@10"), "weights gone": sum(learnt(teacher).values()) - sum(learnt(model).values()) + compress.size(model).zeros - compress.size(teacher).zeros})  # fmt: skip
+        loss_by_cut.append({"way": way, "share": share, "NDCG@10": cut.mean("NDCG@10"), "weights gone": sum(learnt(teacher).values()) - sum(learnt(model).values()) + models.size(model).zeros - models.size(teacher).zeros})  # fmt: skip
 pd.DataFrame(loss_by_cut).pivot(index="share", columns="way", values=["NDCG@10", "weights gone"])
 
 # %% [markdown]
@@ -363,8 +362,8 @@ print("back:", (whole * scale).round(3).tolist(), " largest error", round(float(
 
 # %%
 folder = Path(tempfile.mkdtemp())
-exact = export.to_onnx(teacher, folder / "teacher.onnx")
-rough = export.quantise(exact, folder / "teacher-int8.onnx")
+exact = models.to_onnx(teacher, folder / "teacher.onnx")
+rough = models.quantise(exact, folder / "teacher-int8.onnx")
 original = systems["teacher"].scores(to_choose.histories)
 agreement = []
 for label, path in {"ONNX, 32 bits": exact, "ONNX, 8 bits": rough}.items():
@@ -388,16 +387,16 @@ agreement
 tables = []
 width = teacher.config.hidden_size
 for rank in (width // 2, width // 4, width // 8):
-    model = compress.factorised(teacher, rank, weights=np.sqrt(counts))
+    model = models.factorised(teacher, rank, weights=np.sqrt(counts))
     tables.append((f"product of rank {rank}", model))
 for parts in (width // 2, width // 4):
     centroids = min(64, n_items // 2)
-    tables.append((f"codes of {parts} bytes, {centroids} entries", compress.coded(teacher, parts, centroids, weights=np.sqrt(counts), seed=SEED)))  # fmt: skip
-full = compress.size(teacher)
+    tables.append((f"codes of {parts} bytes, {centroids} entries", models.coded(teacher, parts, centroids, weights=np.sqrt(counts), seed=SEED)))  # fmt: skip
+full = models.size(teacher)
 rows = []
 for label, model in [("full table", teacher), *tables]:
     value = evaluate(ItemRecommender(model), to_choose, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
-    held = compress.size(model)
+    held = models.size(model)
     rows.append({"table": label, "bytes of the model": held.bytes, "NDCG@10": value})  # fmt: skip
 pd.DataFrame(rows)
 
@@ -415,15 +414,15 @@ def slug_of(name: str) -> str:
 
 def exported(name: str, model: ItemModel) -> dict[str, tuple[str, object, int]]:
     """A model as an ONNX file: name → family, recommender, bytes."""
-    path = export.to_onnx(model, folder / f"{slug_of(name)}.onnx")
+    path = models.to_onnx(model, folder / f"{slug_of(name)}.onnx")
     return {f"{name}, ONNX": ("ONNX", OnnxRecommender(path), path.stat().st_size)}
 
 
 def in_all_forms(name: str, model: ItemModel) -> dict[str, tuple[str, object, int]]:
     """A model in PyTorch, exported, and exported with 8 bits."""
-    in_torch = ("PyTorch", ItemRecommender(model, block=64), compress.size(model).bytes)
+    in_torch = ("PyTorch", ItemRecommender(model, block=64), models.size(model).bytes)
     found = {name: in_torch} | exported(name, model)
-    small = export.quantise(folder / f"{slug_of(name)}.onnx", folder / f"{slug_of(name)}-int8.onnx")
+    small = models.quantise(folder / f"{slug_of(name)}.onnx", folder / f"{slug_of(name)}-int8.onnx")
     return found | {f"{name}, int8": ("ONNX int8", OnnxRecommender(small), small.stat().st_size)}
 
 
@@ -435,20 +434,20 @@ chosen = max(values, key=values.get)  # on validation
 candidates = in_all_forms("teacher", teacher) | in_all_forms(f"student, {chosen}", students[chosen])
 for method in (method for method in students if method != chosen):
     candidates |= exported(f"student, {method}", students[method])
-candidates |= exported("half of the neurons", compress.prune(teacher, neurons=0.5))
+candidates |= exported("half of the neurons", models.prune(teacher, neurons=0.5))
 for label, net in {
-    "last position only": export.NextItem(teacher),
-    "bf16": compress.bf16(export.NextItem(teacher)),
+    "last position only": models.NextItem(teacher),
+    "bf16": models.bf16(models.NextItem(teacher)),
 }.items():
-    candidates[f"teacher, {label}"] = ("PyTorch", export.NextItemRecommender(net), compress.size(net).bytes)
+    candidates[f"teacher, {label}"] = ("PyTorch", models.NextItemRecommender(net), models.size(net).bytes)
 print("chosen on validation:", chosen)
 
 # %%
 times = {name: [] for name in candidates}
 for number in range(ROUNDS):
     for name, (_, system, _) in candidates.items():
-        alone = measure(system, to_judge.histories, repeats=200, seed=number)
-        many = measure(system, to_judge.histories, batch=256, repeats=2, warmup=1, seed=number)
+        alone = measure_latency(system, to_judge.histories, repeats=200, seed=number)
+        many = measure_latency(system, to_judge.histories, batch=256, repeats=2, warmup=1, seed=number)
         times[name].append((alone.p50, alone.p99, many.per_second))
 points = []
 for name, (family, system, held) in candidates.items():
@@ -476,7 +475,7 @@ at = points.set_index("system")
 student = at.loc[f"student, {chosen}, ONNX"]
 small = sum(learnt(students[chosen]).values()) / sum(learnt(teacher).values())
 in_same_form = student["per_second"] / at.loc["teacher, ONNX", "per_second"]
-gain = comparison_module.compare(judged[student.name], judged["teacher"], "NDCG@10", seed=SEED)
+gain = compare(judged[student.name], judged["teacher"], "NDCG@10", seed=SEED)
 print(f"{student.name}: {student['kept']:.1%} kept, {small:.0%} of the weights")
 print(f"against the teacher: NDCG@10 {gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
 print(
@@ -577,7 +576,7 @@ for comparison in against:
     ledger.record(f"distil/gain_{slug}", comparison.difference, interval=(comparison.low, comparison.high), baseline=0.0,
                   tolerance=0.02, claim="8", note="NDCG@10 against hard labels, as many steps, one seed")  # fmt: skip
 if {"soft labels", "reverse KL"} <= set(students):
-    order = comparison_module.compare(judged["reverse KL"], judged["soft labels"], "NDCG@10", seed=SEED)
+    order = compare(judged["reverse KL"], judged["soft labels"], "NDCG@10", seed=SEED)
     ledger.record("distil/reverse_against_forward", order.difference, interval=(order.low, order.high), baseline=0.0,
                   tolerance=0.02, claim="8", note="NDCG@10, as many steps, one seed")  # fmt: skip
 

@@ -24,39 +24,61 @@ from IPython.display import display
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.data.shop import simulate
-from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.evaluation import comparison, intervals, metrics
-from llmarm_tutorial.evaluation import tasks as tasks_module
-from llmarm_tutorial.evaluation.groups import popularity_bucket
-from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.evaluation.tasks import Task
+from llmarm_tutorial import models, recommend
+from llmarm_tutorial.data import Transactions, load, shop
+from llmarm_tutorial.evaluation import (
+    Evaluation,
+    Task,
+    bootstrap,
+    bootstrap_interval,
+    compare,
+    evaluate,
+    next_item_task,
+    popularity_bucket,
+)
 from llmarm_tutorial.figures import graphs as graphs_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.graphs import item_graph, link_counting, link_tasks, structure
-from llmarm_tutorial.graphs.fusion import Walks, by_links, gain_of_graph, with_recency
-from llmarm_tutorial.graphs.lightgcn import (
+from llmarm_tutorial.graphs import (
+    NO_COMMUNITY,
+    Definition,
     GraphBatches,
     GraphLoss,
     GraphRecommender,
+    ItemGraph,
     LightGCN,
+    Walks,
+    against_sales,
+    agreement,
+    by_links,
+    by_support,
+    centrality,
+    chance_pairs,
+    choose_link_scores,
+    communities,
+    evaluate_links,
+    fit_links,
+    following,
+    gain_of_graph,
+    hide_links,
+    hops,
+    joined_scores,
+    make_link_tasks,
+    neighbours,
     normalised_adjacency,
+    own_counts,
     propagate,
     published_settings,
+    strongest,
+    together,
+    with_recency,
 )
-from llmarm_tutorial.graphs.link_evaluation import by_support, evaluate_links
-from llmarm_tutorial.graphs.link_networks import fit_links
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import item_model, texts
-from llmarm_tutorial.models.recipes import Recipe
-from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.recommend import by_text, new_items, tuning
-from llmarm_tutorial.recommend.experts import Expert
+from llmarm_tutorial.models import Recipe, Settings, train
+from llmarm_tutorial.recommend import Expert
 
 house_style.use_style()
-item_model.quiet_loading()
+models.quiet_loading()
 torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
 pd.options.display.float_format = "{:.4g}".format
 pd.options.display.max_colwidth = None
@@ -111,7 +133,7 @@ pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 # and count them again in the later ones.
 
 # %%
-data = loading.load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(MIN_SALES)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
@@ -148,7 +170,7 @@ print(
 )
 
 # %%
-accidents = item_graph.accidents(stretches.train, stretches.test, top=50, min_count=MIN_COUNT, max_q=MAX_Q)
+accidents = chance_pairs(stretches.train, stretches.test, top=50, min_count=MIN_COUNT, max_q=MAX_Q)
 accidents
 
 # %% [markdown]
@@ -159,7 +181,7 @@ accidents
 # it is positive (PPMI), since a lift of 200 is not a hundred times the friendship of a lift of 2.
 
 # %%
-graph = item_graph.together(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
+graph = together(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
 assert graph.n_links, "No pair passes the filter: choose a smaller MIN_COUNT or a larger MAX_Q."
 print(f"{graph.n_links:,} links, {(graph.degree > 0).sum():,} of {n_items:,} products have any; the most linked:")
 pd.DataFrame({"product": names, "links": graph.degree, "baskets": sales}).sort_values(
@@ -174,8 +196,8 @@ if not has_departments:
 top_sellers = np.zeros(n_items, dtype=bool)
 top_sellers[np.argsort(-sales, kind="stable")[:DRAWN]] = True
 keep = sparse.diags(top_sellers.astype(float))
-shown = item_graph.ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
-shown = item_graph.strongest(shown, 4) if shown.n_links > 400 else shown
+shown = ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
+shown = strongest(shown, 4) if shown.n_links > 400 else shown
 graphs_figures.product_graph(shown, names, sales, groups, title=f"{data.name}: what is in one basket")
 
 # %% [markdown]
@@ -186,7 +208,7 @@ graphs_figures.product_graph(shown, names, sales, groups, title=f"{data.name}: w
 # Links in one basket have no direction. What comes at the customer's **next visit** has one:
 
 # %%
-after = item_graph.following(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
+after = following(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
 back = np.asarray(after.weights.T[after.pairs()["i"], after.pairs()["j"]]).ravel()
 table = after.pairs().assign(back=back).head(8)
 pd.DataFrame(
@@ -211,7 +233,7 @@ pd.DataFrame(
 small = np.zeros((4, 4))
 for a, b, weight in (("A", "B", 0.5), ("B", "C", 0.4), ("A", "D", 0.2), ("D", "C", 0.9)):
     small["ABCD".index(a), "ABCD".index(b)] = weight
-reached = item_graph.hops(item_graph.ItemGraph(sparse.csr_matrix(small), directed=True), 0, k=2)
+reached = hops(ItemGraph(sparse.csr_matrix(small), directed=True), 0, k=2)
 for item, steps, strength, path in reached.itertuples(index=False):
     print("ABCD"[item], f"over {steps} link(s), strength {strength:.2f}, by", " → ".join("ABCD"[node] for node in path))
 
@@ -220,7 +242,7 @@ for item, steps, strength, path in reached.itertuples(index=False):
 
 # %%
 centre = int(np.lexsort((sales, np.where(graph.degree <= 14, graph.degree, 0)))[-1])
-around = item_graph.hops(graph, centre, k=2)
+around = hops(graph, centre, k=2)
 graphs_figures.rings(around, names, centre)
 
 # %% [markdown]
@@ -229,15 +251,15 @@ graphs_figures.rings(around, names, centre)
 # compare, the table pools pairs: baskets with both, divided by those expected if they were strangers.
 
 # %%
-definition = link_tasks.Definition(min_count=NEW_COUNT, max_q=NEW_Q)
-tasks = link_tasks.link_tasks(bought, definition, validation=VALIDATION, test=TEST)
+definition = Definition(min_count=NEW_COUNT, max_q=NEW_Q)
+tasks = make_link_tasks(bought, definition, validation=VALIDATION, test=TEST)
 foretell = tasks.test
 later = stretches.test.basket_matrix().astype(float)
 met = (later.T @ later).toarray()
 expected = np.outer(met.diagonal(), met.diagonal()) / later.shape[0]
 i, j = foretell.i, foretell.j
-own = link_counting.own_counts(foretell, "lift")[i, j]  # five expected baskets draw it towards 1
-common = link_counting.neighbours(foretell, "common")[i, j] > 0
+own = own_counts(foretell, "lift")[i, j]  # five expected baskets draw it towards 1
+common = neighbours(foretell, "common")[i, j] > 0
 pairs = pd.DataFrame({"met": met[i, j], "expected": expected[i, j], "becomes a link": foretell.appears})
 pairs["own lift so far"] = pd.cut(own, [-1, 0.8, 1.2, 1.6, np.inf], labels=["below 0.8", "0.8 to 1.2", "1.2 to 1.6", "above 1.6"])  # fmt: skip
 pairs["neighbour"] = np.where(common, "a common neighbour", "none")
@@ -268,9 +290,7 @@ def times_as_often(weight: np.ndarray) -> float:
 two_hops = times_as_often(np.ones(len(pairs)))
 two_hops_between = (np.nan, np.nan)
 if np.isfinite(two_hops):  # products are drawn anew: pairs that share one are not independent
-    two_hops_between = intervals.bootstrap(
-        lambda times: times_as_often(times[i] * times[j]), n_items, resamples=200, seed=SEED
-    )
+    two_hops_between = bootstrap(lambda times: times_as_often(times[i] * times[j]), n_items, resamples=200, seed=SEED)
 print(
     f"with a common neighbour, at like own lift: {two_hops:.3f} times as often [{two_hops_between[0]:.3f}, {two_hops_between[1]:.3f}]"
 )
@@ -289,13 +309,13 @@ print(
 # what chance gets off [Vinh and others 2010].
 
 # %%
-community = structure.communities(graph, seed=SEED)
+community = communities(graph, seed=SEED)
 known = {"departments": groups} if has_departments else {}
 if DATASET == "shop":
-    missions = simulate.truth()["background"]["missions"]
+    missions = shop.truth()["background"]["missions"]
     of_item = {item: mission for mission, facts in reversed(missions.items()) for item in facts["item"]}
     known["planted missions"] = data.items["item_id"].map(of_item).to_numpy()
-agreements = {name: structure.agreement(community, other, permutations=200, seed=SEED) for name, other in known.items()}
+agreements = {name: agreement(community, other, permutations=200, seed=SEED) for name, other in known.items()}
 if not known:
     print(f"{data.name} knows no groups of products to compare with.")
 pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T
@@ -303,7 +323,7 @@ pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T
 # %%
 if DATASET == "shop":  # of the products that belong to a mission
     in_one = pd.notna(known["planted missions"])
-    of_mission = np.where(in_one, community, structure.NO_COMMUNITY)
+    of_mission = np.where(in_one, community, NO_COMMUNITY)
     display(
         graphs_figures.groups_against_groups(
             of_mission, known["planted missions"], title="Products of a planted mission in each community", least=1
@@ -324,11 +344,11 @@ if has_departments:
 
 # %%
 pivots = None if n_items < 500 else 200
-middle = structure.centrality(graph, pivots=pivots, seed=SEED)
-with_sales = structure.against_sales(middle, sales)
-unfiltered = item_graph.together(bought, "count", max_q=None)
+middle = centrality(graph, pivots=pivots, seed=SEED)
+with_sales = against_sales(middle, sales)
+unfiltered = together(bought, "count", max_q=None)
 naive = pd.DataFrame({"strength, all counts": np.asarray(unfiltered.weights.sum(axis=1)).ravel()})
-with_naive = structure.against_sales(naive, sales)
+with_naive = against_sales(naive, sales)
 measures = middle[["degree", "pagerank", "betweenness"]].join(naive)
 graphs_figures.centrality_against_sales(measures, sales, names, pd.concat([with_sales, with_naive]))
 
@@ -370,7 +390,7 @@ COUNTED = {
     "sales": ["popularity", "attachment"],
 }
 kind_of = {method: kind for kind, methods in COUNTED.items() for method in methods}
-chosen = {method: link_counting.choose(method, tasks.validation) for method in kind_of}
+chosen = {method: choose_link_scores(method, tasks.validation) for method in kind_of}
 scored = {method: [choice.system(tasks.test)] for method, choice in chosen.items()}
 valued = {method: choice.value for method, choice in chosen.items()}
 plain = max(COUNTED["own counts"], key=valued.get)
@@ -382,8 +402,8 @@ print(f"the best on validation: of a pair's own counts {plain}, of those on the 
 # link against pairs that are none. The number of passes is chosen on validation.
 
 # %%
-written = texts.item_texts(data.items)
-meant = texts.TfidfText().vectors(written)
+written = models.item_texts(data.items)
+meant = models.TfidfText().vectors(written)
 features = TruncatedSVD(min(64, *(n - 1 for n in meant.shape)), random_state=0).fit_transform(meant)
 
 
@@ -394,7 +414,7 @@ def foretold(encoder: str, seed: int) -> tuple[np.ndarray, float, int]:
         plan = Settings(epochs=passes or LINK_EPOCHS, learning_rate=1e-2, decay="constant", validate_every=5,
                         patience=3, precision="no", seed=seed)  # fmt: skip
         judge = None if passes else lambda scores, task=task: evaluate_links(task, scores).mean()
-        fitted = fit_links(item_graph.strongest(task.graph, 20).weights, features, plan, validate=judge,
+        fitted = fit_links(strongest(task.graph, 20).weights, features, plan, validate=judge,
                            encoder=encoder, folds=2, others=8)  # fmt: skip
         if passes is None:
             passes, value = fitted.training.best_epoch, fitted.training.best_score
@@ -417,7 +437,7 @@ judged = {method: [evaluate_links(foretell, scores, method) for scores in runs] 
 precision = {method: np.mean([one.precision for one in runs], axis=0) for method, runs in judged.items()}
 rows = []
 for method, runs in judged.items():
-    low, high = intervals.bootstrap_interval(precision[method], foretell.clusters, seed=SEED)
+    low, high = bootstrap_interval(precision[method], foretell.clusters, seed=SEED)
     values = [one.mean() for one in runs]
     rows.append({
         "method": method, "kind": kind_of[method], "validation": valued[method], "average_precision": np.mean(values),
@@ -448,7 +468,7 @@ differences = {}
 
 def against(label: str, one: np.ndarray, other: np.ndarray) -> None:
     """Keep a difference of precisions, with an interval over products."""
-    low, high = intervals.bootstrap_interval(one - other, foretell.clusters, seed=SEED)
+    low, high = bootstrap_interval(one - other, foretell.clusters, seed=SEED)
     differences[label] = {"gain": float((one - other).mean()), "low": low, "high": high}
 
 
@@ -458,7 +478,7 @@ for network in NETWORKS:
         against(f"{network} against {rival}", precision[network], precision[rival])
 at_first = {plain: chosen[plain].system(tasks.validation), on_graph: chosen[on_graph].system(tasks.validation)}
 at_last = {method: scored[method][0] for method in at_first}
-joined, weights = link_counting.joined(tasks.validation, at_first, foretell, at_last)
+joined, weights = joined_scores(tasks.validation, at_first, foretell, at_last)
 against(f"{plain} and {on_graph} joined, against {plain}", evaluate_links(foretell, joined).precision, precision[plain])
 print("weights in the join:", {method: round(weight, 2) for method, weight in weights.items()})
 pd.DataFrame(differences).T
@@ -480,9 +500,7 @@ pd.DataFrame(
         "baskets with both so far": foretell.counts[foretell.i[order], foretell.j[order]].astype(int),
         "lift so far": foretell.counts[foretell.i[order], foretell.j[order]]
         / foretell.expected[foretell.i[order], foretell.j[order]],
-        "neighbours in common": link_counting.neighbours(foretell, "common")[
-            foretell.i[order], foretell.j[order]
-        ].astype(int),
+        "neighbours in common": neighbours(foretell, "common")[foretell.i[order], foretell.j[order]].astype(int),
         "becomes a link": foretell.appears[order],
     }
 )
@@ -502,13 +520,11 @@ pd.DataFrame(
 # pair's own counts give the answer away.
 
 # %%
-hidden = link_tasks.hidden(foretell.past, definition, seed=SEED)
+hidden = hide_links(foretell.past, definition, seed=SEED)
 found_again = {method: evaluate_links(hidden, chosen[method].system(hidden)).mean() for method in (plain, on_graph)}
 for network in NETWORKS:
     plan = Settings(epochs=passes_of[network][0], learning_rate=1e-2, decay="constant", precision="no", seed=SEED)
-    fitted = fit_links(
-        item_graph.strongest(hidden.graph, 20).weights, features, plan, encoder=network, folds=2, others=8
-    )
+    fitted = fit_links(strongest(hidden.graph, 20).weights, features, plan, encoder=network, folds=2, others=8)
     found_again[network] = evaluate_links(hidden, fitted.scores()).mean()
 flattery = {
     "all candidates": {method: float(precision[method].mean()) for method in found_again} | {"chance": by_chance}
@@ -606,9 +622,7 @@ print({way: f"{took:.1f} ms" for way, took in spent.items()}, "· the same numbe
 # **next basket**? And what in it is **new to the customer**: there a graph has its chance, for what somebody buys again, counting knows without it.
 
 # %%
-to_choose, to_judge = (
-    tasks_module.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
-)
+to_choose, to_judge = (next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test"))
 
 
 def new_to_them(task: Task) -> Task:
@@ -663,7 +677,7 @@ for question, (choosing, asked, leave_out) in questions.items():
     tuned = {}
     for name in METHODS:
         if not (name == "personal" and leave_out):
-            tuned[name] = tuning.tune(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
+            tuned[name] = recommend.tune_baseline(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
     rivals[question] = sorted(tuned, key=lambda name: -tuned[name].value)
     walks = [with_recency(Walks(steps, discount=discount).fit(past), choosing, filter_seen=leave_out)
              for steps, discount in ((2, 0.0), (2, 0.5), (3, 0.5))]  # fmt: skip
@@ -689,7 +703,7 @@ for question, found in results.items():
         ("LightGCN", "LightGCN without graph"),
         ("LightGCN", "model"),
     ):
-        c = comparison.compare(found[one], found[other], seed=SEED)
+        c = compare(found[one], found[other], seed=SEED)
         judgements.append({"question": question} | c._asdict())
 pd.DataFrame(judgements).drop(columns=["metric", "cases"])
 
@@ -728,7 +742,7 @@ for question, (choosing, asked, leave_out) in questions.items():
             for system, name in zip(two, ("without graph", "with graph"), strict=True)
         )
         results[question] |= {a.system: a, b.system: b}
-        c = comparison.compare(b, a, seed=SEED)
+        c = compare(b, a, seed=SEED)
         changes.append(
             {
                 "question": question,
@@ -748,13 +762,13 @@ pd.DataFrame(changes)
 
 
 # %%
-def gains_by_popularity(one: metrics.Evaluation, other: metrics.Evaluation) -> pd.DataFrame:
+def gains_by_popularity(one: Evaluation, other: Evaluation) -> pd.DataFrame:
     """Paired difference of the gains of single targets, by the popularity of the target."""
     third, rows = popularity_bucket(one.task.item_counts), []
     for number, bucket in enumerate(("bestsellers", "middle", "long tail")):
         gains = one.values_among(third == number) - other.values_among(third == number)
         gains = gains[~np.isnan(gains)]
-        low, high = intervals.bootstrap_interval(gains, seed=SEED)
+        low, high = bootstrap_interval(gains, seed=SEED)
         row = {"products": bucket, "number": int((third == number).sum())}
         rows.append(row | {"gain": gains.mean(), "low": low, "high": high})
     return pd.DataFrame(rows)
@@ -785,14 +799,14 @@ pd.concat(tails).set_index(["question", "what", "products"])
 has_clock = "clock" in data.aspects
 sold_first = data.table.groupby("item_id")["time"].min() if has_clock else pd.Series(dtype="datetime64[ns]")
 if has_clock and (sold_first > data.table["time"].max() - pd.Timedelta(weeks=NEW_WEEKS)).any():
-    cold = new_items.launched(data, NEW_WEEKS)
+    cold = recommend.launched_items(data, NEW_WEEKS)
 else:
-    cold = new_items.hidden(data, weeks=NEW_WEEKS if has_clock else None, seed=SEED)
+    cold = recommend.hide_items(data, weeks=NEW_WEEKS if has_clock else None, seed=SEED)
     print(
         f"{data.name} has no product that is new in these weeks: a tenth, drawn at random, is hidden and counts as new."
     )
 before = in_baskets(cold.train)
-old_links = item_graph.strongest(item_graph.together(before, "ppmi", min_count=2, max_q=None), 20).weights
+old_links = strongest(together(before, "ppmi", min_count=2, max_q=None), 20).weights
 print(
     f"{cold.new.sum()} new products, such as “{written[int(np.flatnonzero(cold.new)[0])][:90]}”; {old_links.nnz // 2:,} links of the others"
 )
@@ -807,8 +821,8 @@ def from_text(encoder: str, seed: int):
 
 known_past = cold.train.histories()
 fresh = {
-    "chance": [tuning.make("popularity").fit(known_past)],
-    "neighbours by text": [by_text.ContentNeighbours(meant).fit(known_past)],  # settings as they come
+    "chance": [recommend.make_baseline("popularity").fit(known_past)],
+    "neighbours by text": [recommend.ContentNeighbours(meant).fit(known_past)],  # settings as they come
     "MLP (text)": [from_text("MLP", SEED + number) for number in range(LINK_SEEDS)],
     "GraphSAGE (text)": [from_text("GraphSAGE", SEED + number) for number in range(LINK_SEEDS)],
 }
@@ -821,14 +835,14 @@ new_products, reciprocal = [], {}
 for asked, meaning in asked_for.items():
     task = cold.task(asked).sample(MAX_CASES, SEED)
     for name, runs in fresh.items():
-        values = np.mean([evaluate(by_text.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0)
+        values = np.mean([evaluate(recommend.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0)
         reciprocal[asked, name] = values
-        low, high = intervals.bootstrap_interval(values, seed=SEED)
+        low, high = bootstrap_interval(values, seed=SEED)
         row = {"question": meaning, "system": name, "cases": len(task)}
         row |= {"MRR": values.mean(), "low": low, "high": high}
         lost = values - reciprocal[asked, "neighbours by text"] if "(" in name else np.zeros(0)
         if len(lost):
-            low, high = intervals.bootstrap_interval(lost, seed=SEED)
+            low, high = bootstrap_interval(lost, seed=SEED)
             row |= {"gain on neighbours by text": lost.mean(), "gain_low": low, "gain_high": high}
         new_products.append(row)
 new_products = pd.DataFrame(new_products)

@@ -103,7 +103,7 @@ def test_the_strongest_links_of_each_item():
 
 def test_without_a_filter_lift_draws_accidents(shop):
     matrix, _ = as_matrix(shop)
-    table = item_graph.accidents(matrix[:20000], matrix[20000:], top=50, min_count=5).set_index("filter")
+    table = item_graph.chance_pairs(matrix[:20000], matrix[20000:], top=50, min_count=5).set_index("filter")
     assert table["lift"].is_monotonic_decreasing  # the least filtered looks best …
     assert table["lift_later"].is_monotonic_increasing  # … and holds least
     assert table.loc["none", "count"] <= 2

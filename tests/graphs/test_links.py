@@ -23,7 +23,7 @@ LOOSE = link_tasks.Definition(min_count=5, min_lift=1.0, max_q=0.1)
 
 @pytest.fixture(scope="module")
 def tasks(shop) -> link_tasks.LinkTasks:
-    return link_tasks.link_tasks(shop, LOOSE, validation=0.3, test=0.4)
+    return link_tasks.make_link_tasks(shop, LOOSE, validation=0.3, test=0.4)
 
 
 def task_of(n: int, links: list[tuple[int, int]], appear: list[tuple[int, int]]) -> link_tasks.LinkTask:
@@ -64,21 +64,21 @@ def test_the_future_changes_no_score(shop, tasks):
 
 def test_tasks_need_a_clock_and_new_links(shop):
     with pytest.raises(Lacks, match="clock"):
-        link_tasks.link_tasks(Transactions.from_baskets([["a", "b"]]))
+        link_tasks.make_link_tasks(Transactions.from_baskets([["a", "b"]]))
     with pytest.raises(DataError, match="loosen or tighten"):
-        link_tasks.link_tasks(shop, link_tasks.Definition(min_count=5000))
+        link_tasks.make_link_tasks(shop, link_tasks.Definition(min_count=5000))
 
 
 def test_hidden_links_are_links_of_the_past(shop):
     whole = LOOSE.graph(shop)
-    task = link_tasks.hidden(shop, LOOSE, share=0.3, seed=1)
+    task = link_tasks.hide_links(shop, LOOSE, share=0.3, seed=1)
     hidden = int(task.appears.sum())
     assert task.graph.n_links + hidden == pytest.approx(whole.n_links, abs=5)  # but for rare items
     assert (whole.weights.toarray()[task.i, task.j] > 0).sum() == hidden
-    again = link_tasks.hidden(shop, LOOSE, share=0.3, seed=1)
+    again = link_tasks.hide_links(shop, LOOSE, share=0.3, seed=1)
     assert np.array_equal(task.appears, again.appears)
     with pytest.raises(BadParameter, match="between 0 and 1"):
-        link_tasks.hidden(shop, share=1.0)
+        link_tasks.hide_links(shop, share=1.0)
 
 
 def test_sampled_negatives_and_random_hiding_flatter(shop, tasks):
@@ -87,7 +87,7 @@ def test_sampled_negatives_and_random_hiding_flatter(shop, tasks):
     sampled = tasks.test.sampled(1, seed=3)
     assert sampled.appears.sum() * 2 == len(sampled.i)
     assert link_evaluation.evaluate_links(sampled, scores).mean() > 10 * whole
-    task = link_tasks.hidden(tasks.test.past, LOOSE)
+    task = link_tasks.hide_links(tasks.test.past, LOOSE)
     assert link_evaluation.evaluate_links(task, link_counting.neighbours(task)).mean() > 3 * whole
     # the baskets still hold what was hidden: their counts tell the answer
     assert (
@@ -333,15 +333,17 @@ def test_every_method_scores_every_pair(tasks):
 
 
 def test_the_best_settings_on_validation_are_chosen(tasks):
-    chosen = link_counting.choose("own lift", tasks.validation, {"by": ("lift",), "worth": (0.5, 10.0, 50.0)})
+    chosen = link_counting.choose_link_scores(
+        "own lift", tasks.validation, {"by": ("lift",), "worth": (0.5, 10.0, 50.0)}
+    )
     assert chosen.value == chosen.tries["value"].max()
     assert len(chosen.tries) == 3
     best = chosen.tries.loc[chosen.tries["value"].idxmax(), "setting"]["worth"]
     assert chosen.best == {"by": "lift", "worth": best}
     assert np.array_equal(chosen.system(tasks.test), link_counting.own_counts(tasks.test, "lift", best))
-    assert link_counting.choose("popularity", tasks.validation).best == {}
+    assert link_counting.choose_link_scores("popularity", tasks.validation).best == {}
     with pytest.raises(UnknownName, match="link prediction"):
-        link_counting.choose("oracle", tasks.validation)
+        link_counting.choose_link_scores("oracle", tasks.validation)
 
 
 def test_joined_scores_weigh_what_helps(tasks):
@@ -353,14 +355,14 @@ def test_joined_scores_weigh_what_helps(tasks):
         return scores
 
     told = [{"oracle": oracle(task), "noise": rng.random((210, 210))} for task in tasks]
-    scores, weights = link_counting.joined(tasks.validation, told[0], tasks.test, told[1])
+    scores, weights = link_counting.joined_scores(tasks.validation, told[0], tasks.test, told[1])
     assert weights["oracle"] > 5 * abs(weights["noise"])
     assert (
         link_evaluation.evaluate_links(tasks.test, scores).mean()
         > 0.8 * link_evaluation.evaluate_links(tasks.test, told[1]["oracle"]).mean()
     )
     with pytest.raises(BadParameter, match="same methods"):
-        link_counting.joined(tasks.validation, told[0], tasks.test, {"oracle": told[1]["oracle"]})
+        link_counting.joined_scores(tasks.validation, told[0], tasks.test, {"oracle": told[1]["oracle"]})
 
 
 def test_the_graph_adds_to_the_pairs_own_counts(tasks):
@@ -368,7 +370,7 @@ def test_the_graph_adds_to_the_pairs_own_counts(tasks):
     told, scores = (
         {"own": link_counting.own_counts(t, "lift", 50.0), "graph": link_counting.neighbours(t)} for t in tasks
     )
-    both, weights = link_counting.joined(tasks.validation, told, tasks.test, scores)
+    both, weights = link_counting.joined_scores(tasks.validation, told, tasks.test, scores)
     assert weights["graph"] > 0.2
     own = link_evaluation.evaluate_links(tasks.test, scores["own"], "own")
     assert compare(link_evaluation.evaluate_links(tasks.test, both, "both"), own, "average_precision").low > 0

@@ -15,7 +15,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining import antecedents, confidence, judging
 from llmarm_tutorial.mining.antecedents import Evidence, gather, padded
 from llmarm_tutorial.mining.confidence import shrunk
-from llmarm_tutorial.mining.judging import Trial, losses
+from llmarm_tutorial.mining.judging import Trial, confidence_losses
 from llmarm_tutorial.mining.rules import pair_rules
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]]).basket_matrix()
@@ -113,13 +113,13 @@ def test_too_large_a_part_is_refused():
 
 def test_questions_come_from_unseen_baskets_and_fill_the_bands():
     known, unseen = shop_of_two_habits(3000, 0), shop_of_two_habits(1000, 1)
-    asked = antecedents.questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
+    asked = antecedents.draw_questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
     assert (gather(unseen, asked).baskets > 0).all()
     assert len(np.unique(asked, axis=0)) == len(asked)
     evidence = gather(known, asked)
     kinds = list(zip(evidence.sizes, antecedents.band_of(evidence.baskets), strict=True))
     assert max(kinds.count(kind) for kind in kinds) == 15
-    again = antecedents.questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
+    again = antecedents.draw_questions(unseen, known, sizes=(1, 2), per_band=15, seed=3)
     assert np.array_equal(asked, again)
 
 
@@ -198,7 +198,7 @@ def test_a_rare_item_borrows_from_those_like_it():
 def test_losses_by_hand():
     """One antecedent in four unseen baskets, one other item in one of them, predicted at one half."""
     unseen = Evidence(padded([[0]]), np.array([4]), np.array([[4, 1]], dtype=np.int32), np.array([0.5, 0.5]))
-    table = losses(np.array([[0.9, 0.5]]), unseen)
+    table = confidence_losses(np.array([[0.9, 0.5]]), unseen)
     assert table["log_loss"][0] == pytest.approx(1.0)  # one bit, whatever happens
     assert table["brier"][0] == pytest.approx(0.25)
     assert table["squared_error"][0] == pytest.approx((0.5 - 0.25) ** 2 - 0.25 * 0.75 / 3)
@@ -212,7 +212,7 @@ def test_the_squared_error_is_unbiased_however_few_baskets_there_are():
         np.zeros((40_000, 1), dtype=np.int32), np.full(40_000, n), np.stack([drawn * 0 + n, drawn], axis=1),
         np.array([0.5, 0.5]),
     )  # fmt: skip
-    table = losses(np.full((40_000, 2), told), unseen)
+    table = confidence_losses(np.full((40_000, 2), told), unseen)
     assert table["squared_error"].mean() == pytest.approx((told - truth) ** 2, abs=0.002)
 
 
@@ -224,7 +224,10 @@ def test_the_truth_loses_least(truth: float, told: float):
     unseen = Evidence(
         np.zeros((4, 1), dtype=np.int32), np.full(4, 3), np.array([[3, k] for k in range(4)]), np.array([0.5, 0.5])
     )
-    expected = [losses(np.full((4, 2), p), unseen)[["log_loss", "brier"]].to_numpy().T @ chances for p in (truth, told)]
+    expected = [
+        confidence_losses(np.full((4, 2), p), unseen)[["log_loss", "brier"]].to_numpy().T @ chances
+        for p in (truth, told)
+    ]
     assert (expected[0] <= expected[1] + 1e-9).all()
 
 
@@ -250,14 +253,14 @@ def test_tuned_strengths_are_no_worse_than_either_side(trial):
     _, questions = trial
     known, unseen = questions.known, questions.unseen
     model = np.where((known.antecedents[:, :1] % 2) == (np.arange(20) % 2), 0.25, 0.1).astype(np.float32)
-    chosen = judging.tune(known, unseen, known.shares, model)
+    chosen = judging.tune_confidence(known, unseen, known.shares, model)
     options = {
         "both": chosen.estimate(known, known.shares, model),
         "shares": shrunk(known, known.shares, np.inf),
         "counts": confidence.raw(known),
         "model": model,
     }
-    table = judging.by_band({name: losses(p, unseen) for name, p in options.items()}, known)
+    table = judging.by_band({name: confidence_losses(p, unseen) for name, p in options.items()}, known)
     by = table.pivot(index="band", columns="estimate", values="log_loss")
     enough = table.pivot(index="band", columns="estimate", values="antecedents")["both"] >= 30
     assert enough.any()
@@ -268,7 +271,9 @@ def test_shrinking_and_borrowing_help_on_unseen_baskets(trial):
     train, questions = trial
     found = judging.count_estimates(train, questions)
     assert tuple(found) == judging.COUNTED
-    table = {name: judging.mean_losses(losses(pair[1], questions.unseen_test)) for name, pair in found.items()}
+    table = {
+        name: judging.mean_losses(confidence_losses(pair[1], questions.unseen_test)) for name, pair in found.items()
+    }
     assert table["shrunk"]["log_loss"] < table["add-k"]["log_loss"] < table["counts"]["log_loss"]
     assert table["back-off"]["rmse"] < table["shrunk"]["rmse"] < table["counts"]["rmse"]
     best = judging.best_of(found, questions)

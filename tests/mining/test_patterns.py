@@ -19,7 +19,7 @@ from llmarm_tutorial.mining import rule_checks, sequence_rules
 from llmarm_tutorial.mining.patterns import from_sequences, mine_sequences, prefixspan
 from llmarm_tutorial.mining.rules import COLUMNS
 from llmarm_tutorial.mining.sequence_rules import TESTS, follow_rules, from_patterns
-from llmarm_tutorial.recommend.by_rules import recommender
+from llmarm_tutorial.recommend.by_rules import recommend_by_rules
 
 FOUR = ["abcb", "acb", "bac", "cab"]  # four customers, one item a visit
 
@@ -432,7 +432,7 @@ def test_the_planted_counts_of_the_shop_are_found_again(shop):
 def test_the_planted_sequential_rules_come_first_where_baskets_show_none(shop):
     planted = simulate.planted_rules("sequential")
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    ranked = rule_checks.rank(follow_rules(shop, 3, 2), "p_value")
+    ranked = rule_checks.rank_rules(follow_rules(shop, 3, 2), "p_value")
     curve = rule_checks.against_truth(ranked, truth, directed=True)
     assert rule_checks.average_precision(curve) > 0.8
     assert curve["hit"].head(6).all()
@@ -450,20 +450,20 @@ def test_parameters_of_follow_rules():
 def test_rules_recommend_what_they_say():
     data = from_sequences(["ab", "ab", "ac", "cd"])
     rules = follow_rules(data, 1, 1)
-    system = recommender(rules, data.items, last=2)
+    system = recommend_by_rules(rules, data.items, last=2)
     scores = system.scores(Histories.from_lists([[0], [2, 0], [2, 0, 3, 3]]))  # codes of a, b, c, d are 0 to 3
     assert scores[0].tolist() == pytest.approx([0, 2 / 3, 1 / 3, 0])
     assert scores[1].tolist() == pytest.approx([0, 2 / 3, 1 / 3, 1])
     assert scores[2].tolist() == [0, 0, 0, 0]
-    assert not recommender(rules.head(0), data.items).scores(Histories.from_lists([[0]])).any()
+    assert not recommend_by_rules(rules.head(0), data.items).scores(Histories.from_lists([[0]])).any()
     with pytest.raises(BadParameter, match="measure"):
-        recommender(rules, data.items, by="beauty")
+        recommend_by_rules(rules, data.items, by="beauty")
     with pytest.raises(BadParameter, match="one item"):
-        recommender(from_patterns(mine_sequences(data, 1)).assign(antecedent=[("a", "b")] * 3), data.items)
+        recommend_by_rules(from_patterns(mine_sequences(data, 1)).assign(antecedent=[("a", "b")] * 3), data.items)
 
 
 def test_sequential_rules_are_readable():
-    found = sequence_rules.readable(from_patterns(mine_sequences(from_sequences(FOUR), 2)))
+    found = sequence_rules.readable_sequences(from_patterns(mine_sequences(from_sequences(FOUR), 2)))
     assert "a → c ⇒ b" in set(found["rule"])
 
 

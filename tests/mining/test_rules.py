@@ -18,7 +18,7 @@ from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining import rules as rules_module
 from llmarm_tutorial.mining.measures import MEASURES, expected_count, lift, measures, positive_pmi, shrunk_lift
 from llmarm_tutorial.mining.miners import mine
-from llmarm_tutorial.mining.rule_checks import against_truth, average_precision, rank, recount, without_redundant
+from llmarm_tutorial.mining.rule_checks import against_truth, average_precision, rank_rules, recount, without_redundant
 from llmarm_tutorial.mining.rules import COLUMNS, from_itemsets, mine_rules, pair_rules, readable
 from llmarm_tutorial.mining.significance import (
     benjamini_hochberg,
@@ -193,7 +193,7 @@ def test_no_rules_is_an_empty_table_with_all_columns():
     rules = mine_rules(FIVE, 1.0, 1.0)
     assert list(rules.columns) == list(COLUMNS)
     assert len(rules) == 0
-    assert len(rule_significance(rules)) == len(without_redundant(rules)) == len(rank(rules, "lift")) == 0
+    assert len(rule_significance(rules)) == len(without_redundant(rules)) == len(rank_rules(rules, "lift")) == 0
     assert len(pair_rules(FIVE, 5)) == 0
 
 
@@ -410,16 +410,16 @@ def test_recount_on_unseen_baskets():
 
 def test_rank():
     rules = mine_rules(FIVE, 0.4, 0.5)
-    best = rank(rules, "lift", 3)
+    best = rank_rules(rules, "lift", 3)
     assert best["lift"].is_monotonic_decreasing
     assert best["lift"].iloc[0] == rules["lift"].max()
-    pd.testing.assert_frame_equal(rank(rules.sample(frac=1, random_state=0), "lift"), rank(rules, "lift"))
+    pd.testing.assert_frame_equal(rank_rules(rules.sample(frac=1, random_state=0), "lift"), rank_rules(rules, "lift"))
     with pytest.raises(UnknownName, match="Did you mean 'lift'"):
-        rank(rules, "lifft")
+        rank_rules(rules, "lifft")
     tested = rule_significance(rules)
-    assert rank(tested, "p_value")["p_value"].is_monotonic_increasing
-    assert rank(tested, "q_value")["q_value"].iloc[0] == tested["q_value"].min()
-    tied = rank(rules.assign(lift=1.0), "lift")
+    assert rank_rules(tested, "p_value")["p_value"].is_monotonic_increasing
+    assert rank_rules(tested, "q_value")["q_value"].iloc[0] == tested["q_value"].min()
+    tied = rank_rules(rules.assign(lift=1.0), "lift")
     assert tied["count"].is_monotonic_decreasing
 
 

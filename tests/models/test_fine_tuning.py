@@ -17,8 +17,8 @@ from llmarm_tutorial.models.fine_tuning import (
     FineTuned,
     Sizes,
     class_loss,
-    classifier,
     fine_tune,
+    new_classifier,
     probabilities,
 )
 from llmarm_tutorial.models.item_model import ItemModel, item_config
@@ -152,9 +152,9 @@ def trained_names(model: torch.nn.Module) -> set[str]:
 
 def test_each_variant_trains_what_it_says():
     start = pretrained()
-    trained = {variant: trained_names(classifier(start, 2, variant, steps=100)) for variant in VARIANTS}
+    trained = {variant: trained_names(new_classifier(start, 2, variant, steps=100)) for variant in VARIANTS}
     counts = {
-        variant: sum(w.numel() for w in classifier(start, 2, variant, steps=100).parameters() if w.requires_grad)
+        variant: sum(w.numel() for w in new_classifier(start, 2, variant, steps=100).parameters() if w.requires_grad)
         for variant in VARIANTS
     }
     assert trained["linear head"] == {"classifier.weight", "classifier.bias"}
@@ -176,7 +176,7 @@ def test_each_variant_trains_what_it_says():
 @pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in ("scratch", "prefix tuning", "prompt tuning")])
 def test_a_classifier_starts_from_what_pretraining_knows(variant):
     start = pretrained()
-    model = classifier(start, 2, variant, steps=100).eval()
+    model = new_classifier(start, 2, variant, steps=100).eval()
     given = class_inputs(Histories.from_lists([[1, 2, 3], [4]]), None, 8)
     states = start.hidden(given["input_ids"], given["attention_mask"])[:, 0]
     head = next(m for name, m in model.named_modules() if name.endswith(("classifier", "modules_to_save.default")))
@@ -187,7 +187,7 @@ def test_a_classifier_starts_from_what_pretraining_knows(variant):
 def test_scratch_does_not_know_the_pretrained_weights_and_leaves_them_alone():
     start = pretrained()
     before = {name: weight.clone() for name, weight in start.state_dict().items()}
-    a, b = classifier(start, 2, "scratch", seed=5), classifier(pretrained(seed=9), 2, "scratch", seed=5)
+    a, b = new_classifier(start, 2, "scratch", seed=5), new_classifier(pretrained(seed=9), 2, "scratch", seed=5)
     assert all(torch.equal(x, y) for x, y in zip(a.parameters(), b.parameters(), strict=True))
     fine_tune(start, task(60), "full", Settings(epochs=1, precision="no"), max_length=6)
     assert all(torch.equal(weight, before[name]) for name, weight in start.state_dict().items())
@@ -197,7 +197,7 @@ def test_scratch_does_not_know_the_pretrained_weights_and_leaves_them_alone():
 def test_what_is_frozen_stays_and_what_is_trained_moves(variant):
     start, labelled = pretrained(), task(60)
     settings = Settings(epochs=3, learning_rate=0.01, precision="no", seed=2)
-    fresh = classifier(start, 2, variant, steps=3 * len(labelled.of("train")) // 4, seed=2)
+    fresh = new_classifier(start, 2, variant, steps=3 * len(labelled.of("train")) // 4, seed=2)
     tuned = fine_tune(start, labelled, variant, settings, max_length=6, batch_size=4)
     before = dict(fresh.named_parameters())
     moved = {name for name, weight in tuned.model.named_parameters() if not torch.equal(weight, before[name])}
@@ -251,7 +251,7 @@ def test_the_same_seed_gives_the_same_probabilities_another_one_others():
 
 
 def test_probabilities_do_not_depend_on_who_is_beside():
-    model, labelled = classifier(pretrained(), 3), task(30)
+    model, labelled = new_classifier(pretrained(), 3), task(30)
     labelled = Labelled(**{**vars(labelled), "classes": ("a", "b", "c")})
     whole = probabilities(model, labelled, 8)
     assert whole.shape == (30, 3)
@@ -284,7 +284,7 @@ def test_the_loss_leaves_its_batch_as_it_was():
     (batch,) = ClassBatches(task(8).of("train"), 8, batch_size=64).stream(0, [0])
     given = {name: value for name, value in batch.items() if name != "size"}
     before = {name: value.clone() for name, value in given.items()}
-    model = classifier(pretrained(), 2)
+    model = new_classifier(pretrained(), 2)
     assert torch.equal(class_loss(model.eval(), given), class_loss(model, given))
     assert given.keys() == before.keys()
     assert all(torch.equal(value, before[name]) for name, value in given.items())
@@ -294,7 +294,7 @@ def test_new_weights_come_from_the_seed_and_nothing_drawn_later_notices():
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    one, same, other = (classifier(pretrained(), 3, "adapters", seed=seed).state_dict() for seed in (1, 1, 2))
+    one, same, other = (new_classifier(pretrained(), 3, "adapters", seed=seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)
     assert all(torch.equal(weight, same[name]) for name, weight in one.items())
     assert not torch.equal(one["classifier.weight"], other["classifier.weight"])
@@ -305,12 +305,12 @@ def test_new_weights_come_from_the_seed_and_nothing_drawn_later_notices():
 
 def test_an_unknown_variant_names_those_there_are():
     with pytest.raises(UnknownName, match="Did you mean 'adapters'"):
-        classifier(pretrained(), 2, "adapter")
+        new_classifier(pretrained(), 2, "adapter")
 
 
 def test_a_causal_model_is_refused():
     with pytest.raises(BadParameter, match="give a masked one"):
-        classifier(pretrained(objective="causal"), 2)
+        new_classifier(pretrained(objective="causal"), 2)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_causal_model_is_refused():
 )
 def test_impossible_classifiers_are_refused(options, said):
     with pytest.raises(BadParameter, match=said):
-        classifier(pretrained(), **options)
+        new_classifier(pretrained(), **options)
 
 
 def test_impossible_fine_tunings_are_refused():
@@ -344,4 +344,4 @@ def test_without_peft_the_message_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(Missing, match=r"llmarm\[models\]"):
-        classifier(pretrained(), 2, "LoRA")
+        new_classifier(pretrained(), 2, "LoRA")

@@ -36,7 +36,7 @@ def two_habits(n: int, seed: int, n_items: int = 20) -> sparse.csr_matrix:
 @pytest.fixture(scope="module")
 def trained():
     train, validation = two_habits(2000, 0), two_habits(800, 1)
-    asked = antecedents.questions(validation, train, per_band=60)
+    asked = antecedents.draw_questions(validation, train, per_band=60)
     model, done = readout.complete(train, validation, asked, settings=QUICK, batches={"draws": 2500})
     return train, model, done
 
@@ -126,12 +126,12 @@ def test_it_agrees_with_counts_where_there_are_many(trained):
 def test_it_beats_raw_counts_where_there_are_few(trained):
     train, model, _ = trained
     many = two_habits(60_000, 9)
-    asked = antecedents.questions(many, train, sizes=(3,), per_band=80)
+    asked = antecedents.draw_questions(many, train, sizes=(3,), per_band=80)
     known = gather(train, asked)
     few = known.take(np.flatnonzero((known.baskets > 0) & (known.baskets < 20)))
     truth = gather(many, few.antecedents)
     told = {"model": readout.confidences(model, few.antecedents), "counts": confidence.raw(few)}
-    rmse = {name: judging.mean_losses(judging.losses(p, truth))["rmse"] for name, p in told.items()}
+    rmse = {name: judging.mean_losses(judging.confidence_losses(p, truth))["rmse"] for name, p in told.items()}
     assert rmse["model"] < 0.4 * rmse["counts"]
 
 

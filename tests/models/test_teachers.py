@@ -63,7 +63,7 @@ def test_a_model_says_what_it_says_as_a_recommender():
 
 def test_counting_says_what_it_says_as_a_recommender():
     known = Histories.from_lists(SEQUENCES, N_ITEMS)
-    rules = tuning.make("sr").fit(known)
+    rules = tuning.make_baseline("sr").fit(known)
     batch = first_batch(batches_of())
     said = CountingTeacher(rules).reads(batch)(2, 7, 2.0)
     expected = torch.from_numpy(log_chances(rules.scores(prefixes(batch))[2:7], "shares") / 2).log_softmax(1)
@@ -146,7 +146,7 @@ def test_hidden_states_are_matched_through_a_map():
 
 
 def test_a_student_without_a_teacher_of_states_matches_nothing():
-    rules = tuning.make("popularity").fit(Histories.from_lists(SEQUENCES, N_ITEMS))
+    rules = tuning.make_baseline("popularity").fit(Histories.from_lists(SEQUENCES, N_ITEMS))
     with pytest.raises(BadParameter, match="needs an item model as teacher"):
         Student(model_of(), CountingTeacher(rules), matching=0.1)
 

@@ -27,7 +27,7 @@ from llmarm_tutorial.recommend.counting import (
     SequentialRules,
     transitions,
 )
-from llmarm_tutorial.recommend.tuning import BASELINES, choose, make, tune
+from llmarm_tutorial.recommend.tuning import BASELINES, choose_setting, make_baseline, tune_baseline
 
 N = 6
 SMALL = [[0, 1, 2], [0, 1, 3], [0, 2], [1, 4, 1], [5]]
@@ -166,7 +166,7 @@ def test_an_item_that_occurs_twice_counts_at_its_latest_position():
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_all_baselines_answer_for_any_history_in_one_form(name: str):
-    fitted = make(name).fit(replace(TRAIN, n_items=N + 2))  # two items that nobody has
+    fitted = make_baseline(name).fit(replace(TRAIN, n_items=N + 2))  # two items that nobody has
     found = fitted.scores(Histories.from_lists([[], [7], [0, 0, 3]]))
     assert found.shape == (3, N + 2)
     assert found.dtype == np.float32
@@ -189,14 +189,14 @@ def test_settings_out_of_range_are_refused():
         lambda: ItemNeighbours(neighbours=0),
         lambda: ItemNeighbours(shrinkage=math.nan),
         lambda: Ease(ridge=0),
-        lambda: tune("ease", TRAIN, Task.from_lists([[0]], [[1]], N), budget=0),
+        lambda: tune_baseline("ease", TRAIN, Task.from_lists([[0]], [[1]], N), budget=0),
     ):
         with pytest.raises(BadParameter):
             wrong()
     with pytest.raises(UnknownName, match="sr"):
-        make("srr")
+        make_baseline("srr")
     with pytest.raises(UnknownName, match="steps"):
-        make("sr", stepps=3)
+        make_baseline("sr", stepps=3)
 
 
 def test_ease_refuses_what_would_not_fit_into_memory():
@@ -215,23 +215,23 @@ def wanderers(n_users: int = 150, n_items: int = 20) -> Transactions:
 
 
 def test_of_equal_tries_the_earlier_wins_and_a_budget_is_kept():
-    best, system, tries = choose([3, 1, -3, 2], abs, build=lambda number: 10 * number)
+    best, system, tries = choose_setting([3, 1, -3, 2], abs, build=lambda number: 10 * number)
     assert (best, system) == (3, 30)
     assert tries["setting"].tolist() == [3, 1, -3, 2]
     assert tries["value"].tolist() == [30, 10, 30, 20]
     settings = list(range(50))
-    few, again = (choose(settings, float, budget=5, seed=2).tries["setting"].tolist() for _ in range(2))
+    few, again = (choose_setting(settings, float, budget=5, seed=2).tries["setting"].tolist() for _ in range(2))
     assert few == again == sorted(set(few))
     assert len(few) == 5
     assert few[0] == 0, "the first is always tried"
-    assert choose(settings, float, budget=50).best == 49
+    assert choose_setting(settings, float, budget=50).best == 49
 
 
 def test_the_tuner_tries_the_defaults_first_and_keeps_the_best():
     split = wanderers().leave_one_out()
     task = next_item_task(split, "validation")
     ask = {"budget": 6, "seed": 3, "metric": "NDCG@5"}
-    found, again = (tune("sr", split.train.histories(), task, **ask) for _ in range(2))
+    found, again = (tune_baseline("sr", split.train.histories(), task, **ask) for _ in range(2))
     assert len(found.tries) == 6
     assert found.tries.iloc[0][["steps", "last"]].tolist() == [10, 10]
     assert found.best == again.best
@@ -244,15 +244,15 @@ def test_the_tuner_tries_the_defaults_first_and_keeps_the_best():
 def test_a_small_grid_is_tried_whole():
     split = wanderers().leave_one_out()
     task = next_item_task(split, "validation")
-    found = tune("sr", split.train.histories(), task, budget=50, grid={"steps": (1, 2, 10)})
+    found = tune_baseline("sr", split.train.histories(), task, budget=50, grid={"steps": (1, 2, 10)})
     assert found.tries["steps"].tolist() == [10, 1, 2]
-    assert len(tune("popularity", split.train.histories(), task).tries) == 5
+    assert len(tune_baseline("popularity", split.train.histories(), task).tries) == 5
 
 
 def test_counting_the_order_beats_counting_sets_where_there_is_an_order():
     split = wanderers().leave_one_out()
     task, train = next_item_task(split, "test"), split.train.histories()
-    found = {name: evaluate(make(name).fit(train), task).mean("HR@5") for name in BASELINES}
+    found = {name: evaluate(make_baseline(name).fit(train), task).mean("HR@5") for name in BASELINES}
     assert found["markov"] > found["ar"] > found["popularity"] - 0.1
     assert found["markov"] > 0.9
 

@@ -53,7 +53,7 @@ def codes(row) -> list[int]:
 
 @pytest.fixture
 def cold() -> NewItems:
-    return new_items.launched(made(), weeks=1)
+    return new_items.launched_items(made(), weeks=1)
 
 
 # --- who is asked what -----------------------------------------------------------------------------------------------
@@ -90,27 +90,27 @@ def test_what_cannot_be_asked_is_refused(cold: NewItems):
     with pytest.raises(BadParameter, match="'new', 'all' or 'basket', not 'old'"):
         cold.task("old")
     with pytest.raises(BadParameter, match="above 0"):
-        new_items.launched(made(), weeks=0)
+        new_items.launched_items(made(), weeks=0)
     with pytest.raises(DataError, match="nothing comes before"):
-        new_items.launched(made(), weeks=52)
+        new_items.launched_items(made(), weeks=52)
     with pytest.raises(DataError, match="no item was first bought"):
-        new_items.launched(made([basket for basket in BASKETS if basket[2] < 20 or basket[1] == 32]), weeks=1 / 7)
+        new_items.launched_items(made([basket for basket in BASKETS if basket[2] < 20 or basket[1] == 32]), weeks=1 / 7)
     with pytest.raises(Lacks):
-        new_items.launched(Transactions.from_baskets(["ab", "c"]), weeks=1)
+        new_items.launched_items(Transactions.from_baskets(["ab", "c"]), weeks=1)
 
 
 def test_nobody_known_who_buys_new_items_is_said():
-    strangers = new_items.launched(made([*BASKETS[:2], *BASKETS[3:4], *BASKETS[5:]]), weeks=1)
+    strangers = new_items.launched_items(made([*BASKETS[:2], *BASKETS[3:4], *BASKETS[5:]]), weeks=1)
     with pytest.raises(DataError, match="for the first time"):
         strangers.task()
-    lonely = new_items.launched(made([*BASKETS[:2], (1, 13, 30, "n")]), weeks=1)
+    lonely = new_items.launched_items(made([*BASKETS[:2], (1, 13, 30, "n")]), weeks=1)
     with pytest.raises(DataError, match="no basket holds old and new"):
         lonely.task("basket")
 
 
 def test_the_corner_shop_launches_its_six_planted_items():
     data = loading.load("shop")
-    cold = new_items.launched(data, weeks=6)
+    cold = new_items.launched_items(data, weeks=6)
     late = data.items["first_sold"] >= "2025-05-19"
     assert np.flatnonzero(cold.new).tolist() == np.flatnonzero(late).tolist()
     assert cold.new.sum() == 6
@@ -119,7 +119,7 @@ def test_the_corner_shop_launches_its_six_planted_items():
 @pytest.mark.parametrize("weeks", [None, 6.0])
 def test_hidden_items_are_nowhere_in_training(weeks: float | None):
     data = loading.load("shop")
-    cold = new_items.hidden(data, 0.1, weeks=weeks, seed=3)
+    cold = new_items.hide_items(data, 0.1, weeks=weeks, seed=3)
     assert 15 <= cold.new.sum() <= 21
     assert not np.isin(cold.train.item_codes, np.flatnonzero(cold.new)).any()
     task = cold.task()
@@ -133,21 +133,21 @@ def test_hidden_items_are_nowhere_in_training(weeks: float | None):
         assert not set(data.items["item_id"][data.items["first_sold"] >= "2025-05-19"]) & set(
             cold.later.table["item_id"]
         ), "what was really launched is no part of the exercise"
-    other = new_items.hidden(data, 0.1, weeks=weeks, seed=3)
+    other = new_items.hide_items(data, 0.1, weeks=weeks, seed=3)
     np.testing.assert_array_equal(other.new, cold.new)
-    assert (new_items.hidden(data, 0.1, weeks=weeks, seed=4).new != cold.new).any()
+    assert (new_items.hide_items(data, 0.1, weeks=weeks, seed=4).new != cold.new).any()
 
 
 def test_a_share_out_of_range_is_refused():
     with pytest.raises(BadParameter, match="share of hidden items"):
-        new_items.hidden(made(), 1.0)
+        new_items.hide_items(made(), 1.0)
     with pytest.raises(BadParameter, match="share of newcomers"):
-        new_items.newcomers(made(), 0.5)
+        new_items.new_customers(made(), 0.5)
 
 
 def test_newcomers_are_unknown_and_asked_for_their_second_basket():
     data = loading.load("shop")
-    train, validation, test = new_items.newcomers(data, 0.2, seed=1)
+    train, validation, test = new_items.new_customers(data, 0.2, seed=1)
     parts = [set(train.table["user_id"]), set(validation.users), set(test.users)]
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]
@@ -163,12 +163,12 @@ def test_newcomers_are_unknown_and_asked_for_their_second_basket():
 
 def test_partners_by_hand(cold: NewItems):
     """Later baskets: bcn, bm, an. Lift of n with a is 3/2, with b 3/4, with c 3/2, of m with b 3/2."""
-    task = new_items.partners(cold, min_count=1, min_lift=1.2)
+    task = new_items.partner_task(cold, min_count=1, min_lift=1.2)
     assert task.users.tolist() == [M, N]
     assert [codes(task.targets[row]) for row in range(2)] == [[B], [A, C]]
     assert [task.histories.of(row).tolist() for row in range(2)] == [[M], [N]]
     with pytest.raises(DataError, match="ask for less"):
-        new_items.partners(cold, min_count=2)
+        new_items.partner_task(cold, min_count=2)
 
 
 # --- vectors ---------------------------------------------------------------------------------------------------------
@@ -322,21 +322,21 @@ def test_the_best_settings_are_chosen(cold: NewItems):
     # who bought a most goes for n afterwards, who bought b and c for m: the other way round than VECTORS has it
     wrong = ContentNeighbours(VECTORS, neighbours=2)
     right = ContentNeighbours(VECTORS[[A, B, C, D, N, M]], neighbours=2)
-    best, _, tries = tuning.choose([wrong, right, right], by_text.validated([cold, cold]))
+    best, _, tries = tuning.choose_setting([wrong, right, right], by_text.validation_score_of_new_items([cold, cold]))
     assert best is right
     values = tries["value"].tolist()
     assert values[1] == values[2] > values[0]
-    assert tuning.choose([wrong], by_text.validated([cold], max_cases=1)).value <= 1
+    assert tuning.choose_setting([wrong], by_text.validation_score_of_new_items([cold], max_cases=1)).value <= 1
     with pytest.raises(BadParameter, match="at least one to try"):
-        tuning.choose([], by_text.validated([cold]))
+        tuning.choose_setting([], by_text.validation_score_of_new_items([cold]))
     with pytest.raises(BadParameter, match="one validation"):
-        by_text.validated([])
+        by_text.validation_score_of_new_items([])
 
 
 def test_knowing_the_planted_links_beats_chance_in_the_shop():
     """What vectors could at best give: new items at the very place of the old ones that they were made to go with."""
     data = loading.load("shop")
-    cold = new_items.launched(data, weeks=6)
+    cold = new_items.launched_items(data, weeks=6)
     ids = data.items["item_id"].to_list()
     vectors = np.eye(len(ids))
     for old, new in ((254, 255), (250, 257), (144, 244), (150, 160), (230, 256), (194, 173)):

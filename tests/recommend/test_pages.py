@@ -19,7 +19,7 @@ from llmarm_tutorial.mining.rules import pair_rules
 from llmarm_tutorial.mining.significance import lift_low, linked_pairs
 from llmarm_tutorial.recommend import promotion, shelf
 from llmarm_tutorial.recommend.counting import AssociationRules
-from llmarm_tutorial.recommend.pages import judge_pages, links, partners, taken_along
+from llmarm_tutorial.recommend.pages import judge_pages, page_links, partners_of, taken_along
 
 
 def baskets(*rows: str) -> sparse.csr_matrix:
@@ -32,7 +32,7 @@ def baskets(*rows: str) -> sparse.csr_matrix:
 
 def test_links_by_hand():
     matrix = baskets("110", "110", "100", "011", "001")
-    found = links(matrix, least=2, strength=5)
+    found = page_links(matrix, least=2, strength=5)
     assert found[["item", "partner", "together"]].to_numpy().tolist() == [[0, 1, 2], [1, 0, 2]]
     first = found.iloc[0]
     assert (first["baskets"], first["confidence"], first["share"]) == (3, 2 / 3, 3 / 5)
@@ -49,8 +49,8 @@ def test_the_lower_end_agrees_with_scipy(hits: int, of: int):
 
 
 def test_few_baskets_pull_the_lower_end_down_and_the_best_partner_changes(shop):
-    found = links(shop.basket_matrix(), least=1)
-    by_lift, by_low = (partners(found, 11, 3, by) for by in ("lift", "lift_low"))
+    found = page_links(shop.basket_matrix(), least=1)
+    by_lift, by_low = (partners_of(found, 11, 3, by) for by in ("lift", "lift_low"))
     assert shop.labels("name")[11] == "Tortilla wraps"
     assert shop.labels("name")[by_low["partner"][0]] == "Guacamole"
     assert by_low["together"][0] > by_lift["together"][0] or by_low["partner"][0] == by_lift["partner"][0]
@@ -110,7 +110,7 @@ def test_pages_of_different_products_are_not_compared():
 def test_pages_rules_tests_and_recommenders_tell_the_same_lift(shop):
     known = shop.rows(shop.table["user_id"].notna().to_numpy())  # the recommender counts within users only
     matrix = known.basket_matrix()
-    found = links(matrix, least=5)
+    found = page_links(matrix, least=5)
     found = found[found["item"] < found["partner"]].sort_values(["item", "partner"])
     tested = linked_pairs(matrix, min_count=5, max_q=None)
     assert found["lift"].tolist() == tested["lift"].tolist()
@@ -124,9 +124,9 @@ def test_wrong_settings_of_links_and_partners():
     matrix = baskets("11", "10")
     for wrong in ({"least": 0}, {"strength": -1}, {"level": 1.0}):
         with pytest.raises(BadParameter, match="Links need"):
-            links(matrix, **wrong)
+            page_links(matrix, **wrong)
     with pytest.raises(UnknownName, match="measure of partners"):
-        partners(links(matrix, least=1), 0, by="luck")
+        partners_of(page_links(matrix, least=1), 0, by="luck")
 
 
 # --- the shelf -------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sklearn.metrics.pairwise import cosine_similarity
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation import groups
-from llmarm_tutorial.evaluation.latency import best, measure
+from llmarm_tutorial.evaluation.latency import best, measure_latency
 from llmarm_tutorial.evaluation.metrics import user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
@@ -177,7 +177,7 @@ def test_a_diversified_shop_is_more_diverse_and_with_full_relevance_the_same(sho
 
     split = shop.leave_one_out()
     task = next_item_task(split, "test", max_cases=300)
-    base = tuning.make("personal").fit(split.train.histories())
+    base = tuning.make_baseline("personal").fit(split.train.histories())
     vectors = user_vectors(task.histories)
     similar = similarities(vectors)
     found = {
@@ -271,7 +271,7 @@ def test_slices_refuse():
 
 def test_a_slow_system_is_measured_as_slow():
     histories = Histories.from_lists([[0], [1]])
-    found = measure(Fixed([1.0, 2.0, 3.0], 0.005), histories, k=2, batch=4, repeats=6, warmup=1)
+    found = measure_latency(Fixed([1.0, 2.0, 3.0], 0.005), histories, k=2, batch=4, repeats=6, warmup=1)
     assert 0.005 <= found.p50 <= found.p99
     assert found.batch == 4
     assert found.per_second <= 4 / 0.005
@@ -286,12 +286,12 @@ def test_lists_are_the_best_in_order():
 @pytest.mark.parametrize("options", [{"k": 4}, {"batch": 0}, {"repeats": 0}, {"warmup": -1}])
 def test_measuring_refuses(options: dict):
     with pytest.raises(BadParameter, match="Measuring needs"):
-        measure(Fixed([1.0, 2.0, 3.0]), ONE, **({"k": 2} | options))
+        measure_latency(Fixed([1.0, 2.0, 3.0]), ONE, **({"k": 2} | options))
 
 
 def test_measuring_needs_histories():
     with pytest.raises(BadParameter, match="0 histories"):
-        measure(Fixed([1.0]), Histories.from_lists([]), k=1)
+        measure_latency(Fixed([1.0]), Histories.from_lists([]), k=1)
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------

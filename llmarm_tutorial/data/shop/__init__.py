@@ -1,1 +1,15 @@
-"""data/shop."""
+"""The corner shop: a simulated shop whose rules are planted, so that one can tell what a method finds.
+
+Public names, by module:
+
+    simulate: generate, planted_rules, truth, write
+"""
+
+from llmarm_tutorial.faces import face
+
+__getattr__, __dir__, __all__ = face(
+    __name__,
+    {
+        "simulate": "generate planted_rules truth write",
+    },
+)
