@@ -89,7 +89,9 @@ def similarities(vectors: np.ndarray | sparse.spmatrix) -> np.ndarray:
             f"A table of the similarities of {vectors.shape[0]:,} items is too large: filter_items() first, to at most "
             f"{MAX_ITEMS:,}."
         )
-    unit = normalize(sparse.csr_matrix(vectors, dtype=np.float64)).astype(np.float32)
+    rows = sparse.csr_matrix(vectors, dtype=np.float64, copy=True)
+    rows.sum_duplicates()  # normalize would take two parts of an entry for two entries
+    unit = normalize(rows, copy=False).astype(np.float32)
     if 4 * unit.shape[0] * unit.shape[1] <= DENSE_BYTES:  # items share so many users that a dense product is faster
         unit = unit.toarray()
         return unit @ unit.T

@@ -172,6 +172,12 @@ def test_similarities_are_cosines_dense_or_sparse(monkeypatch):
     assert np.allclose(similarities(sparse.csr_matrix(vectors)), cosine_similarity(vectors), atol=1e-6)
 
 
+def test_entries_in_two_parts_are_one_and_the_callers_matrix_stays():
+    parts = sparse.csr_matrix((np.array([1.0, 1, 1, 1]), np.array([0, 0, 1, 1]), np.array([0, 3, 4])), shape=(2, 2))
+    assert np.allclose(similarities(parts), cosine_similarity(parts.toarray()), atol=1e-6)
+    assert parts.data.tolist() == [1, 1, 1, 1]
+
+
 def test_a_diversified_shop_is_more_diverse_and_with_full_relevance_the_same(shop):
     from llmarm_tutorial.evaluation.tasks import next_item_task
 
