@@ -41,10 +41,12 @@ from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, prune, shortened, size, zeroed
+from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, shortened, size
 from llmarm_tutorial.models.distil_loss import Mix
-from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
+from llmarm_tutorial.models.export import NextItem, NextItemRecommender, to_onnx
 from llmarm_tutorial.models.item_model import ItemModel
+from llmarm_tutorial.models.onnx_int8 import quantise
+from llmarm_tutorial.models.pruning import prune, zeroed
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.students import narrowed

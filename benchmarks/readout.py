@@ -42,7 +42,7 @@ from llmarm_tutorial.mining import antecedents, judging, miners, rule_checks, ru
 from llmarm_tutorial.mining.antecedents import gather
 from llmarm_tutorial.mining.judging import Trial
 from llmarm_tutorial.mining.measures import lift
-from llmarm_tutorial.models import readout
+from llmarm_tutorial.models import gap_reading, readout
 
 LARGEST = 100  # baskets with more different items are wholesale orders; left out
 TRUTH_CUSTOMERS = 30_000  # of a shop like the shipped one, in which confidences are nearly exact
@@ -88,9 +88,11 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
             for row, known in enumerate((trial.known, trial.known_test))
         )
     if not large:
-        gaps, _ = readout.fill_gaps(train, settings=replace(readout.RECIPE, epochs=3), seed=seed)
-        told = [readout.from_gaps(readout.gap_chances(gaps, a), readout.items_to_come(train, a)) for a in asked]
-        fitted = readout.Calibration.fit(told[0], trial.unseen)
+        gaps, _ = gap_reading.fill_gaps(train, settings=replace(readout.RECIPE, epochs=3), seed=seed)
+        told = [
+            gap_reading.from_gaps(gap_reading.gap_chances(gaps, a), gap_reading.items_to_come(train, a)) for a in asked
+        ]
+        fitted = gap_reading.Calibration.fit(told[0], trial.unseen)
         sizes = (trial.known.sizes, trial.known_test.sizes)
         estimates["masked gaps"] = told
         estimates["masked gaps, calibrated"] = [fitted.apply(p, s) for p, s in zip(told, sizes, strict=True)]

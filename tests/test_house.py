@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = "llmarm_tutorial"
 EVERY_FILE = sorted((ROOT / PACKAGE).rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
-LONGEST_FILE, LONGEST_FUNCTION = 440, 70  # lines, blank ones, comments and docstrings among them
+LONGEST_FILE, LONGEST_FUNCTION = 350, 70  # lines, blank ones, comments and docstrings among them
 NO_PYTORCH = ("data", "mining", "evaluation", "recommend", "labels", "lesson", "running")
 
 # Folders are floors: a file imports from its own folder and from those before it. Files outside folders come first.

@@ -4,14 +4,16 @@ Public names, by module:
 
     batches: ItemBatches
     checkpoints: Checkpoints
-    compress: at_random, bf16, coded, factorised, prune, size, zeroed
+    compress: bf16, coded, factorised, size
     distil_loss: Mix
-    export: NextItem, NextItemRecommender, quantise, to_onnx
+    export: NextItem, NextItemRecommender, to_onnx
     fine_tuning: VARIANTS, fine_tune, new_classifier
+    gap_reading: Calibration, fill_gaps, from_gaps, gap_chances, items_to_come
     item_model: ItemModel, build_tokenizer, item_config, quiet_loading
     label_batches: Augmentation, class_inputs
-    readout: Calibration, PartBatches, RECIPE, complete, confidences, fill_gaps, from_gaps, gap_chances,
-        items_to_come, left_out, read_rules
+    onnx_int8: quantise
+    pruning: at_random, prune, zeroed
+    readout: PartBatches, RECIPE, complete, confidences, left_out, read_rules
     recipes: Recipe
     recommender: ItemRecommender
     serve: OnnxRecommender
@@ -29,16 +31,16 @@ __getattr__, __dir__, __all__ = face(
     {
         "batches": "ItemBatches",
         "checkpoints": "Checkpoints",
-        "compress": "at_random bf16 coded factorised prune size zeroed",
+        "compress": "bf16 coded factorised size",
         "distil_loss": "Mix",
-        "export": "NextItem NextItemRecommender quantise to_onnx",
+        "export": "NextItem NextItemRecommender to_onnx",
         "fine_tuning": "VARIANTS fine_tune new_classifier",
+        "gap_reading": "Calibration fill_gaps from_gaps gap_chances items_to_come",
         "item_model": "ItemModel build_tokenizer item_config quiet_loading",
         "label_batches": "Augmentation class_inputs",
-        "readout": (
-            "Calibration PartBatches RECIPE complete confidences fill_gaps from_gaps gap_chances items_to_come "
-            "left_out read_rules"
-        ),
+        "onnx_int8": "quantise",
+        "pruning": "at_random prune zeroed",
+        "readout": "PartBatches RECIPE complete confidences left_out read_rules",
         "recipes": "Recipe",
         "recommender": "ItemRecommender",
         "serve": "OnnxRecommender",

@@ -2,8 +2,8 @@
 
 Training scores every position, serving asks for one: what comes after the last. `NextItem` is the same network computed
 for that alone, and `to_onnx` writes it into a file that ONNX Runtime runs without Python code of the model (ONNX: an
-open format of computation graphs). `quantise` turns its matrices into 8-bit integers. `serve.OnnxRecommender` opens
-both.
+open format of computation graphs). `onnx_int8` turns its matrices into 8-bit integers.
+`serve.OnnxRecommender` opens both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import copy
 import importlib.util
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,14 +23,13 @@ from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.errors import DataError, Missing
+from llmarm_tutorial.errors import Missing
 from llmarm_tutorial.files import write_atomically
 from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.tables import FactorisedTable
-from llmarm_tutorial.models.tokens import FIRST_ITEM, Reading, score_in_blocks
+from llmarm_tutorial.models.tokens import FIRST_ITEM, score_in_blocks
 
 if TYPE_CHECKING:  # an optional package
-    import onnx
     import onnx_ir
 
 OPSET = 20  # of ONNX: layer normalisation and GELU are one operation each; ONNX Runtime reads it since 1.17 (2024)
@@ -127,12 +125,12 @@ def to_onnx(model: ItemModel | NextItem, path: str | Path) -> Path:
         Missing: If the packages that write ONNX are not installed.
         RunError: If the file cannot be written.
     """
-    _need("onnxscript", "Exporting a model to ONNX")
+    need_package("onnxscript", "Exporting a model to ONNX")
     net = model if isinstance(model, NextItem) else NextItem(model)
     batch, longest = torch.export.Dim("batch"), net.reading.max_length
     lengths = {1: torch.export.Dim("length", max=longest)} if longest > 1 else {}
     example = torch.full((2, min(3, longest)), FIRST_ITEM), torch.tensor([0, 0])
-    with _quiet():
+    with quietly():
         from onnx_ir.passes.common import DeduplicateInitializersPass
         from onnxscript.optimizer import optimize_ir
 
@@ -156,51 +154,6 @@ def to_onnx(model: ItemModel | NextItem, path: str | Path) -> Path:
     for key, value in net.reading.to_text().items():
         proto.metadata_props.add(key=key, value=value)
     write_atomically(Path(path), proto.SerializeToString())
-    return Path(path)
-
-
-def quantise(source: str | Path, path: str | Path) -> Path:
-    """Turn the matrices of an exported model into 8-bit integers, a quarter of the bytes.
-
-    Every column of a matrix gets its own scale, every item its own; what flows between the matrices is quantised as it
-    comes, by its range in each call (dynamic quantisation: nothing to calibrate). One table of bytes serves both to
-    read items and to score them. Biases, positions, normalisation and attention stay in float32.
-
-    Args:
-        source: A file of `to_onnx`.
-        path: Where to write; a file that is there is replaced.
-
-    Returns:
-        The path.
-
-    Raises:
-        DataError: If the source is no file of `to_onnx`, or is quantised already.
-        Missing: If the packages that write ONNX are not installed.
-        RunError: If the file cannot be written.
-    """
-    _need("onnx", "Quantising a model")
-    _need("onnxruntime", "Quantising a model")
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    try:
-        model = onnx.load(source)
-        Reading.from_text({entry.key: entry.value for entry in model.metadata_props})
-    except Exception as error:  # protobuf raises kinds of its own for a damaged file
-        raise DataError(f"{source} is no model that `export.to_onnx` wrote; write it anew.") from error
-    if any(node.op_type == "MatMulInteger" for node in model.graph.node):
-        raise DataError(f"{source} is quantised already; name the file that `export.to_onnx` wrote.")
-    _one_table(model.graph)
-    with tempfile.TemporaryDirectory() as folder, _quiet():
-        quantised = Path(folder) / "quantised.onnx"
-        quantize_dynamic(
-            model, quantised, op_types_to_quantize=["MatMul"], per_channel=True, weight_type=QuantType.QInt8
-        )
-        found = onnx.load(quantised)
-    _read_bytes(found.graph)
-    del found.metadata_props[:]
-    found.metadata_props.extend(model.metadata_props)
-    write_atomically(Path(path), found.SerializeToString())
     return Path(path)
 
 
@@ -290,77 +243,14 @@ def _worth_folding(node: onnx_ir.Node) -> bool | None:
     return None
 
 
-def _one_table(graph: onnx.GraphProto) -> None:
-    """Let an item table that is read and multiplied be so in one shape, (width, n_tokens): then one copy will do."""
-    from onnx import helper, numpy_helper
-
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    readers = {node.input[0]: node for node in graph.node if node.op_type == "Gather" and node.input[0] in weights}
-    shared = [node for node in graph.node if node.op_type == "Gemm" and node.input[1] in readers]
-    for node in shared:
-        name, reader = node.input[1], readers[node.input[1]]
-        turned = np.ascontiguousarray(numpy_helper.to_array(weights[name]).T)
-        weights[name].CopyFrom(numpy_helper.from_array(turned, name))
-        columns, product = reader.output[0] + "_columns", node.output[0] + "_product"
-        scored = [helper.make_node("MatMul", [node.input[0], name], [product], name="item_scores")]
-        if len(node.input) == 3:
-            scored.append(helper.make_node("Add", [product, node.input[2]], node.output))
-        else:  # the exporter leaves a bias out that is zero throughout
-            scored[0].output[:] = node.output
-        _replace(graph, node, *scored)
-        _replace(
-            graph,
-            reader,
-            helper.make_node("Gather", [name, reader.input[1]], [columns], axis=1),
-            helper.make_node("Transpose", [columns], reader.output, perm=[1, 2, 0]),
-        )
-    del graph.value_info[:]  # shapes as the exporter saw them; they are inferred anew
-
-
-def _read_bytes(graph: onnx.GraphProto) -> None:
-    """Let tables that rows are read from be bytes too, each byte times the scale of its row."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    weights = {tensor.name: tensor for tensor in graph.initializer}
-    matrices = {name for name, one in weights.items() if one.data_type == TensorProto.FLOAT and len(one.dims) == 2}
-    readers = [node for node in graph.node if node.op_type == "Gather" and node.input[0] in matrices]
-    multiplied = {name for name in matrices if name + "_quantized" in weights}  # an item per column, not per row
-    for name in sorted({node.input[0] for node in readers}):
-        if name not in multiplied:
-            table = numpy_helper.to_array(weights[name])
-            scale = np.maximum(np.abs(table).max(axis=1), np.finfo(np.float32).tiny) / 127
-            codes = np.rint(table / scale[:, None]).astype(np.int8)
-            graph.initializer.append(numpy_helper.from_array(codes, name + "_quantized"))
-            graph.initializer.append(numpy_helper.from_array(scale[:, None].astype(np.float32), name + "_scale"))
-        graph.initializer.remove(weights[name])
-    for node in readers:
-        name, rows = node.input[:2]
-        read, numbers, scales = (node.output[0] + end for end in ("_bytes", "_numbers", "_scale"))
-        _replace(
-            graph,
-            node,
-            helper.make_node("Gather", [name + "_quantized", rows], [read], axis=int(name in multiplied)),
-            helper.make_node("Cast", [read], [numbers], to=TensorProto.FLOAT),
-            helper.make_node("Gather", [name + "_scale", rows], [scales], axis=0),
-            helper.make_node("Mul", [numbers, scales], node.output),
-        )
-
-
-def _replace(graph: onnx.GraphProto, node: onnx.NodeProto, *others: onnx.NodeProto) -> None:
-    """Put nodes where another one is."""
-    place = list(graph.node).index(node)
-    graph.node.remove(node)
-    for other in reversed(others):
-        graph.node.insert(place, other)
-
-
-def _need(package: str, purpose: str) -> None:
+def need_package(package: str, purpose: str) -> None:
+    """Raise `Missing` with what to install if a package that writes ONNX is not there."""
     if importlib.util.find_spec(package) is None:
         raise Missing(package, "models", purpose)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep libraries from remarks about their own insides, which no user could mend."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -13,22 +13,11 @@ from sklearn.decomposition import TruncatedSVD
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
-from llmarm_tutorial.models import compress, item_model
+from llmarm_tutorial.models import compress, item_model, pruning
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.compress import (
-    Importance,
-    at_random,
-    bf16,
-    by_gradient,
-    by_magnitude,
-    coded,
-    factorised,
-    int8,
-    prune,
-    size,
-    zeroed,
-)
+from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, size
 from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.pruning import Importance, at_random, by_gradient, by_magnitude, prune, zeroed
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.models.training import Settings, train
@@ -371,7 +360,7 @@ def test_a_shortened_model_says_what_the_model_says_of_the_end_of_a_history():
 @pytest.mark.parametrize("shares", [{"heads": 0.5}, {"neurons": 0.5}, {"heads": 0.25, "neurons": 0.25}])
 def test_a_pruned_model_opens_as_it_was_saved(shares, tmp_path):
     net = ItemModel(item_config(20, hidden=8, layers=2, heads=4, max_length=9, spread=0.5)).eval()
-    pruned = compress.prune(net, **shares)
+    pruned = pruning.prune(net, **shares)
     item_model.save(pruned, item_model.build_tokenizer(range(20)), tmp_path)
     again, _ = item_model.load(tmp_path)
     asked = Histories.from_lists([[3, 1, 4], [1, 5]])

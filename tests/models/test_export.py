@@ -19,8 +19,9 @@ from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import next_item_task
 from llmarm_tutorial.models import export, tokens
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.export import NextItem, NextItemRecommender, quantise, to_onnx
+from llmarm_tutorial.models.export import NextItem, NextItemRecommender, to_onnx
 from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.onnx_int8 import quantise
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.tokens import FIRST_ITEM, Reading

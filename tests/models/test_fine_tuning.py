@@ -12,15 +12,8 @@ import torch
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, Missing, UnknownName
 from llmarm_tutorial.labels.tasks import Labelled
-from llmarm_tutorial.models.fine_tuning import (
-    VARIANTS,
-    FineTuned,
-    Sizes,
-    class_loss,
-    fine_tune,
-    new_classifier,
-    probabilities,
-)
+from llmarm_tutorial.models.adapters import Sizes
+from llmarm_tutorial.models.fine_tuning import VARIANTS, FineTuned, class_loss, fine_tune, new_classifier, probabilities
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.label_batches import Augmentation, ClassBatches, class_inputs
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD

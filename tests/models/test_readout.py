@@ -18,7 +18,7 @@ from llmarm_tutorial.errors import BadParameter, UnknownName  # noqa: E402
 from llmarm_tutorial.mining import antecedents, confidence, judging  # noqa: E402
 from llmarm_tutorial.mining.antecedents import gather, padded  # noqa: E402
 from llmarm_tutorial.mining.rules import COLUMNS, pair_rules  # noqa: E402
-from llmarm_tutorial.models import readout  # noqa: E402
+from llmarm_tutorial.models import gap_reading, readout  # noqa: E402
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
 QUICK = replace(readout.RECIPE, epochs=6, learning_rate=5e-3)
@@ -156,17 +156,19 @@ def test_a_gap_is_no_confidence():
     known = gather(matrix, x)
     counted = np.where(known.open, confidence.raw(known), 0)
     assert counted.sum() == pytest.approx(2)
-    assert readout.items_to_come(matrix, x, strength=0)[0] == pytest.approx(2)
+    assert gap_reading.items_to_come(matrix, x, strength=0)[0] == pytest.approx(2)
     model = readout.new_model(matrix)
-    chances = readout.gap_chances(model, x)
+    chances = gap_reading.gap_chances(model, x)
     assert chances.sum() == pytest.approx(1, abs=1e-5)
     assert chances[0, 0] == 0
 
 
 def test_gap_chances_that_count_every_missing_item_once_give_the_confidence():
     """E[y missing] / E[number missing], by hand for item 1: 3, 2 and 1 of six missing items."""
-    to_come = readout.items_to_come(FIVE.basket_matrix(), padded([[0]]), strength=0)
-    assert readout.from_gaps(np.array([[0, 3 / 6, 2 / 6, 1 / 6]]), to_come)[0] == pytest.approx([0, 1, 2 / 3, 1 / 3])
+    to_come = gap_reading.items_to_come(FIVE.basket_matrix(), padded([[0]]), strength=0)
+    assert gap_reading.from_gaps(np.array([[0, 3 / 6, 2 / 6, 1 / 6]]), to_come)[0] == pytest.approx(
+        [0, 1, 2 / 3, 1 / 3]
+    )
 
 
 def test_items_to_come_fall_back_on_the_size_of_the_antecedent():
@@ -175,14 +177,14 @@ def test_items_to_come_fall_back_on_the_size_of_the_antecedent():
     sizes = np.diff(matrix.indptr)
     weight = sizes * (sizes - 1)
     prior = (weight @ (sizes - 2)) / weight.sum()
-    assert readout.items_to_come(matrix, pairs, strength=1e9) == pytest.approx([prior, prior], rel=1e-6)
-    assert readout.items_to_come(matrix, pairs, strength=0) == pytest.approx([(0 + 2 + 1) / 3, 2])
+    assert gap_reading.items_to_come(matrix, pairs, strength=1e9) == pytest.approx([prior, prior], rel=1e-6)
+    assert gap_reading.items_to_come(matrix, pairs, strength=0) == pytest.approx([(0 + 2 + 1) / 3, 2])
 
 
 def test_a_gap_model_learns_who_goes_with_whom():
     matrix = two_habits(1500, 0)
-    model, done = readout.fill_gaps(matrix, settings=replace(QUICK, epochs=5))
-    chances = readout.gap_chances(model, padded([[0, 2]]))[0]
+    model, done = gap_reading.fill_gaps(matrix, settings=replace(QUICK, epochs=5))
+    chances = gap_reading.gap_chances(model, padded([[0, 2]]))[0]
     assert chances[4:20:2].sum() > 2 * chances[1:20:2].sum()
     assert len(done.losses)
 
@@ -194,7 +196,7 @@ def test_calibration_finds_the_distortion():
     unseen = antecedents.Evidence(np.full((300, 1), 7), np.full(300, 400), drawn, np.full(8, 0.3))
     odds = np.log(truth / (1 - truth))
     told = 1 / (1 + np.exp(-(odds / 0.8 - 0.5)))
-    fitted = readout.Calibration.fit(told, unseen)
+    fitted = gap_reading.Calibration.fit(told, unseen)
     assert fitted.slope[1] == pytest.approx(0.8, abs=0.02)
     assert fitted.apply(told, np.ones(300, dtype=int))[:, :7] == pytest.approx(truth[:, :7], abs=0.02)
 
