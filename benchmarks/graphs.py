@@ -367,7 +367,7 @@ class Bench(recommend.Bench):
                 "objective": objective,
             }
             for name, hybrid in {"without": without, "with walks": with_walks, "with graph": with_graph}.items():
-                chosen[name] = {"name": hybrid.name, "weights": dict(getattr(hybrid.system, "weights", {})),
+                chosen[name] = {"name": hybrid.name, "weights": recommend.weights_of(hybrid.system),
                                 "value": float(hybrid.tries.set_index("system").loc[hybrid.name, "value"])}  # fmt: skip
             self.keep(seed, systems, chosen)
 

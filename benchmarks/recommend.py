@@ -42,7 +42,7 @@ from llmarm_tutorial.figures import recommend as recommend_figures
 from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.experts import Expert, Precomputed, choose_weight
+from llmarm_tutorial.recommend.experts import Expert, Fusion, Precomputed, choose_weight
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
 from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
@@ -181,7 +181,7 @@ class Bench:
             "rule weight": weight,
             "experts": [expert.name for expert in experts],
             "hybrid": hybrid.name,
-            "hybrid weights": dict(getattr(hybrid.system, "weights", {})),
+            "hybrid weights": weights_of(hybrid.system),
             "tries": hybrid.tries.to_dict("records"),
             "trade": trade,
             "similarity": repr((systems["similarity, cosine"].last, systems["similarity, cosine"].position_power)),
@@ -268,6 +268,11 @@ class Bench:
         part = self.work / f".seed-{seed}.json"
         part.write_text(json.dumps(told, indent=1), encoding="utf-8")
         os.replace(part, self.work / f"seed-{seed}.json")
+
+
+def weights_of(system: Recommender) -> dict[str, Any]:
+    """Weights of a fusion by way; none of a single system, which may have weights of another kind."""
+    return dict(system.weights) if isinstance(system, Fusion) else {}
 
 
 def summarised(name: str, folder: Path, seeds: list[int]) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
