@@ -79,7 +79,8 @@ def setup_cell() -> str:
     """The code of the set-up cell, the same in every lesson."""
     repository, ref = launch()
     return textwrap.dedent(f"""\
-        # On Google Colab this cell installs llmarm and keeps Colab's own packages. Everywhere else it does nothing.
+        # On Google Colab this cell installs llmarm and keeps Colab's own packages.
+        # Everywhere else it does nothing.
         import importlib.util
         import os
         import subprocess
@@ -87,7 +88,8 @@ def setup_cell() -> str:
 
         on_colab = "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
         if on_colab and importlib.util.find_spec("llmarm_tutorial") is None:
-            source = os.environ.get("LLMARM_SOURCE", "llmarm[models] @ git+{repository}@{ref}")
+            source = "llmarm[models] @ git+{repository}@{ref}"
+            source = os.environ.get("LLMARM_SOURCE", source)
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
             importlib.invalidate_caches()""")
 
