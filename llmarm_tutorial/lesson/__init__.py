@@ -6,6 +6,7 @@ Public names, by module:
     check: exercises that check themselves: a learner hands in a value and is told what is right, or what to think
         about
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
+    listing: show_code
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
         does
 """
@@ -18,6 +19,7 @@ __getattr__, __dir__, __all__ = face(
         "answers": "",
         "check": "",
         "ledger": "",
+        "listing": "show_code",
         "widgets": "",
     },
 )
