@@ -14,7 +14,7 @@ from llmarm_tutorial.data import load
 from llmarm_tutorial.lesson import check, ledger
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
@@ -27,7 +27,9 @@ SEED: int = 1  # of everything that is drawn at random
 # four to twelve lines, shapes shown at once. Then a figure, and what we see in it.
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(
+    DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL
+)
 data.describe()
 
 # %% [markdown]
@@ -46,7 +48,7 @@ _ = check.exercise("{number}.1", answer)
 # A claim with its source, our number with its interval, and the best counting baseline on the same split.
 
 # %%
-_ = ledger.record("items", data.describe()["items"], note="replace this by what the lesson measures")
+_ = ledger.record("items", data.describe()["items"], note="replace by what the lesson measures")
 
 # %% [markdown]
 # ## References
