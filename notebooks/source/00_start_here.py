@@ -65,10 +65,12 @@ doctor.show()
 
 # %% tags=["nbval-check-output"]
 shop = load("shop")
-pd.Series(shop.describe(), name="the shop").map(lambda v: f"{v:.3g}" if isinstance(v, float) else f"{v}").to_frame()
+facts = pd.Series(shop.describe(), name="the shop")
+facts.map(lambda v: f"{v:.3g}" if isinstance(v, float) else f"{v}").to_frame()
 
 # %% tags=["nbval-check-output"]
-shop.items[["item_id", "name", "name_zh", "category", "price"]].groupby("category").head(1).set_index("item_id")
+columns = ["item_id", "name", "name_zh", "category", "price"]
+shop.items[columns].groupby("category").head(1).set_index("item_id")
 
 # %% tags=["nbval-check-output"]
 planted = planted_rules(None).groupby("kind", sort=False).size()
@@ -79,8 +81,8 @@ pd.DataFrame({"planted": planted, "what it means": pd.Series(truth()["kinds"])[p
 # first, *clock* when. What is not on this machine is fetched with `llmarm data fetch NAME`.
 
 # %% tags=["nbval-check-output"]
-known = pd.DataFrame([{"name": e.name, "title": e.title, "has": ", ".join(sorted(e.aspects))} for e in entries()])
-known.set_index("name")
+rows = [(e.name, e.title, ", ".join(sorted(e.aspects))) for e in entries()]
+pd.DataFrame(rows, columns=["name", "title", "has"]).set_index("name")
 
 # %% [markdown]
 # ## 4. The words of the field
@@ -115,7 +117,7 @@ known.set_index("name")
 # | embedding | 嵌入 | an item as a vector of numbers |
 # | parameter-efficient fine-tuning | 参数高效微调 | train few weights, keep the rest |
 # | macro F1 | 宏平均 F1 | precision and recall in one number, averaged over classes |
-# | calibration | 校准 | whether what is told as 70 % comes true seven times in ten |
+# | calibration | 校准 | whether what is given a chance of 70 % comes true seven times in ten |
 # | re-ranking | 重排序 | a second opinion on the order of the first candidates |
 # | diversity, novelty, coverage | 多样性、新颖性、覆盖率 | how unlike, how unpopular, how many of all items the lists show |
 # | knowledge distillation | 知识蒸馏 | a small student learns from a large teacher |
@@ -132,11 +134,14 @@ known.set_index("name")
 # the repository.
 
 # %%
-_ = ledger.record("data/fingerprint", shop.fingerprint(), note="content of the shop, whatever file it came from")
+note = "content of the shop, whatever file it came from"
+_ = ledger.record("data/fingerprint", shop.fingerprint(), note=note)
 sizes = shop.table.groupby("basket_id").size()
 half = 1.96 * sizes.std() / len(sizes) ** 0.5
 interval = (sizes.mean() - half, sizes.mean() + half)
-_ = ledger.record("data/mean_basket_size", sizes.mean(), unit="items", interval=interval, tolerance=1e-9)
+_ = ledger.record(
+    "data/mean_basket_size", sizes.mean(), unit="items", interval=interval, tolerance=1e-9
+)
 
 # %% [markdown]
 # ## References
