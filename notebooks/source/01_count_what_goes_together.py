@@ -15,13 +15,12 @@
 # | test rules for significance, on unseen baskets, and against a planted truth | when to believe a rule, and where counting fails | under a minute to run |
 
 # %%
-import inspect
 import math
 import time
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import display
 
 from llmarm_tutorial import mining
 from llmarm_tutorial.data import Transactions, load, shop
@@ -29,22 +28,21 @@ from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.evaluation import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
-from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.mining import pack_columns
+from llmarm_tutorial.lesson import check, ledger, show_code
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
 TIME_COL: str = ""  # … when, if known
 SEED: int = 7  # of the random splits, draws and the bootstrap
-MIN_SUPPORT: float = 0.0  # share of baskets; 0 chooses one that gives a readable number of itemsets
+MIN_SUPPORT: float = 0.0  # share of baskets; 0 chooses one that keeps the list readable
 MIN_CONFIDENCE: float = 0.2  # share of the antecedent's baskets, above 0 and at most 1
-PATIENCE: float = 1.0  # seconds: a miner that took longer once does not go on to lower supports
+PATIENCE: float = 1.0  # seconds: a miner that took longer once skips lower supports
 
 # %% [markdown]
 # ## 1. Look at the baskets
@@ -53,11 +51,17 @@ PATIENCE: float = 1.0  # seconds: a miner that took longer once does not go on t
 # anything.
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(
+    DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL
+)
 data.require("baskets", purpose="counting what is bought together")
 if data.describe()["baskets"] < 100:
-    raise DataError(f"{data.name} has fewer than 100 baskets, too few to split and test: take a larger file.")
-pd.Series(data.describe(), name=data.name).map(lambda v: f"{v:,.4g}" if isinstance(v, float) else f"{v}").to_frame()
+    raise DataError(
+        f"{data.name} has fewer than 100 baskets, "
+        "too few to split and test: take a larger file."
+    )
+facts = pd.Series(data.describe(), name=data.name)
+facts.map(lambda v: f"{v:,.4g}" if isinstance(v, float) else f"{v}").to_frame()
 
 # %% tags=["nbval-check-output"]
 for basket in data.basket_lists(label="name")[:6]:
@@ -70,8 +74,10 @@ for basket in data.basket_lists(label="name")[:6]:
 # %%
 X = data.basket_matrix()
 n_baskets, n_items = X.shape
-print(f"X has {n_baskets:,} baskets × {n_items:,} items and {X.nnz:,} ones: {X.nnz / n_baskets / n_items:.2%} filled")
-print(f"{n_items:,} items make {math.comb(n_items, 2):,} pairs and {math.comb(n_items, 3):,} triples")
+print(f"X has {n_baskets:,} baskets × {n_items:,} items and {X.nnz:,} ones:", end=" ")
+print(f"{X.nnz / n_baskets / n_items:.2%} filled")
+print(f"{n_items:,} items make {math.comb(n_items, 2):,} pairs", end=" ")
+print(f"and {math.comb(n_items, 3):,} triples")
 
 # %%
 item_counts = np.bincount(X.indices, minlength=n_items)
@@ -117,7 +123,8 @@ table.drop(columns="length")
 # the table: two baskets of five hold it, which is less. By hand such a slip is easily made; let a machine count.
 
 # %% tags=["nbval-check-output"]
-together = five.basket_matrix().toarray()[:, [0, 1, 2]].all(axis=1)  # columns of the items 1, 2, 3
+# the first three columns are the items 1, 2, 3
+together = five.basket_matrix().toarray()[:, [0, 1, 2]].all(axis=1)
 print("baskets that hold {1, 2, 3}:", together.astype(int), "support", together.mean())
 
 # %% [markdown]
@@ -158,7 +165,8 @@ mining.readable(mining.rank_rules(pairs, "lift", 8))
 # there the two part. Take every rule that reaches the minimum confidence and look at its right-hand side:
 
 # %%
-confident = pairs[pairs["confidence"] >= MIN_CONFIDENCE].assign(consequent=lambda t: [min(y) for y in t["consequent"]])
+confident = pairs[pairs["confidence"] >= MIN_CONFIDENCE]
+confident = confident.assign(consequent=[min(y) for y in confident["consequent"]])
 right_hand = confident.groupby("consequent").agg(
     rules=("lift", "size"), confidence=("confidence", "mean"), lift=("lift", "mean")
 )
@@ -169,9 +177,11 @@ share_of_top = None
 if len(right_hand):
     top = right_hand["rules"].idxmax()
     share_of_top = float(right_hand["rules"][top] / right_hand["rules"].sum())
-    print(f"{share_of_top:.0%} of the confident rules say “⇒ {top}”, with a mean lift of {right_hand['lift'][top]:.2f}")
+    print(f"{share_of_top:.0%} of the confident rules say “⇒ {top}”,", end=" ")
+    print(f"with a mean lift of {right_hand['lift'][top]:.2f}")
 else:
-    print(f"No pair rule has a confidence of {MIN_CONFIDENCE:g} or more; a lower MIN_CONFIDENCE would show some.")
+    print(f"No pair rule has a confidence of {MIN_CONFIDENCE:g} or more;", end=" ")
+    print("a lower MIN_CONFIDENCE would show some.")
 
 # %% [markdown]
 # Confidence rewards whatever is bought all the time: in the shop, most products "imply" the bestseller, and knowing the
@@ -194,25 +204,19 @@ print("candidates of three items:", sorted(map(sorted, mining.generate_candidate
 # *Prune* candidates with an infrequent subset: 2 3 4 holds 3 4, which is not on the list, so it cannot be frequent and is
 # never counted. As it stands in the package, where a prefix is what two itemsets begin with:
 
-
 # %%
-def show(function) -> None:
-    """Show the code of a function without its docstring."""
-    code = inspect.getsource(function).replace(f'    """{function.__doc__}"""\n', "")
-    display(Markdown(f"```python\n{code}\n```"))
-
-
-show(mining.generate_candidates)
+show_code(mining.generate_candidates)
 
 # %% [markdown]
 # And the climb itself, which is all there is to it:
 
 # %%
-show(mining.apriori)
+show_code(mining.apriori)
 
 # %% tags=["nbval-check-output"]
 found = mining.apriori([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]], min_count=3)
-print(", ".join(f"{sorted(itemset)}: {count}" for itemset, count in sorted(found.items(), key=lambda f: sorted(f[0]))))
+by_items = sorted((sorted(itemset), count) for itemset, count in found.items())
+print(", ".join(f"{items}: {count}" for items, count in by_items))
 
 # %% [markdown]
 # Note the threshold: a *number of baskets*, here 3, not a share. Computers store 0.1 or 0.7 only nearly, and a share
@@ -227,7 +231,7 @@ print(", ".join(f"{sorted(itemset)}: {count}" for itemset, count in sorted(found
 # the last digit.
 
 # %% tags=["nbval-check-output"]
-bits = pack_columns(five.basket_matrix())  # shape (items, words of 64 bits)
+bits = mining.pack_columns(five.basket_matrix())  # shape (items, words of 64 bits)
 for item, word in zip(five.items["item_id"], bits[:, 0], strict=True):
     print(f"item {item}: {int(word):05b}   in {np.bitwise_count(word)} baskets")
 both = bits[0, 0] & bits[1, 0]
@@ -240,11 +244,13 @@ print(f"{{1, 2}}: {int(both):05b}   in {np.bitwise_count(both)} baskets")
 start = time.perf_counter()
 itemsets = mining.mine(data, min_support)  # the miner "eclat" is the default
 eclat_seconds = time.perf_counter() - start
-print(f"{len(itemsets):,} frequent itemsets, by length {itemsets.by_length()}, in {eclat_seconds:.3f} s")
+print(f"{len(itemsets):,} frequent itemsets,", end=" ")
+print(f"by length {itemsets.by_length()}, in {eclat_seconds:.3f} s")
 
 # %%
 longest = itemsets.table(label="name").query("length >= 3").nlargest(8, "count")
-longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset"]]).reset_index(drop=True)
+listed = [", ".join(sorted(map(str, itemset))) for itemset in longest["itemset"]]
+longest.assign(itemset=listed).reset_index(drop=True)
 
 # %% [markdown]
 # *For the curious.* Four more ideas make the miner fast in plain NumPy: the counts of all pairs are one sparse matrix
@@ -258,8 +264,11 @@ longest.assign(itemset=[", ".join(sorted(map(str, s))) for s in longest["itemset
 
 # %%
 few = mining.mine(five, 0.4)
-lengths = {name: (len(s), len(s.closed()), len(s.maximal())) for name, s in (("five", few), (data.name, itemsets))}
-pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("baskets of")
+lengths = {
+    name: {"frequent": len(some), "closed": len(some.closed()), "maximal": len(some.maximal())}
+    for name, some in {"five": few, data.name: itemsets}.items()
+}
+pd.DataFrame(lengths).T.rename_axis("baskets of")
 
 # %% [markdown]
 # ## 6. What a low minimum support costs
@@ -269,14 +278,20 @@ pd.DataFrame(lengths, index=["frequent", "closed", "maximal"]).T.rename_axis("ba
 # alone. A miner that took longer than `PATIENCE` once does not go on to lower supports.
 
 # %%
-supports = list(dict.fromkeys(min(0.9, min_support * factor) for factor in (32, 16, 8, 4, 2, 1)))
-named = {"eclat": "Eclat, llmarm", "mlxtend-fpgrowth": "FP-growth, mlxtend", "apriori": "Apriori, as taught"}
+supports = [min(0.9, min_support * factor) for factor in (32, 16, 8, 4, 2, 1)]
+supports = list(dict.fromkeys(supports))  # 0.9 once only
+named = {
+    "eclat": "Eclat, llmarm",
+    "mlxtend-fpgrowth": "FP-growth, mlxtend",
+    "apriori": "Apriori, as taught",
+}
 costs = mining.compare_miners(data, supports, named, PATIENCE).replace({"miner": named})
 mining_figures.mining_cost(costs)
 
 # %%
 print("same itemsets with the same counts wherever two miners got to:", costs["agrees"].all())
-costs.groupby("miner", sort=False).last()[["min_support", "seconds"]].rename(columns={"min_support": "lowest support"})
+last = costs.groupby("miner", sort=False).last()[["min_support", "seconds"]]
+last.rename(columns={"min_support": "lowest support"})
 
 # %% [markdown]
 # **What we see.** All axes are logarithmic. Counting is not slow: what is slow is counting badly. Keep this in mind
@@ -291,7 +306,10 @@ costs.groupby("miner", sort=False).last()[["min_support", "seconds"]].rename(col
 # %%
 found = mining.from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
 print(f"{len(found):,} rules with confidence of at least {MIN_CONFIDENCE:.0%}")
-mining_figures.rule_scatter(found) if len(found) else print("No rule: lower MIN_CONFIDENCE or MIN_SUPPORT.")
+if len(found):
+    display(mining_figures.rule_scatter(found))
+else:
+    print("No rule: lower MIN_CONFIDENCE or MIN_SUPPORT.")
 
 # %% [markdown]
 # **What we see.** Every point is a rule. In the shop, the pale band at the height of the bestseller's own share is what
@@ -300,8 +318,11 @@ mining_figures.rule_scatter(found) if len(found) else print("No rule: lower MIN_
 # As a **network** of the pair rules with the highest lift, whatever their confidence:
 
 # %%
-groups = dict(zip(data.items["name"], data.items["category"], strict=True)) if "category" in data.items else None
-mining_figures.rule_network(mining.rank_rules(pairs, "lift", 60), groups) if len(pairs) else None
+groups = None
+if "category" in data.items:
+    groups = dict(zip(data.items["name"], data.items["category"], strict=True))
+strongest = mining.rank_rules(pairs, "lift", 60)
+mining_figures.rule_network(strongest, groups) if len(pairs) else None
 
 # %% [markdown]
 # **What we see.** Strong rules come in small islands. Pairs are products made for each other; larger islands are occasions, a
@@ -320,7 +341,8 @@ mining_figures.grouped_matrix(mining.rank_rules(pairs, "lift", 250)) if len(pair
 # %%
 lean = mining.without_redundant(found)
 useless = int((found["lift"] <= 1).sum())
-print(f"{len(found):,} rules: {useless:,} no better than nothing on the left, {len(lean):,} remain in the end")
+print(f"{len(found):,} rules: {useless:,} no better than nothing on the left,", end=" ")
+print(f"{len(lean):,} remain in the end")
 mining.readable(mining.rank_rules(lean, "lift", 8))
 
 # %% [markdown]
@@ -349,20 +371,26 @@ pd.Series(summary, name="pairs").to_frame()
 # tenths (without clock times: in a random two tenths). Rules on the diagonal kept their promise.
 
 # %%
-parts = data.split_by_time(0.1, 0.2) if "clock" in data.aspects else data.split_by_basket(0.1, 0.2, seed=SEED)
+parts = (
+    data.split_by_time(0.1, 0.2)
+    if "clock" in data.aspects
+    else data.split_by_basket(0.1, 0.2, seed=SEED)
+)
 past = mining.pair_rules(parts.train, max(5, int(n_baskets * min_support / 12)), label="name")
 past = past[past["lift"] > 1.5].reset_index(drop=True)
 if len(past) < 10:
     raise DataError(
-        f"Only {len(past)} pair rules of {data.name} have a lift above 1.5: too few to recount; take more data."
+        f"Only {len(past)} pair rules of {data.name} have a lift above 1.5: "
+        "too few to recount; take more data."
     )
 future = mining.recount(past, parts.test, label="name")
 mining_figures.seen_and_unseen(past, future)
 
 # %%
-both_times = pd.DataFrame({"mined": past["confidence"], "unseen": future["confidence"]}).dropna()
-quarter = pd.qcut(past["count"], 4, duplicates="drop")
-kept = both_times.groupby(quarter, observed=True).mean().assign(rules=both_times.groupby(quarter, observed=True).size())
+both_times = {"mined": past["confidence"], "unseen": future["confidence"]}
+both_times = pd.DataFrame(both_times).dropna()
+quarters = both_times.groupby(pd.qcut(past["count"], 4, duplicates="drop"), observed=True)
+kept = quarters.mean().assign(rules=quarters.size())
 kept.index = [f"{math.floor(span.left) + 1} to {math.floor(span.right)}" for span in kept.index]
 kept.assign(kept=kept["unseen"] / kept["mined"]).rename_axis("baskets behind the rule")
 
@@ -378,17 +406,29 @@ kept.assign(kept=kept["unseen"] / kept["mined"]).rename_axis("baskets behind the
 # puts the planted ones first.
 
 # %%
-planted, curves = None, {}
+planted = None
 if DATASET == "shop":
     planted = shop.planted_rules(["same_basket", "drift", "segment", "cold_start"])
     planted = planted[planted["antecedent"].map(len) == 1]
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
-    ranked = mining.rule_significance(mining.pair_rules(data, 10), n_tests=2 * looked_at)
-    for measure in ("lift", "p_value", "leverage", "confidence"):
-        curves[measure] = mining.against_truth(mining.rank_rules(ranked, measure), truth, directed=False)
-    display(mining_figures.found_down_the_ranking(curves, len(truth), longest=150))
 else:
-    print("Only the shop has a planted truth; what follows in this section is shown with DATASET = 'shop'.")
+    print("Only the shop has a planted truth;", end=" ")
+    print("what follows in this section is shown with DATASET = 'shop'.")
+
+
+# %%
+def found_by(measures: tuple[str, ...], least: int) -> dict[str, pd.DataFrame]:
+    """What each measure finds of the truth, of pairs that met in `least` baskets or more."""
+    rules = mining.rule_significance(mining.pair_rules(data, least), n_tests=2 * looked_at)
+    return {
+        measure: mining.against_truth(mining.rank_rules(rules, measure), truth, directed=False)
+        for measure in measures
+    }
+
+
+if planted is not None:
+    curves = found_by(("lift", "p_value", "leverage", "confidence"), 10)
+    display(mining_figures.found_down_the_ranking(curves, len(truth), longest=150))
 
 # %% [markdown]
 # **What we see.** All miners find the same rules; what decides is the *measure by which you rank*. Confidence begins as well
@@ -405,14 +445,10 @@ else:
 average = {}
 if planted is not None:
     for least in (1, 2, 5, 10):
-        ranked = mining.rule_significance(mining.pair_rules(data, least), n_tests=2 * looked_at)
-        for measure in ("lift", "p_value", "confidence"):
-            curve = mining.against_truth(mining.rank_rules(ranked, measure), truth, directed=False)
+        for measure, curve in found_by(("lift", "p_value", "confidence"), least).items():
             average[measure, least] = mining.average_precision(curve)
-    shown = (
-        pd.Series(average, name="average precision").unstack().rename_axis(columns="pairs that met at least … times")
-    )
-    display(shown)
+    shown = pd.Series(average, name="average precision").unstack()
+    display(shown.rename_axis(columns="pairs that met at least … times"))
 
 # %% [markdown]
 # **What we see.** Two rare products that met once or twice by luck have an enormous lift. The p-value knows how little that
@@ -425,9 +461,10 @@ if planted is not None:
 # %%
 if planted is not None:
     confounded = shop.planted_rules("confounded")
-    starts = data.table.drop_duplicates("basket_id").set_index("basket_id")["time"].reindex(data.basket_ids)
+    starts = data.table.drop_duplicates("basket_id").set_index("basket_id")["time"]
+    weeks = starts.reindex(data.basket_ids).dt.to_period("W").astype(str)
     counted = mining.recount(confounded, data)
-    counted["lift given the week"] = mining.lift_within(confounded, data, starts.dt.to_period("W").astype(str))
+    counted["lift given the week"] = mining.lift_within(confounded, data, weeks)
     counted["rule"] = confounded["antecedent_names"] + " ⇒ " + confounded["consequent_names"]
     display(counted.set_index("rule")[["confidence", "lift", "lift given the week"]])
 
@@ -461,17 +498,20 @@ if planted is not None:
             hit = same["pair"].isin(discovered(X[random.random(n_baskets) < 1 / part]))
             rows.append({"baskets": n_baskets / part, **hit.groupby(same["difficulty"]).mean()})
     evidence = pd.DataFrame(rows)
-    display(mining_figures.found_by_evidence(evidence, same.groupby("difficulty", sort=False).size().to_dict()))
+    sizes = same.groupby("difficulty", sort=False).size().to_dict()
+    display(mining_figures.found_by_evidence(evidence, sizes))
 
 # %%
 if planted is not None:
     missed = same[~same["pair"].isin(discovered(X))].reset_index(drop=True)
-    print(f"with all baskets, {len(same) - len(missed)} of {len(same)} planted pair rules pass the test; missed:")
+    passed = f"{len(same) - len(missed)} of {len(same)}"
+    print(f"with all baskets, {passed} planted pair rules pass the test; missed:")
     display(missed[["antecedent_names", "consequent_names", "difficulty", "lift", "count"]])
 
 # %%
 rare = item_counts <= np.median(item_counts)
-print(f"the rarer half of the items makes {item_counts[rare].sum() / item_counts.sum():.1%} of all sales")
+sold = item_counts[rare].sum() / item_counts.sum()
+print(f"the rarer half of the items makes {sold:.1%} of all sales")
 print(f"of all pairs of items, {1 - len(tests) / looked_at:.1%} never met,", end=" ")
 print(f"{1 - (tests['count'] >= 5).sum() / looked_at:.1%} met fewer than five times")
 
@@ -518,7 +558,8 @@ _ = check.exercise("01.2", answer)
 def lift(a: set, b: set, baskets: list[set]) -> float:
     """Lift of the rule a ⇒ b."""
     n = len(baskets)
-    with_a, with_b = sum(a <= basket for basket in baskets), sum(b <= basket for basket in baskets)
+    with_a = sum(a <= basket for basket in baskets)
+    with_b = sum(b <= basket for basket in baskets)
     return sum(a | b <= basket for basket in baskets) * n / (with_a * with_b)
 
 
@@ -554,7 +595,8 @@ _ = check.exercise("01.4", substitutes)
 top_items = data.filter_items(int(np.sort(item_counts)[-150:][0]))
 avoided = substitutes(mining.pair_rules(top_items, 2, label="name"))
 if avoided is not None:
-    display(mining.readable(avoided[avoided["antecedent"].map(min) < avoided["consequent"].map(min)].head(5)))
+    one_way = avoided["antecedent"].map(min) < avoided["consequent"].map(min)
+    display(mining.readable(avoided[one_way].head(5)))
 
 # %% [markdown]
 # ## What the literature claims, what we measured
@@ -572,7 +614,12 @@ first = costs[costs["min_support"] == supports[0]].set_index("miner")["seconds"]
 _ = ledger.record("data/fingerprint", data.fingerprint())
 _ = ledger.record("itemsets/frequent", len(itemsets), note=f"minimum support {min_support:.4g}")
 _ = ledger.record(
-    "itemsets/seconds", round(eclat_seconds, 4), unit="s", tolerance=None, claim="2", note="Eclat, one run"
+    "itemsets/seconds",
+    round(eclat_seconds, 4),
+    unit="s",
+    tolerance=None,
+    claim="2",
+    note="Eclat, one run",
 )
 _ = ledger.record(
     "itemsets/apriori_seconds_by_eclat_seconds",
@@ -584,29 +631,36 @@ _ = ledger.record(
 
 # %%
 mined, unseen = both_times["mined"].to_numpy(), both_times["unseen"].to_numpy()
-_ = ledger.record("rules/count", len(found), note=f"confidence of at least {MIN_CONFIDENCE:g}, one consequent")
+note = f"confidence of at least {MIN_CONFIDENCE:g}, one consequent"
+_ = ledger.record("rules/count", len(found), note=note)
 if share_of_top is not None:
-    ledger.record("rules/share_with_the_commonest_consequent", share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
+    name = "rules/share_with_the_commonest_consequent"
+    ledger.record(name, share_of_top, tolerance=1e-9, note=f"“⇒ {top}”")
+note = f"{len(mined):,} pair rules with lift above 1.5, mean confidence unseen by mined"
 _ = ledger.record(
     "rules/confidence_kept_on_unseen",
     unseen.mean() / mined.mean(),
     interval=bootstrap_interval(unseen, per=mined, seed=SEED),
     tolerance=1e-9,
     claim="1",
-    note=f"{len(mined):,} pair rules with lift above 1.5, mean confidence unseen by mined, bootstrap over rules",
+    note=f"{note}, bootstrap over rules",
 )
 
 # %%
 for (measure, least), value in average.items():
     if least in (1, 10):
         name = f"truth/average_precision_by_{measure}_met_{least}"
-        ledger.record(name, value, tolerance=1e-9, claim="1", note=f"pairs that met in {least} baskets or more")
+        note = f"pairs that met in {least} baskets or more"
+        ledger.record(name, value, tolerance=1e-9, claim="1", note=note)
+
+# %%
 for difficulty in same["difficulty"].unique() if planted is not None else []:
     few = evidence.loc[evidence["baskets"] < n_baskets / 7, difficulty]
+    name, with_all = f"truth/found_{difficulty}", evidence[difficulty].iloc[-1]
     size = f"of {(same['difficulty'] == difficulty).sum()} rules"
-    ledger.record(f"truth/found_{difficulty}", evidence[difficulty].iloc[-1], claim="3", tolerance=1e-9, note=size)
+    ledger.record(name, with_all, claim="3", tolerance=1e-9, note=size)
     note = f"{size}, mean of {len(few)} draws of an eighth of the baskets or less"
-    ledger.record(f"truth/found_{difficulty}_few_baskets", few.mean(), claim="3", tolerance=1e-9, note=note)
+    ledger.record(f"{name}_few_baskets", few.mean(), claim="3", tolerance=1e-9, note=note)
 
 # %% [markdown]
 # ## References
