@@ -16,14 +16,14 @@
 # | predict the next visit by counting, and evaluate it in three ways | why a random split and sampled negatives mislead | under a minute to run |
 
 # %%
-import inspect
+import math
 import time
 from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import display
 from scipy import sparse
 
 from llmarm_tutorial import evaluation, mining, recommend
@@ -32,13 +32,13 @@ from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.lesson import check, ledger
+from llmarm_tutorial.lesson import check, ledger, show_code
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
@@ -46,8 +46,8 @@ TIME_COL: str = ""  # … when
 SEED: int = 7  # of the random draws and the bootstrap
 WITHIN: int = 3  # visits: how soon after A must B come to count as following
 MIN_COUNT: int = 5  # visits in which a rule must hold to be looked at
-FREQUENT_ITEMS: int = 24  # minimum supports make so many single items frequent; raise it where no patterns come out
-PATIENCE: float = 1.5  # seconds: a miner that took longer once does not go on to lower supports
+FREQUENT_ITEMS: int = 24  # so many single items are frequent; raise it if no patterns come out
+PATIENCE: float = 1.5  # seconds: a miner that took longer once skips lower supports
 MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 
 # %% [markdown]
@@ -56,16 +56,23 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 # every event is a visit of its own.
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(
+    DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL
+)
 data.require("users", "order", purpose="following customers")
 runs = data.histories()
 held, user = runs.visit_matrix()  # visits × items, and whose visit it is
 n_visits = np.bincount(user)
 if (n_visits >= 3).sum() < 50:
-    raise DataError(f"{data.name} has fewer than 50 customers with three visits, too few to follow: take more data.")
+    raise DataError(
+        f"{data.name} has fewer than 50 customers with three visits, "
+        "too few to follow: take more data."
+    )
 name_of = np.array(data.labels("name"), dtype=object)
-print(f"{len(n_visits):,} customers, {len(user):,} visits, {held.nnz:,} purchases of {len(name_of):,} items")
-print(f"half of the customers came {np.median(n_visits):.0f} times or more, the most faithful {n_visits.max():,} times")
+print(f"{len(n_visits):,} customers, {len(user):,} visits,", end=" ")
+print(f"{held.nnz:,} purchases of {len(name_of):,} items")
+print(f"half of the customers came {np.median(n_visits):.0f} times or more,", end=" ")
+print(f"the most faithful {n_visits.max():,} times")
 
 # %%
 typical = int(np.argmin(np.abs(n_visits - np.median(n_visits))))
@@ -81,9 +88,15 @@ for number, row in enumerate(np.flatnonzero(user == typical)[:8]):
 # %%
 follows = mining.follow_rules(data, WITHIN, MIN_COUNT)
 if len(follows) < 20:
-    raise DataError(f"Only {len(follows)} pairs of items of {data.name} follow each other {MIN_COUNT} times: too few.")
+    raise DataError(
+        f"Only {len(follows)} pairs of items of {data.name} "
+        f"follow each other {MIN_COUNT} times: too few."
+    )
 best = mining.rank_rules(follows, "p_value", 1).iloc[0]
-a, b = (int(np.flatnonzero(data.items["item_id"] == min(best[side]))[0]) for side in ("antecedent", "consequent"))
+sides = ["antecedent", "consequent"]
+a, b = (int(np.flatnonzero(data.items["item_id"] == min(best[side]))[0]) for side in sides)
+
+# %%
 both = [np.unique(user[held[:, [column]].toarray().ravel()]) for column in (a, b)]
 candidates = np.intersect1d(*both)
 candidates = candidates[n_visits[candidates] <= max(40, n_visits[candidates].min() * 2)]
@@ -101,11 +114,12 @@ one_set = "basket" if "baskets" in data.aspects else "customer"
 per_customer = sparse.csr_matrix((np.ones(len(user)), (user, np.arange(len(user))))) @ held
 units = held if one_set == "basket" else per_customer.astype(bool)
 x, y = (units[:, [column]].toarray().ravel() for column in (a, b))
-backwards = follows[(follows["antecedent"] == best["consequent"]) & (follows["consequent"] == best["antecedent"])]
+reverse = follows["antecedent"] == best["consequent"]
+reverse &= follows["consequent"] == best["antecedent"]  # one rule or none
 pair_lifts = {
     f"in one {one_set}": float((x & y).mean() / (x.mean() * y.mean())),
     f"second within {WITHIN} visits after the first": float(best["lift"]),
-    f"first within {WITHIN} visits after the second": float(backwards["lift"].iloc[0]) if len(backwards) else 0.0,
+    f"first within {WITHIN} visits after the second": float(follows["lift"][reverse].sum()),
 }
 pd.Series(pair_lifts, name=f"lift of {name_of[a]} and {name_of[b]}").to_frame()
 
@@ -131,7 +145,8 @@ five = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
 tiny = mining.from_sequences(five)
 counted = mining.mine_sequences(tiny, 1, max_length=2).table()
 counted["pattern"] = ["⟨" + ", ".join(p) + "⟩" for p in counted["pattern"]]
-print("baskets of all time that hold c and f:", sum({"c", "f"} <= set(sequence) for sequence in five), "of 5")
+with_both = sum({"c", "f"} <= set(sequence) for sequence in five)
+print("baskets of all time that hold c and f:", with_both, "of 5")
 counted[counted["length"] == 2].drop(columns="length").reset_index(drop=True)
 
 # %% [markdown]
@@ -153,8 +168,9 @@ counted[counted["length"] == 2].drop(columns="length").reset_index(drop=True)
 def within(width: int) -> dict[str, float]:
     """Confidence, base rate and lift of a ⇒ b in a window of that many visits."""
     has_next = np.append(user[1:] == user[:-1], False)
-    frame = mining.followed_by(held[:, [b]], user, width)[has_next]  # does the window behind a visit hold b?
-    frame, with_a = frame.toarray().ravel(), held[:, [a]][has_next].toarray().ravel()
+    # does the window behind a visit hold b?
+    frame = mining.followed_by(held[:, [b]], user, width)[has_next].toarray().ravel()
+    with_a = held[:, [a]][has_next].toarray().ravel()
     confidence, base = frame[with_a].mean(), frame.mean()
     return {"within": width, "confidence": confidence, "base": base, "lift": confidence / base}
 
@@ -185,18 +201,12 @@ for sequence in five:
 # that get shorter and shorter, until nothing is frequent. The rests are never copied; two numbers, row and place, are
 # enough. As it stands in the package:
 
-
 # %%
-def show(function) -> None:
-    """Show the code of a function without its docstring."""
-    code = inspect.getsource(function).replace(f'    """{function.__doc__}"""\n', "")
-    display(Markdown(f"```python\n{code}\n```"))
-
-
-show(mining.prefixspan)
+show_code(mining.prefixspan)
 
 # %% tags=["nbval-check-output"]
-for pattern, count in sorted(mining.prefixspan(five, min_count=3).items(), key=lambda p: (len(p[0]), p[0])):
+patterns = mining.prefixspan(five, min_count=3)
+for pattern, count in sorted(patterns.items(), key=lambda found: (len(found[0]), found[0])):
     print("⟨" + ", ".join(pattern) + "⟩", count)
 
 # %% [markdown]
@@ -215,7 +225,8 @@ first = {item: [sequence.find(item) for sequence in five] for item in "cm"}
 last = {item: [sequence.rfind(item) for sequence in five] for item in "f"}
 for item in "cm":
     before = [0 <= one < other for one, other in zip(first[item], last["f"], strict=True)]
-    print(f"first {item}: {first[item]}   last f: {last['f']}   ⟨{item}, f⟩ in {sum(before)} sequences")
+    print(f"first {item}: {first[item]}   last f: {last['f']}", end="   ")
+    print(f"⟨{item}, f⟩ in {sum(before)} sequences")
 
 # %% [markdown]
 # (A place of −1 means that the item does not occur.) Which rows to compare is narrowed down first: $\langle p, b,
@@ -225,7 +236,8 @@ for item in "cm":
 
 # %%
 by_customer = np.sort(np.bincount(per_customer.tocoo().col, minlength=len(name_of)))[::-1]
-ladder = [int(by_customer[min(rank, len(by_customer)) - 1]) for rank in (2, 4, 8, 16, FREQUENT_ITEMS)]
+ranks = [min(rank, len(by_customer)) for rank in (2, 4, 8, 16, FREQUENT_ITEMS)]
+ladder = [int(by_customer[rank - 1]) for rank in ranks]
 ladder = [least for least in dict.fromkeys(ladder) if least > 1]
 as_lists = [[] for _ in n_visits]
 for customer, visit in zip(user, np.split(held.indices, held.indptr[1:-1]), strict=True):
@@ -245,7 +257,8 @@ for miner, mine in miners.items():
         if runs_of[-1][-1] > PATIENCE:
             break
 race = pd.DataFrame(runs_of, columns=["minimum support", "patterns", "miner", "seconds"])
-race = race.pivot(index=["minimum support", "patterns"], columns="miner", values="seconds").sort_index(ascending=False)
+race = race.pivot(index=["minimum support", "patterns"], columns="miner", values="seconds")
+race = race.sort_index(ascending=False)
 race.assign(times=race["as taught"] / race["vectorised"]).reset_index()
 
 # %% [markdown]
@@ -285,17 +298,25 @@ print("⟨a, c, d⟩ without gaps is in abbacd:", ("a", "c", "d") in found)
 # only.
 
 # %%
-limits = {"no limit": {}, f"next {WITHIN} visits": {"max_gap": WITHIN}, "next visit": {"max_gap": 1}}
+limits = {
+    "no limit": {},
+    f"next {WITHIN} visits": {"max_gap": WITHIN},
+    "next visit": {"max_gap": 1},
+}
 if "clock" in data.aspects:
     limits |= {"within 28 days": {"window": "28D"}, "within 7 days": {"window": "7D"}}
 else:
-    print(f"{data.name} has no clock times, so there are no windows in time, only gaps in visits.")
+    print(f"{data.name} has no clock times, so there are no windows in time,", end=" ")
+    print("only gaps in visits.")
+
+# %%
 rows = []
 for text, limit in limits.items():
     start = time.perf_counter()
     mined = mining.mine_sequences(data, ladder[-1], max_length=3, **limit)
     rows.append((text, *[*mined.by_length(), 0, 0, 0][:3], time.perf_counter() - start))
-pd.DataFrame(rows, columns=["limit", "1 item", "2 items", "3 items", "seconds"]).set_index("limit")
+columns = ["limit", "1 item", "2 items", "3 items", "seconds"]
+pd.DataFrame(rows, columns=columns).set_index("limit")
 
 # %% [markdown]
 # **What we see.** The tighter the limit, the fewer patterns survive at the same minimum support: most of those
@@ -304,7 +325,8 @@ pd.DataFrame(rows, columns=["limit", "1 item", "2 items", "3 items", "seconds"])
 
 # %%
 target = data.items["item_id"][b]
-around = mining.mine_sequences(data, MIN_COUNT, max_length=2, max_gap=WITHIN, containing=[target]).table(label="name")
+limit = {"max_length": 2, "max_gap": WITHIN, "containing": [target]}
+around = mining.mine_sequences(data, MIN_COUNT, **limit).table(label="name")
 around[around["length"] == 2].nlargest(6, "count").reset_index(drop=True)
 
 # %% [markdown]
@@ -326,7 +348,8 @@ print(f"{len(kept)} of {len(every)} patterns are closed")
 limit = {"window": "28D"} if "clock" in data.aspects else {}
 least = ladder[-1] if "clock" in data.aspects else ladder[1]
 whole = mining.mine_sequences(data, least, **limit)
-print(f"{data.name}: {len(whole.closed()):,} of {len(whole):,} patterns are closed ({limit or 'no limit'})")
+print(f"{data.name}: {len(whole.closed()):,} of {len(whole):,} patterns are closed", end=" ")
+print(f"({limit or 'no limit'})")
 
 # %% [markdown]
 # ## 6. Rules with an arrow that means later
@@ -349,9 +372,9 @@ mining.readable_sequences(mining.from_patterns(every, 0.75), ["confidence", "lif
 # %%
 by_customers = mining.follow_rules(data, WITHIN, 0.02, per="customer", label="name")
 by_visits = mining.follow_rules(data, WITHIN, MIN_COUNT, label="name")
-sides = ["antecedent", "consequent"]
 joined = by_visits.merge(by_customers, on=sides, suffixes=(" per visit", " per customer"))
-columns = [f"{measure} per {unit}" for measure in ("confidence", "lift") for unit in ("visit", "customer")]
+columns = ["confidence per visit", "confidence per customer"]
+columns += ["lift per visit", "lift per customer"]
 shown = joined.nlargest(6, "count per visit")
 shown.assign(rule=mining.readable(shown, [])["rule"].to_numpy()).set_index("rule")[columns]
 
@@ -384,7 +407,8 @@ mining.readable(mining.rank_rules(by_visits, "lift", 5))
 # heads among coin flips: `direction_p`.
 
 # %%
-columns = ["count", "lift", "expected", "lift_within", "p_value", "reverse_count", "direction_p"]
+columns = ["count", "lift", "expected", "lift_within", "p_value"]
+columns += ["reverse_count", "direction_p"]
 mining.readable(mining.rank_rules(by_visits, "p_value", 12), columns)
 
 # %% [markdown]
@@ -393,17 +417,22 @@ mining.readable(mining.rank_rules(by_visits, "p_value", 12), columns)
 
 # %%
 leading = mining.rank_rules(follows, "p_value", 40)
-leading = leading[~leading.apply(lambda rule: rule["antecedent"] | rule["consequent"], axis=1).duplicated()]
+pairs = leading.apply(lambda rule: rule["antecedent"] | rule["consequent"], axis=1)
+leading = leading[~pairs.duplicated()]
 apart = leading[leading["direction_p"] < 0.001].head(3)
 alike = leading[leading["direction_p"] > 0.05].head(3)
-chosen = [(min(x), min(y)) for x, y in zip(*(pd.concat([apart, alike])[side] for side in sides), strict=True)]
-profiles = mining.lift_by_gap(data, chosen) if chosen else pd.DataFrame()
+chosen = pd.concat([apart, alike])[sides].itertuples(index=False)
+chosen = [(min(x), min(y)) for x, y in chosen]
+
+# %%
 if chosen:
+    profiles = mining.lift_by_gap(data, chosen)
     names = dict(zip(data.items["item_id"], name_of, strict=True))
-    profiles["pair"] = [f"{names[x]} → {names[y]}" for x, y in zip(*(profiles[side] for side in sides), strict=True)]
+    pairs = profiles[sides].itertuples(index=False)
+    profiles["pair"] = [f"{names[x]} → {names[y]}" for x, y in pairs]
     order = [f"{names[x]} → {names[y]}" for x, y in chosen]
-    profiles = profiles.sort_values("pair", key=lambda pair: pair.map(order.index), kind="stable")
-    display(sequences_figures.before_and_after(profiles))
+    place = profiles["pair"].map(order.index)
+    display(sequences_figures.before_and_after(profiles.iloc[place.argsort(kind="stable")]))
 
 # %% [markdown]
 # **What we see.** In the shop, the first row stands on one side of zero: the second item comes *after* the first one,
@@ -417,14 +446,12 @@ if chosen:
 # 01's lift and its test. (Basket rules are blind to the direction, so that list holds every pair in both.)
 
 # %%
-planted, curves, average = None, {}, {}
+planted, rankings = None, {}
 if DATASET == "shop":
     planted = shop.planted_rules("sequential")
     truth = list(zip(planted["antecedent"], planted["consequent"], strict=True))
     together = mining.rule_significance(mining.pair_rules(data, MIN_COUNT))
-    both_tests = follows.assign(
-        both=np.maximum(follows["p_value"], follows["direction_p"]), p_value=lambda t: t["both"]
-    )
+    both_tests = follows.assign(p_value=np.maximum(follows["p_value"], follows["direction_p"]))
     rankings = {
         "same-basket lift": mining.rank_rules(together, "lift"),
         "same-basket test": mining.rank_rules(together, "p_value"),
@@ -433,21 +460,28 @@ if DATASET == "shop":
         "test within customers": mining.rank_rules(follows, "p_value"),
         "the larger p of both tests": mining.rank_rules(both_tests, "p_value"),
     }
-    for name, ranked in rankings.items():
-        curves[name] = mining.against_truth(ranked, truth, directed=True)
-        average[name] = mining.average_precision(curves[name])
-    display(mining_figures.found_down_the_ranking(curves, len(truth), longest=40))
 else:
     print("Only the shop has a planted truth; this section is shown with DATASET = 'shop'.")
 
 # %%
+average = {}
+if planted is not None:
+    curves = {
+        name: mining.against_truth(ranked, truth, directed=True)
+        for name, ranked in rankings.items()
+    }
+    average = {name: mining.average_precision(curve) for name, curve in curves.items()}
+    display(mining_figures.found_down_the_ranking(curves, len(truth), longest=40))
+
+# %%
 if planted is not None:
     display(pd.Series(average, name="average precision").to_frame())
-    ranked = rankings["test within customers"]
-    places = {pair: n for n, pair in enumerate(zip(*(ranked[side] for side in sides), strict=True), start=1)}
+    ranked = rankings["test within customers"][sides].itertuples(index=False, name=None)
+    places = {pair: place for place, pair in enumerate(ranked, start=1)}
     planted["place in the list"] = [places.get(pair) for pair in truth]
-    shown = ["antecedent_names", "consequent_names", "difficulty", "count", "confidence", "lift", "place in the list"]
-    display(planted[shown].sort_values("place in the list", ignore_index=True))
+    columns = ["antecedent_names", "consequent_names", "difficulty"]
+    columns += ["count", "confidence", "lift", "place in the list"]
+    display(planted[columns].sort_values("place in the list", ignore_index=True))
 
 # %% [markdown]
 # **What we see.** The test within customers puts all but the faintest planted rules at the head of the list, with
@@ -483,18 +517,18 @@ def only_new(task: evaluation.Task) -> evaluation.Task:
     return replace(task.take(cases), targets=new[cases].astype(bool))
 
 
+# %%
 split = data.leave_one_out()
 tasks = {
-    part: evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test")
+    part: evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED)
+    for part in ("validation", "test")
 }
 new_tasks = {part: only_new(task) for part, task in tasks.items()}
-repeated = 1 - new_tasks["test"].targets.nnz / tasks["test"].targets.nnz
-print(
-    f"{len(tasks['test']):,} customers, {tasks['test'].targets.nnz / len(tasks['test']):.1f} items in the hidden visit"
-)
-print(
-    f"{repeated:.0%} of the hidden items were bought before; {len(new_tasks['test']):,} customers bought something new"
-)
+n_cases, n_hidden = len(tasks["test"]), tasks["test"].targets.nnz
+repeated = 1 - new_tasks["test"].targets.nnz / n_hidden
+print(f"{n_cases:,} customers, {n_hidden / n_cases:.1f} items in the hidden visit")
+print(f"{repeated:.0%} of the hidden items were bought before;", end=" ")
+print(f"{len(new_tasks['test']):,} customers bought something new")
 
 # %% [markdown]
 # The competitors count in the training part only. **Popularity** tells everybody the same. **Basket rules** recommend
@@ -509,6 +543,9 @@ train, n_items = split.train.histories(), len(data.items)
 past = mining.follow_rules(split.train, WITHIN, MIN_COUNT)
 past["gain"] = past["confidence"] - past["consequent_count"] / past["n_baskets"]
 tested = past[(past["q_value"] < 0.05) & (past["gain"] > 0)]
+print(f"{len(tested):,} of {len(past):,} rules are left after the test")
+
+# %%
 unit = "basket" if "baskets" in data.aspects else "user"
 systems = {
     "popularity": recommend.Popularity().fit(train),
@@ -519,7 +556,6 @@ systems = {
 }
 if n_items <= recommend.Ease().max_items:
     systems["EASE"] = recommend.Ease().fit(train)
-print(f"{len(tested):,} of {len(past):,} rules are left after the test")
 
 # %% [markdown]
 # The last two can be combined with others, since all speak the same language: how likely is the item at the next
@@ -535,9 +571,11 @@ class Mix:
 
     def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items for each case."""
-        return sum(np.float32(weight) * system.scores(histories) for weight, system in self.parts)
+        weighted = (np.float32(weight) * part.scores(histories) for weight, part in self.parts)
+        return sum(weighted)
 
 
+# %%
 class Habits:
     """The share of a customer's own visits that held the item."""
 
@@ -549,24 +587,29 @@ class Habits:
         return histories.matrix(n_items).toarray() / visits[:, None].astype(np.float32)
 
 
+# %%
 def choose(make, task: evaluation.Task, filter_seen: bool) -> Mix:
     """The mix of the best weight on a validation task."""
     mixes = [make(weight) for weight in (0.0, 0.1, 0.3, 1.0, 3.0)]
-    return recommend.choose_setting(mixes, recommend.validation_score(task, filter_seen=filter_seen)).best
+    score = recommend.validation_score(task, filter_seen=filter_seen)
+    return recommend.choose_setting(mixes, score).best
 
 
 # %%
 n_train_visits = train.visits[train.offsets[1:] - 1].sum() + len(n_visits)
-popular = (1 / n_train_visits, systems["popularity"])  # the share of all visits that hold the item
+# the share of all visits that hold the item
+popular = Mix((1 / n_train_visits, systems["popularity"]))
+rules = systems["tested rules"]
 systems["popularity + tested rules"] = choose(
-    lambda weight: Mix(popular, (weight, systems["tested rules"])), new_tasks["validation"], True
+    lambda weight: Mix((1, popular), (weight, rules)), new_tasks["validation"], True
 )
 if repeated > 0.01:
-    systems["own habits"] = choose(
-        lambda weight: Mix((1, Habits()), (weight, Mix(popular))), tasks["validation"], False
+    habits = choose(
+        lambda weight: Mix((1, Habits()), (weight, popular)), tasks["validation"], False
     )
+    systems["own habits"] = habits
     systems["own habits + tested rules"] = choose(
-        lambda weight: Mix((1, systems["own habits"]), (weight, systems["tested rules"])), tasks["validation"], False
+        lambda weight: Mix((1, habits), (weight, rules)), tasks["validation"], False
     )
 for name in ("popularity + tested rules", "own habits + tested rules"):
     if name in systems:
@@ -574,22 +617,31 @@ for name in ("popularity + tested rules", "own habits + tested rules"):
 
 
 # %%
-def judged(task: evaluation.Task, filter_seen: bool, names: list[str]) -> tuple[dict, pd.DataFrame]:
-    """Evaluations of systems, and their NDCG@10 with 95 % intervals."""
-    found = {name: evaluation.evaluate(systems[name], task, filter_seen=filter_seen, name=name) for name in names}
-    return found, means_of(found, "NDCG@10")
+def judged(task: evaluation.Task, filter_seen: bool, names: list[str]) -> dict:
+    """Evaluations of systems, by name."""
+    return {
+        name: evaluation.evaluate(systems[name], task, filter_seen=filter_seen, name=name)
+        for name in names
+    }
 
 
 def means_of(evaluations: dict, metric: str) -> pd.DataFrame:
     """Means of a metric with 95 % intervals, one row per system."""
-    rows = [e.summary([metric], seed=SEED).assign(system=name) for name, e in evaluations.items()]
+    rows = [
+        found.summary([metric], seed=SEED).assign(system=name)
+        for name, found in evaluations.items()
+    ]
     return pd.concat(rows).set_index("system")
 
 
-of_new, new_means = judged(new_tasks["test"], True, [name for name in systems if "habits" not in name])
+# %%
+without_habits = [name for name in systems if "habits" not in name]
+of_new = judged(new_tasks["test"], True, without_habits)
+new_means = means_of(of_new, "NDCG@10")
 shown = {"something new": new_means}
 if repeated > 0.01:
-    of_all, all_means = judged(tasks["test"], False, list(systems))
+    of_all = judged(tasks["test"], False, list(systems))
+    all_means = means_of(of_all, "NDCG@10")
     shown = {"the next visit": all_means, **shown}
 sequences_figures.scores(shown, "NDCG@10")
 
@@ -604,7 +656,7 @@ sequences_figures.scores(shown, "NDCG@10")
 # Are the differences more than the luck of these customers? Paired tests on the same cases:
 
 # %%
-duels = [("popularity + tested rules", "all transitions"), ("popularity + tested rules", "popularity")]
+duels = [("popularity + tested rules", other) for other in ("all transitions", "popularity")]
 if repeated > 0.01:
     duels += [("own habits + tested rules", "own habits")]
 compared = []
@@ -630,11 +682,10 @@ def hide_one(place: np.ndarray) -> tuple[Histories, evaluation.Task]:
     """
     hidden = runs.visits == place[runs.rows]
     rest = runs.keep(~hidden)
-    targets = sparse.csr_matrix(
-        (np.ones(hidden.sum(), bool), (runs.rows[hidden], runs.items[hidden])), per_customer.shape
-    )
+    held_out = (np.ones(hidden.sum(), bool), (runs.rows[hidden], runs.items[hidden]))
+    targets = sparse.csr_matrix(held_out, per_customer.shape)[cases]
     counts = np.bincount(rest.items, minlength=n_items)
-    task = evaluation.Task(rest.take(cases), targets[cases], runs.user_ids[cases], n_items, counts)
+    task = evaluation.Task(rest.take(cases), targets, runs.user_ids[cases], n_items, counts)
     return rest, only_new(task)
 
 
@@ -646,6 +697,8 @@ hidden = {
     "last": np.where(several, n_visits - 1, -1),
     "random": np.where(several, random.integers(0, n_visits), -1),
 }
+
+# %%
 settings = {
     "popularity": recommend.Popularity(),
     "same-customer rules": recommend.AssociationRules(),
@@ -654,35 +707,49 @@ settings = {
 }
 if n_items <= recommend.Ease().max_items:
     settings["EASE"] = recommend.Ease()
+
+# %%
 leak = {protocol: {} for protocol in hidden}
 for protocol, place in hidden.items():
     rest, task = hide_one(place)
     for name, baseline in settings.items():
         leak[protocol][name] = evaluation.evaluate(baseline.fit(rest), task, name=name)
 leak_means = {protocol: means_of(found, "NDCG@10") for protocol, found in leak.items()}
-shown = {"the last visit hidden": leak_means["last"], "a random visit hidden": leak_means["random"]}
+shown = {
+    "the last visit hidden": leak_means["last"],
+    "a random visit hidden": leak_means["random"],
+}
 sequences_figures.scores(shown, "NDCG@10, something new")
 
 
 # %%
 def flips(first: dict, second: dict, metric: str) -> list[tuple[str, str]]:
-    """Pairs (x, y) of which x is better than y in the first evaluations and worse in the second, each beyond luck."""
+    """Pairs (x, y): x is better than y in the first evaluations and worse in the second.
+
+    Only pairs that differ by more than luck in both.
+    """
     found = []
     for x, y in permutations(first, 2):
-        if first[x].mean(metric) > first[y].mean(metric) and second[x].mean(metric) < second[y].mean(metric):
-            before, after = (evaluation.compare(e[x], e[y], metric, seed=SEED) for e in (first, second))
-            if before.low > 0 > after.high:
-                found.append((x, y))
+        if first[x].mean(metric) <= first[y].mean(metric):
+            continue
+        if second[x].mean(metric) >= second[y].mean(metric):
+            continue
+        before = evaluation.compare(first[x], first[y], metric, seed=SEED)
+        after = evaluation.compare(second[x], second[y], metric, seed=SEED)
+        if before.low > 0 > after.high:
+            found.append((x, y))
     return found
 
 
+# %%
 turned = flips(leak["last"], leak["random"], "NDCG@10")
 for x, y in turned:
     print(f"{x} beats {y} on the last visit, and loses to it on a random one")
 if not turned:
     print("On this data no two of these systems change places by more than luck.")
 change = leak_means["random"]["mean"] / leak_means["last"]["mean"] - 1
-print(f"the largest change of a system's NDCG@10: {change[change.abs().idxmax()]:+.0%} ({change.abs().idxmax()})")
+most = change.abs().idxmax()
+print(f"the largest change of a system's NDCG@10: {change[most]:+.0%} ({most})")
 
 # %% [markdown]
 # **What we see.** In the shop the split hardly matters, and there is a reason: its simulated customers do not change
@@ -702,11 +769,16 @@ free = n_items - int(np.diff((new_tasks["test"].histories.matrix() > 0).indptr).
 free -= int(np.diff(new_tasks["test"].targets.indptr).max())
 n_negatives = min(100, max(1, free // 2))
 few = {
-    name: evaluation.evaluate_sampled(systems[name], new_tasks["test"], n_negatives=n_negatives, seed=SEED, name=name)
+    name: evaluation.evaluate_sampled(
+        systems[name], new_tasks["test"], n_negatives=n_negatives, seed=SEED, name=name
+    )
     for name in of_new
 }
+
+# %%
 protocols = {"among all items": of_new, f"among {n_negatives} random ones": few}
-sequences_figures.scores({p: means_of(found, "HR@10") for p, found in protocols.items()}, "HR@10, something new")
+shown = {protocol: means_of(found, "HR@10") for protocol, found in protocols.items()}
+sequences_figures.scores(shown, "HR@10, something new")
 
 # %%
 swapped = flips(of_new, few, "HR@10")
@@ -714,11 +786,12 @@ for x, y in swapped:
     print(f"{x} beats {y} among all items, and loses to it among {n_negatives} random ones")
 if not swapped:
     print("On this data no two of these systems change places by more than luck.")
-gap = {
-    p: max(e.mean("HR@10") for e in found.values()) / found["popularity"].mean("HR@10")
-    for p, found in protocols.items()
-}
-print("the best system by popularity:", ", ".join(f"{ratio:.2f} {protocol}" for protocol, ratio in gap.items()))
+gap = {}
+for protocol, found in protocols.items():
+    best_mean = max(one.mean("HR@10") for one in found.values())
+    gap[protocol] = best_mean / found["popularity"].mean("HR@10")
+ratios = ", ".join(f"{ratio:.2f} {protocol}" for protocol, ratio in gap.items())
+print("the best system by popularity:", ratios)
 
 # %% [markdown]
 # **What we see.** Sampling lifts every number and presses the good systems together: in the shop, the winner among
@@ -767,7 +840,11 @@ def holds(sequence: list[list], pattern: tuple, max_gap: int) -> bool:
     """Whether the sequence holds the pattern under a maximum gap."""
     ends = {i for i, visit in enumerate(sequence) if pattern[0] in visit}
     for item in pattern[1:]:
-        ends = {j for j, visit in enumerate(sequence) if item in visit and any(1 <= j - i <= max_gap for i in ends)}
+        ends = {
+            j
+            for j, visit in enumerate(sequence)
+            if item in visit and any(1 <= j - i <= max_gap for i in ends)
+        }
     return bool(ends)
 
 
@@ -810,14 +887,24 @@ _ = check.exercise("02.4", confidence)
 
 # %%
 _ = ledger.record("data/fingerprint", data.fingerprint())
-_ = ledger.record("patterns/frequent", len(frequent), note=f"up to 3 items, {ladder[-1]:,} customers or more")
-slowest = race.dropna().iloc[-1] if len(race.dropna()) else None
-if slowest is not None:
-    note = f"PrefixSpan in plain Python by the vectorised miner, {race.dropna().index[-1][1]:,} patterns, one run each"
-    ratio = round(slowest["as taught"] / slowest["vectorised"])
-    ledger.record("patterns/taught_seconds_by_vectorised_seconds", ratio, tolerance=None, claim="2", note=note)
-_ = ledger.record("rules/pass_the_test_within_customers", int((follows["q_value"] < 0.05).sum()), note="q below 0.05")
-_ = ledger.record("rules/looked_at", len(follows), note=f"ordered pairs that hold in {MIN_COUNT} visits or more")
+note = f"up to 3 items, {ladder[-1]:,} customers or more"
+_ = ledger.record("patterns/frequent", len(frequent), note=note)
+finished = race.dropna()  # where both miners got to
+if len(finished):
+    note = "PrefixSpan in plain Python by the vectorised miner"
+    ledger.record(
+        "patterns/taught_seconds_by_vectorised_seconds",
+        round(finished["as taught"].iloc[-1] / finished["vectorised"].iloc[-1]),
+        tolerance=None,
+        claim="2",
+        note=f"{note}, {finished.index[-1][1]:,} patterns, one run each",
+    )
+
+# %%
+passed = int((follows["q_value"] < 0.05).sum())
+_ = ledger.record("rules/pass_the_test_within_customers", passed, note="q below 0.05")
+note = f"ordered pairs that hold in {MIN_COUNT} visits or more"
+_ = ledger.record("rules/looked_at", len(follows), note=note)
 slugs = {
     "same-basket lift": "same_basket_lift",
     "same-basket test": "same_basket_p_value",
@@ -827,15 +914,21 @@ slugs = {
     "the larger p of both tests": "both_tests",
 }
 for name, value in average.items():
+    measured = f"truth/average_precision_by_{slugs[name]}"
     note = f"{len(truth)} planted sequential rules, direction counted"
-    ledger.record(f"truth/average_precision_by_{slugs[name]}", value, tolerance=1e-9, claim="3", note=note)
+    ledger.record(measured, value, tolerance=1e-9, claim="3", note=note)
 
 
 # %%
+def slug_of(name: str) -> str:
+    """The name of a system as a part of a result's name."""
+    return name.lower().replace(" + ", "_and_").replace(" ", "_").replace("-", "_")
+
+
 def record_means(task: str, means: pd.DataFrame, baseline: str) -> None:
     """Record the NDCG@10 of all systems with intervals."""
     for name, row in means.iterrows():
-        slug = name.lower().replace(" + ", "_and_").replace(" ", "_").replace("-", "_")
+        slug = slug_of(name)
         ledger.record(
             f"{task}/ndcg_at_10_{slug}",
             row["mean"],
@@ -847,6 +940,7 @@ def record_means(task: str, means: pd.DataFrame, baseline: str) -> None:
         )
 
 
+# %%
 record_means("new", new_means, "popularity")
 if repeated > 0.01:
     record_means("next", all_means, "own habits")
@@ -854,16 +948,18 @@ if repeated > 0.01:
 # %%
 note = "NDCG@10 with a random visit hidden by the one with the last visit hidden, less 1"
 for name, value in change.items():
-    ledger.record(f"leak/{name.lower().replace(' ', '_').replace('-', '_')}", value, tolerance=1e-6, note=note)
-pairs = len(settings) * (len(settings) - 1) // 2
-_ = ledger.record("leak/pairs_that_change_places", len(turned), note=f"of {pairs}, beyond luck in both")
-pairs = len(of_new) * (len(of_new) - 1) // 2
+    ledger.record(f"leak/{slug_of(name)}", value, tolerance=1e-6, note=note)
+note = f"of {math.comb(len(settings), 2)}, beyond luck in both"
+_ = ledger.record("leak/pairs_that_change_places", len(turned), note=note)
+
+# %%
+pairs = math.comb(len(of_new), 2)
 note = f"of {pairs}, beyond luck in both; HR@10 among {n_negatives} negatives against all items"
 _ = ledger.record("sampled/pairs_that_change_places", len(swapped), note=note)
+note = "HR@10 of the best system by it"
 for protocol, ratio in zip(("all_items", "negatives"), gap.values(), strict=True):
-    ledger.record(
-        f"sampled/best_by_popularity_{protocol}", ratio, tolerance=1e-6, note="HR@10 of the best system by it"
-    )
+    name = f"sampled/best_by_popularity_{protocol}"
+    ledger.record(name, ratio, tolerance=1e-6, note=note)
 
 # %% [markdown]
 # ## References
