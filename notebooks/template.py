@@ -23,8 +23,9 @@ SEED: int = 1  # of everything that is drawn at random
 
 # %% [markdown]
 # ## 1. An idea
-# In words, then as a formula, then by hand on an example small enough to see through. Then the code: one idea per cell,
-# four to twelve lines, shapes shown at once. Then a figure, and what we see in it.
+# In words, then as a formula, then by hand on an example small enough to see through. Then the
+# code: one idea per cell, four to twelve lines, shapes shown at once. Then a figure, and what
+# we see in it.
 
 # %%
 data = load(
@@ -45,7 +46,8 @@ _ = check.exercise("{number}.1", answer)
 
 # %% [markdown]
 # ## What the literature claims, what we measured
-# A claim with its source, our number with its interval, and the best counting baseline on the same split.
+# A claim with its source, our number with its interval, and the best counting baseline on the
+# same split.
 
 # %%
 _ = ledger.record("items", data.describe()["items"], note="replace by what the lesson measures")
