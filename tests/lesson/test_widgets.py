@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
+import symtable
 import sys
+from collections.abc import Iterator
 
+import editions
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -12,6 +16,7 @@ from IPython.utils.capture import capture_output
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.lesson import widgets
 
+SOURCES = editions.sources(editions.ROOT)
 NAMES = ["bread", "butter <1>", "milk & honey", "jam", "tea"]
 
 
@@ -141,3 +146,69 @@ def test_wrong_input():
         widgets.recommend_twin(NAMES, SYSTEMS, [0], k=0)
     with pytest.raises(BadParameter, match="name of its own"):
         widgets.recommend_twin(["tea", "tea"], SYSTEMS, [0])
+
+
+# --- a lesson's widget still answers after all cells ran -----------------------------------------------------------
+
+
+def functions_of(cell: str) -> list[str]:
+    """Names handed to `recommend_twin` as systems, those of no function included."""
+    calls = [node for node in ast.walk(ast.parse(cell)) if isinstance(node, ast.Call)]
+    calls = [call for call in calls if ast.unparse(call.func).endswith("recommend_twin")]
+    systems = [value for call in calls for value in ast.walk(call.args[1])]
+    return [value.id for value in systems if isinstance(value, ast.Name)]
+
+
+def globals_of(table: symtable.SymbolTable) -> Iterator[str]:
+    """Global names that the body of a function reads, its inner functions and comprehensions included."""
+    yield from (symbol.get_name() for symbol in table.get_symbols() if symbol.is_global())
+    for inner in table.get_children():
+        yield from globals_of(inner)
+
+
+def bound_again(cells: list[str]) -> set[str]:
+    """Global names that a twin's functions read when they answer and that a cell after the twin gives another value.
+
+    Args:
+        cells: Code of the cells, in order.
+    """
+    last = max(number for number, cell in enumerate(cells) if functions_of(cell))
+    defined = {
+        table.get_name(): table
+        for cell in cells[: last + 1]
+        for table in symtable.symtable(cell, "cell", "exec").get_children()
+        if table.get_type() == "function"
+    }
+    read: set[str] = set()
+    waiting = [name for cell in cells for name in functions_of(cell)]
+    while waiting:
+        if (name := waiting.pop()) not in read:
+            read.add(name)
+            waiting += globals_of(defined[name]) if name in defined else ()
+    later = [symtable.symtable(cell, "cell", "exec") for cell in cells[last + 1 :]]
+    bound = (symbol for table in later for symbol in table.get_symbols())
+    return read & {symbol.get_name() for symbol in bound if symbol.is_assigned() or symbol.is_imported()}
+
+
+def test_names_that_are_bound_again_are_found():
+    made = "twin = widgets.recommend_twin(names, {'s': answer}, [0])"
+    answer = "def answer(basket, k=k):\n    return [(j, share[j], why(j, k)) for j in basket]"
+    reasons = "def why(j, k):\n    return names[j]"
+    for later, expected in (
+        ("for share, low in rows:\n    pass", {"share"}),
+        ("names = 1", {"names"}),  # read by what is called
+        ("def why():\n    pass", {"why"}),
+        ("import numpy as share", {"share"}),
+        ("k = 1\nj = [share for share in rows]\ndef f():\n    share = 1", set()),  # a default, and names of their own
+    ):
+        assert bound_again([reasons, answer, made, later]) == expected
+    assert bound_again(["share = 1", reasons, answer, made]) == set()
+
+
+@pytest.mark.parametrize(
+    "source", [source for source in SOURCES if "recommend_twin(" in source.read_text("utf-8")], ids=lambda s: s.stem
+)
+def test_no_later_cell_of_a_lesson_breaks_its_widget(source):
+    cells = [cell.source for cell in editions.notebook_of(source).cells if cell.cell_type == "code"]
+    assert any(functions_of(cell) for cell in cells)
+    assert bound_again(cells) == set()
