@@ -146,19 +146,20 @@ def train(
     folder: str | Path | None = None,
     progress: bool = True,
 ) -> Training:
-    """Train a model in place; it ends with the weights that validated best, else with the last ones.
+    """Train a model in place; it ends with the weights that validated best, else with the last.
 
     Args:
         model: The model.
         batches: The data, see `Batches`.
         settings: See `Settings`; None takes the defaults.
         loss: From model and batch to a scalar to be made small.
-        validate: From model to a score, larger is better, such as NDCG@10 on validation; it runs in evaluation mode
-            without gradients, in one of several processes.
-        after_step: Called with the model and the number of the step (from 1) after every step, while its gradients are
-            still there, for methods that look at them. What it remembers by itself is in no checkpoint.
-        folder: Keeps checkpoints, from which the same call goes on after it was killed (and returns at once when it had
-            ended), and logs for TensorBoard. None keeps nothing.
+        validate: From model to a score, larger is better, such as NDCG@10 on validation; it
+            runs in evaluation mode without gradients, in one of several processes.
+        after_step: Called with the model and the number of the step (from 1) after every step,
+            while its gradients are still there, for methods that look at them. What it
+            remembers by itself is in no checkpoint.
+        folder: Keeps checkpoints, from which the same call goes on after it was killed (and
+            returns at once when it had ended), and logs for TensorBoard. None keeps nothing.
         progress: Show a progress bar.
 
     Returns:
