@@ -24,31 +24,21 @@ import pandas as pd
 import torch
 from IPython.display import Markdown, display
 
-from llmarm_tutorial import recommend
+from llmarm_tutorial import evaluation, models, recommend
 from llmarm_tutorial.data import Histories, load
-from llmarm_tutorial.evaluation import Task, bootstrap_interval, compare, comparison_table, evaluate, next_item_task
+from llmarm_tutorial.evaluation import Task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import models as models_figures
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import (
-    FIRST_ITEM,
-    MASK,
-    ItemRecommender,
-    Recipe,
-    build_tokenizer,
-    mark_visits,
-    quiet_loading,
-    train,
-)
-from llmarm_tutorial.recommend import choose_weight
+from llmarm_tutorial.models import FIRST_ITEM, MASK, Recipe
 
 house_style.use_style()
-quiet_loading()
-torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
+models.quiet_loading()
+torch.set_num_threads(1)  # models this small get slower when several cores share the work
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
@@ -72,29 +62,44 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 # products it does not know, `[MASK]` hides one, and `[VISIT]` says that the customer comes anew.
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+data = load(
+    DATASET,
+    basket_col=BASKET_COL,
+    item_col=ITEM_COL,
+    user_col=USER_COL,
+    time_col=TIME_COL,
+)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 has_baskets = "baskets" in data.aspects
-tokenizer = build_tokenizer(data.items["item_id"])
-print(f"{n_items:,} products and {FIRST_ITEM} special tokens make a vocabulary of {len(tokenizer):,}")
+tokenizer = models.build_tokenizer(data.items["item_id"])
+words = len(tokenizer)
+print(f"{n_items:,} products and {FIRST_ITEM} special tokens make a vocabulary of {words:,}")
 
 # %% [markdown]
-# One customer's first visits, as text and as numbers:
+# The same purchases are also a data set of Hugging Face's library `datasets`: one row per customer, the products as numbers in
+# the order they were bought. It is the form that the tools around the Hugging Face libraries read.
+
+# %%
+dataset = data.to_dataset()
+print(dataset.features)
+print(dataset[0])
+
+# %% [markdown]
+# This lesson reads the same sequences straight from the table. One customer's first visits, as text and as numbers:
 
 # %%
 runs = data.histories()
 lengths = np.diff(runs.offsets)
 customer = int(np.argmax((lengths >= 8) & (lengths <= 14)))
 codes, visits = runs.of(customer)[:8], runs.visits[runs.offsets[customer] :][:8]
-marked, _, _ = mark_visits(codes, np.array([0, len(codes)]), visits)
+marked, _, _ = models.mark_visits(codes, np.array([0, len(codes)]), visits)
 shown = marked if has_baskets else codes
 print(" ".join(f"«{names[c]}»" if c >= 0 else "[VISIT]" for c in shown))
 print("tokens:", (shown + FIRST_ITEM).tolist())
-print(
-    "one basket through the tokenizer:",
-    tokenizer([str(i) for i in data.items["item_id"][codes[:3]]], is_split_into_words=True)["input_ids"],
-)
+ids = [str(i) for i in data.items["item_id"][codes[:3]]]
+tokens = tokenizer(ids, is_split_into_words=True)["input_ids"]
+print("one basket through the tokenizer:", tokens)
 
 # %% [markdown]
 # Words in a sentence have an order. Products in a basket do not: a file lists them by number or by name, and a model that
@@ -121,7 +126,8 @@ print(
 
 # %%
 first = [str(names[c])[:12] if c >= 0 else "[VISIT]" for c in shown[:7]]
-hidden_places = [t for t in (2, 5) if t < len(first) and not first[t].startswith("[")] or [len(first) - 1]
+products = [t for t, token in enumerate(first) if not token.startswith("[")]
+hidden_places = [t for t in (2, 5) if t in products] or [len(first) - 1]
 rows = {
     "masked": [
         ("[MASK]" if t in hidden_places else token, token if t in hidden_places else "")
@@ -159,7 +165,8 @@ if has_baskets and "clock" in data.aspects:
 elif has_baskets:
     parts = data.split_by_basket(0.1, 0.1, SEED)
 else:
-    parts = data.leave_one_out()  # each customer's whole past is one set, the left-out event the gap
+    # each customer's whole past is one set, the left-out event the gap
+    parts = data.leave_one_out()
 
 
 def units(part) -> Histories:
@@ -178,58 +185,72 @@ sets = units(parts.train)
 
 # %%
 def gaps(part: str, seed: int) -> Task:
-    """Unseen baskets as histories, the product taken out of each as the target; at most 4,000."""
+    """At most 4,000 unseen baskets as histories; the product taken out is the target."""
     if not has_baskets:
-        return next_item_task(parts, part, max_cases=4000, seed=seed)
+        return evaluation.next_item_task(parts, part, max_cases=4000, seed=seed)
     matrix = getattr(parts, part).basket_matrix()
     random = np.random.default_rng(seed)
     matrix = matrix[random.permutation(np.flatnonzero(np.diff(matrix.indptr) > 1))[:4000]]
-    sizes = np.diff(matrix.indptr)
-    taken = matrix.indptr[:-1] + random.integers(0, sizes)
-    rest = [
-        np.delete(row, t)
-        for row, t in zip(np.split(matrix.indices, matrix.indptr[1:-1]), taken - matrix.indptr[:-1], strict=True)
-    ]
-    return Task.from_lists(rest, matrix.indices[taken][:, None], n_items, sets.item_counts)
+    baskets = np.split(matrix.indices, matrix.indptr[1:-1])
+    taken = random.integers(0, np.diff(matrix.indptr))
+    rest = [np.delete(basket, t) for basket, t in zip(baskets, taken, strict=True)]
+    hidden = [[basket[t]] for basket, t in zip(baskets, taken, strict=True)]
+    return Task.from_lists(rest, hidden, n_items, sets.item_counts)
 
 
 draws = {"validation": SEED ^ 1, "test": SEED}  # two seeds made of one
-asked = {part: gaps(part, seed) for part, seed in draws.items()}
-print({part: f"{len(task):,} gaps" for part, task in asked.items()})
+tasks = {part: gaps(part, seed) for part, seed in draws.items()}
+print({part: f"{len(task):,} gaps" for part, task in tasks.items()})
+
+
+# %% [markdown]
+# The loss of any system that gives each product a score (a **logit**, the log of a probability up to a constant):
 
 
 # %%
-def loss_of(scores: np.ndarray, task: Task, *, free: bool = True) -> np.ndarray:
-    """-log of the probability of each right product, shape (n_cases,), from logits, products that are seen left out."""
+def loss_of(scores: np.ndarray, task: Task) -> np.ndarray:
+    """-log p of each right product, shape (n_cases,); p without the products that are seen."""
     scores = scores.astype(np.float64)
     right = scores[np.arange(len(task)), task.targets.indices]
-    if has_baskets and free:
+    if has_baskets:
         scores[task.histories.rows, task.histories.items] = -np.inf
     top = scores.max(axis=1)
     return top + np.log(np.exp(scores - top[:, None]).sum(axis=1)) - right
 
 
-share = (sets.item_counts + 0.5) / (len(sets.items) + 0.5 * n_items)
-counted = recommend.make_baseline("ar", last=None, unit="basket" if has_baskets else "user").fit(
-    parts.train.histories()
-)
-
+# %% [markdown]
+# The unigrams, the confidences, and how to mix them:
 
 # %%
+share = (sets.item_counts + 0.5) / (len(sets.items) + 0.5 * n_items)
+unit = "basket" if has_baskets else "user"
+rules = recommend.make_baseline("ar", last=None, unit=unit).fit(parts.train.histories())
+
+
 def co_occurrence(task: Task, mixed: float) -> np.ndarray:
     """Logits of the mixture of mean confidences and unigrams."""
-    confidences = np.concatenate(
-        [counted.scores(task.histories.block(a, min(a + 500, len(task)))) for a in range(0, len(task), 500)]
-    )
+    blocks = [(start, min(start + 500, len(task))) for start in range(0, len(task), 500)]
+    confidences = np.concatenate([rules.scores(task.histories.block(*b)) for b in blocks])
     mean = confidences / np.maximum(confidences.sum(axis=1, keepdims=True), 1e-12)
     return np.log(mixed * mean + (1 - mixed) * share)
 
 
-mixes = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
-mixed = min(mixes, key=lambda m: loss_of(co_occurrence(asked["validation"], m), asked["validation"]).mean())
-told = {"uniform": lambda task: np.zeros((len(task), n_items)), "unigram": lambda task: np.tile(np.log(share), (len(task), 1)),
-        f"co-occurrence, {mixed:.0%} mixed in": lambda task: co_occurrence(task, mixed)}  # fmt: skip
-floors = {name: {part: loss_of(say(task), task).mean() for part, task in asked.items()} for name, say in told.items()}
+# %%
+def validation_loss(mixed: float) -> float:
+    """Mean loss of the mixture on the validation gaps."""
+    task = tasks["validation"]
+    return loss_of(co_occurrence(task, mixed), task).mean()
+
+
+mixed = min((0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99), key=validation_loss)
+counted = {
+    "uniform": lambda task: np.zeros((len(task), n_items)),
+    "unigram": lambda task: np.tile(np.log(share), (len(task), 1)),
+    f"co-occurrence, {mixed:.0%} mixed in": lambda task: co_occurrence(task, mixed),
+}
+floors = {}
+for name, logits in counted.items():
+    floors[name] = {part: loss_of(logits(task), task).mean() for part, task in tasks.items()}
 pd.DataFrame(floors).T
 
 # %% [markdown]
@@ -259,12 +280,13 @@ gap_recipe = Recipe(
     epochs=EPOCHS,
     learning_rate=3e-3,
 )
+
+# %%
 model = gap_recipe.model(sets, seed=SEED)
 sizes = {name: weight.numel() for name, weight in model.named_parameters()}
 table = sizes["bert.embeddings.word_embeddings.weight"]
-print(
-    f"{sum(sizes.values()):,} weights, {table:,} of them in the table of {len(tokenizer):,} vectors of width {HIDDEN}"
-)
+of_vectors = f"{table:,} of them in the table of {words:,} vectors of width {HIDDEN}"
+print(f"{sum(sizes.values()):,} weights, {of_vectors}")
 
 # %% [markdown]
 # Two things keep training quick on a laptop. Rows of similar length share a batch, so that little padding is computed. And only
@@ -282,32 +304,32 @@ pd.Series(batches.describe())
 # curve, and checkpoints from which a training goes on after it was killed.
 
 # %%
-display(Markdown(f"```python\n{inspect.getsource(train)}```"))
+display(Markdown(f"```python\n{inspect.getsource(models.train)}```"))
 
 
 # %%
-def validate(model: ItemRecommender) -> float:
+def validate(model: models.ItemRecommender) -> float:
     """Minus the loss on validation gaps, so that larger is better."""
-    task = asked["validation"]
+    task = tasks["validation"]
     return -float(loss_of(model.scores(task.histories), task).mean())
 
 
 filled = gap_recipe.fit(sets, seed=SEED, validate=validate, progress=True)
 done, model = filled.training, filled.model
-print(f"{len(done.validations)} epochs in {done.seconds:.0f} s on {done.device}, precision {done.precision}")
+epochs = len(done.validations)
+print(f"{epochs} epochs in {done.seconds:.0f} s on {done.device}, precision {done.precision}")
 
 # %%
 curve = done.validations.assign(loss=-done.validations["score"])
-models_figures.learning(
-    done.losses, curve, {name: values["validation"] for name, values in floors.items() if name != "uniform"}
-)
+levels = {name: loss["validation"] for name, loss in floors.items() if name != "uniform"}
+models_figures.learning(done.losses, curve, levels)
 
 # %%
-gap_test = {name: loss_of(say(asked["test"]), asked["test"]) for name, say in told.items()}
-gap_test["model"] = loss_of(filled.recommender.scores(asked["test"].histories), asked["test"])
-pd.DataFrame(
-    {name: {"loss": values.mean(), "perplexity": np.exp(values.mean())} for name, values in gap_test.items()}
-).T
+task = tasks["test"]
+gap_test = {name: loss_of(logits(task), task) for name, logits in counted.items()}
+gap_test["model"] = loss_of(filled.recommender.scores(task.histories), task)
+losses = pd.Series({name: values.mean() for name, values in gap_test.items()})
+pd.DataFrame({"loss": losses, "perplexity": np.exp(losses)})
 
 # %% [markdown]
 # **What we see.** (**Perplexity** is $e^{\text{loss}}$: among how many equally likely products the model seems to choose.) In
@@ -321,22 +343,24 @@ pd.DataFrame(
 # Fill a blank: what goes with these products, says the model, and what says counting?
 
 # %%
-example = int(
-    np.argmax([-abs(len(asked["test"].histories.of(row)) - 3) for row in range(min(200, len(asked["test"])))])
-)
-one = asked["test"].take(np.array([example]))
+seen_products = np.diff(task.histories.offsets)[:200]
+example = int(np.argmin(np.abs(seen_products - 3)))  # a basket with about three others
+one = task.take(np.array([example]))
 known = one.histories.items
 print("seen:", ", ".join(map(str, names[known])), "· hidden:", names[one.targets.indices[0]])
+
+# %%
 guesses = {
     "model": filled.recommender.scores(one.histories)[0],
     "co-occurrence": co_occurrence(one, mixed)[0],
     "unigram": np.log(share),
 }
 best = {}
-for who, scores in guesses.items():
+for name, scores in guesses.items():
     scores = scores - np.logaddexp.reduce(scores)
     scores[known] = -np.inf
-    best[who] = [f"{names[j]} ({np.exp(scores[j]):.1%})" for j in np.argsort(-scores, kind="stable")[:5]]
+    first_five = np.argsort(-scores, kind="stable")[:5]
+    best[name] = [f"{names[j]} ({np.exp(scores[j]):.1%})" for j in first_five]
 pd.DataFrame(best, index=range(1, 6))
 
 # %% [markdown]
@@ -348,11 +372,12 @@ unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 cosine = unit @ unit.T
 np.fill_diagonal(cosine, -1)
 popular = np.argsort(-share, kind="stable")
-nearest = {names[i]: ", ".join(f"{names[j]}" for j in np.argsort(-cosine[i], kind="stable")[:4]) for i in popular[5:12]}
+near = np.argsort(-cosine, axis=1, kind="stable")[:, :4]
+nearest = {names[i]: ", ".join(map(str, names[near[i]])) for i in popular[5:12]}
 pd.Series(nearest, name="nearest neighbours").to_frame()
 
 # %% [markdown]
-# **What we see.** The model follows the unigrams and shifts them a little, as the loss has told. Neighbours of products that
+# **What we see.** The model follows the unigrams and shifts them a little, as the loss has shown. Neighbours of products that
 # are bought every day say little; what is bought for an occasion has neighbours of the same occasion.
 
 # %% [markdown]
@@ -377,15 +402,14 @@ def trained(seed: int, *, rate: float = 3e-3, part: float = 1.0, hidden: int = H
     return -validate(fitted.recommender)
 
 
+# %%
 seeds = range(SEED, SEED + SWEEP_SEEDS)
-by_rate = pd.DataFrame(
-    [
-        {"rate": rate, "loss": trained(s, rate=rate, part=0.3), "series": "a third of the baskets"}
-        for rate in RATES
-        for s in seeds
-    ]
-)
-levels = {name: values["validation"] for name, values in floors.items() if name != "uniform"}
+by_rate = [
+    {"rate": rate, "loss": trained(s, rate=rate, part=0.3), "series": "a third of the baskets"}
+    for rate in RATES
+    for s in seeds
+]
+by_rate = pd.DataFrame(by_rate)
 models_figures.growth(by_rate, "rate", levels, "learning rate")
 
 # %%
@@ -420,10 +444,11 @@ models_figures.growth(by_size, "baskets", levels, "baskets learned from")
 # %%
 split = data.leave_one_out()
 past = split.train.histories()
-next_validation = next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
-next_test = next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
-bought_before = next_validation.histories.matrix().multiply(next_validation.targets).astype(bool).sum()
-again = bought_before / next_validation.targets.nnz
+sample = {"max_cases": MAX_CASES, "seed": SEED}
+next_validation = evaluation.next_item_task(split, "validation", **sample)
+next_test = evaluation.next_item_task(split, "test", **sample)
+had_before = next_validation.histories.matrix().multiply(next_validation.targets).astype(bool)
+again = had_before.sum() / next_validation.targets.nnz
 FILTER = bool(again < 0.05)
 print(
     f"{again:.0%} of what customers buy next they had bought before: they",
@@ -447,11 +472,15 @@ def next_recipe(objective: str, positions: bool) -> Recipe:
 
 
 # %%
-models, spent = {}, {}
-plans = {"masked, a set": ("masked", False), "masked, a sequence": ("masked", True), "causal": ("causal", True)}
+networks, spent = {}, {}
+plans = {
+    "masked, a set": ("masked", False),
+    "masked, a sequence": ("masked", True),
+    "causal": ("causal", True),
+}
 for name, options in plans.items():
     fitted = next_recipe(*options).fit(past, seed=SEED)
-    models[name], record = fitted.recommender, fitted.training
+    networks[name], record = fitted.recommender, fitted.training
     spent[name] = {
         "seconds": record.seconds,
         "first loss": record.losses["loss"].iloc[0],
@@ -461,35 +490,59 @@ pd.DataFrame(spent).T
 
 # %% [markdown]
 # The counting baselines of lesson 02, tuned on validation: among them **personal popularity**, what the customer bought most
-# often so far, the baseline that most published next-basket models fail to beat (Li and others 2023). And the best
-# model multiplied with the best of them (a product of experts), model and weight chosen on validation:
+# often so far, the baseline that most published next-basket models fail to beat (Li and others 2023).
 
 # %%
 counting = {}
 for name in ("popularity", "personal", "markov", "sr"):
     if not (name == "personal" and FILTER):
-        counting[name] = recommend.tune_baseline(name, past, next_validation, budget=4, filter_seen=FILTER)
-tuned = {name: found.value for name, found in counting.items()}
-rival = max(tuned, key=tuned.get)
-by_validation = {
-    name: evaluate(m, next_validation, ks=(10,), filter_seen=FILTER).mean("NDCG@10") for name, m in models.items()
-}
-chosen = max(by_validation, key=by_validation.get)
-joined = choose_weight(
-    models[chosen], counting[rival].system, next_validation, filter_seen=FILTER, name=f"{chosen} × {rival}"
+        counting[name] = recommend.tune_baseline(
+            name,
+            past,
+            next_validation,
+            budget=4,
+            filter_seen=FILTER,
+        )
+rival = max(counting, key=lambda name: counting[name].value)
+
+# %% [markdown]
+# And the best model multiplied with the best of them (a product of experts), model and weight chosen on validation:
+
+
+# %%
+def on_validation(name: str) -> float:
+    """NDCG@10 of a model on the validation customers."""
+    judgement = evaluation.evaluate(
+        networks[name],
+        next_validation,
+        ks=(10,),
+        filter_seen=FILTER,
+    )
+    return judgement.mean("NDCG@10")
+
+
+chosen = max(networks, key=on_validation)
+blend = f"{chosen} × {rival}"
+experts = (networks[chosen], counting[rival].system)
+joined = recommend.choose_weight(*experts, next_validation, filter_seen=FILTER, name=blend)
+print(
+    f"best on validation: {chosen}, {rival};",
+    f"weight of counting in the product: {joined.best:g}",
 )
-print(f"best on validation: {chosen}, {rival}; weight of counting in the product: {joined.best:g}")
 
 # %%
-systems = {name: found.system for name, found in counting.items()} | models | {f"{chosen} × {rival}": joined.system}
-judged = {
-    name: evaluate(system, next_test, ks=(5, 10), filter_seen=FILTER, name=name) for name, system in systems.items()
-}
-pd.concat([evaluation.row(["HR@10", "NDCG@10", "MRR"]) for evaluation in judged.values()])
+systems = {name: choice.system for name, choice in counting.items()}
+systems |= networks | {blend: joined.system}
+options = {"ks": (5, 10), "filter_seen": FILTER}
+judged = {}
+for name, system in systems.items():
+    judged[name] = evaluation.evaluate(system, next_test, name=name, **options)
+pd.concat([result.row(["HR@10", "NDCG@10", "MRR"]) for result in judged.values()])
 
 # %%
-against = [compare(judged[name], judged[rival], "NDCG@10") for name in judged if name != rival]
-comparison_table(against)
+others = [name for name in judged if name != rival]
+against = [evaluation.compare(judged[name], judged[rival], "NDCG@10") for name in others]
+evaluation.comparison_table(against)
 
 # %% [markdown]
 # **What we see.** In the shop the model of the *set* has begun to learn what a customer likes; the models that also hear the order
@@ -500,12 +553,16 @@ comparison_table(against)
 # worlds your data live, you know only if you run the baselines.
 #
 # What did the best model put into its vectors? All products in the plane, by the two directions in which the vectors differ
-# most (principal components), coloured by a category that nobody told the model:
+# most (principal components), coloured by a category that the model has never seen:
 
 # %%
-vectors = models[chosen].model.output_table.detach().numpy()
+vectors = networks[chosen].model.output_table.detach().numpy()
 unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-groups = data.items["category"].astype(str).to_numpy() if "category" in data.items else np.full(n_items, "all")
+groups = np.full(n_items, "all")
+if "category" in data.items:
+    groups = data.items["category"].astype(str).to_numpy()
+
+# %%
 _, _, axes = np.linalg.svd(unit - unit.mean(axis=0), full_matrices=False)
 often = popular[:400]
 top_groups = pd.Series(groups[often]).value_counts().index[:15]
@@ -523,9 +580,15 @@ def same_group(similar: np.ndarray, k: int = 5) -> np.ndarray:
 chance = np.mean([(groups == g).mean() for g in groups])
 similar = unit @ unit.T
 np.fill_diagonal(similar, -np.inf)
-neighbours = {"vectors of the next visit": same_group(similar), "vectors of gaps": same_group(cosine)}
-for who, shares in neighbours.items():
-    print(f"{who}: {shares.mean():.1%} of the five nearest neighbours are of the same category (chance: {chance:.1%})")
+neighbours = {
+    "vectors of the next visit": same_group(similar),
+    "vectors of gaps": same_group(cosine),
+}
+for name, shares in neighbours.items():
+    print(
+        f"{name}: {shares.mean():.1%} of the five nearest neighbours",
+        f"are of the same category (chance: {chance:.1%})",
+    )
 
 # %% [markdown]
 # **What we see.** In the shop customers prefer some departments, so what one customer buys over time hangs together by
@@ -561,9 +624,14 @@ _ = check.exercise("03.2", answer)
 
 
 # %%
-# row is an array of token ids, products are those from FIRST_ITEM on; random is a numpy Generator
+# row is an array of token ids, products are those from FIRST_ITEM on;
+# random is a numpy Generator
 ### BEGIN SOLUTION
-def mask_row(row: np.ndarray, share: float, random: np.random.Generator) -> tuple[np.ndarray, list[int]]:
+def mask_row(
+    row: np.ndarray,
+    share: float,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, list[int]]:
     """A masked row and where it was masked."""
     products = np.flatnonzero(row >= FIRST_ITEM)
     _hidden = products[random.random(len(products)) < share]
@@ -584,7 +652,8 @@ _ = check.exercise("03.3", mask_row)
 
 
 # %%
-# hidden returns an array of shape (length, width); compare with np.allclose(..., atol=1e-4); return True or False
+# hidden returns an array of shape (length, width); compare with np.allclose(..., atol=1e-4);
+# return True or False
 ### BEGIN SOLUTION
 def sees_order(hidden, row: np.ndarray) -> bool:
     """Whether the vector of the first token changes when the row is reversed."""
@@ -604,40 +673,72 @@ _ = check.exercise("03.4", sees_order)
 # | Large models mine associations more accurately than counting. | T1, T2, T4 | the next visit, model against tuned counting (`next_visit/…`) |
 # | Sequential patterns and a model together beat either. | T5 | the blend (`next_visit/ndcg10_blend`) |
 
-
 # %%
-def interval(values: np.ndarray) -> tuple[float, float]:
-    """95 % bootstrap interval of a mean."""
-    return bootstrap_interval(values, seed=SEED)
-
-
-# Trained numbers differ a little between machines (order of additions, half precision); counted ones do not.
-floor = next(name for name in floors if name.startswith("co-occurrence"))
+# Trained numbers differ a little between machines (order of additions, half precision);
+# counted ones do not.
 _ = ledger.record("data/fingerprint", data.fingerprint())
-_ = ledger.record(
-    "gaps/loss_unigram", gap_test["unigram"].mean(), unit="nats", tolerance=1e-6, interval=interval(gap_test["unigram"])
-)
-_ = ledger.record(
-    "gaps/loss_co_occurrence", gap_test[floor].mean(), unit="nats", tolerance=1e-6, interval=interval(gap_test[floor])
-)
-_ = ledger.record("gaps/loss_model", gap_test["model"].mean(), unit="nats", tolerance=0.02, claim="1", interval=interval(gap_test["model"]),
-                  baseline=gap_test[floor].mean(), note=f"{len(gap_test['model']):,} unseen gaps, one seed")  # fmt: skip
-_ = ledger.record(
-    "gaps/seconds", done.seconds, unit="s", tolerance=None, claim="2", note="training of the model of gaps"
-)
-_ = ledger.record("vectors/neighbours_of_the_same_category", neighbours["vectors of the next visit"].mean(), tolerance=0.1, claim="3", baseline=chance,
-                  interval=interval(neighbours["vectors of the next visit"]), note="five nearest; the baseline is chance")  # fmt: skip
+floor = next(name for name in floors if name.startswith("co-occurrence"))
+for name, values in (("unigram", gap_test["unigram"]), ("co_occurrence", gap_test[floor])):
+    ledger.record(
+        f"gaps/loss_{name}",
+        values.mean(),
+        unit="nats",
+        interval=evaluation.bootstrap_interval(values, seed=SEED),
+        tolerance=1e-6,
+    )
 
 # %%
-for name, evaluation in judged.items():
-    values = evaluation.values("NDCG@10")
-    slug = {"masked, a set": "masked_set", "masked, a sequence": "masked_sequence", f"{chosen} × {rival}": "blend"}.get(
-        name, name
+_ = ledger.record(
+    "gaps/loss_model",
+    gap_test["model"].mean(),
+    unit="nats",
+    interval=evaluation.bootstrap_interval(gap_test["model"], seed=SEED),
+    baseline=gap_test[floor].mean(),
+    tolerance=0.02,
+    claim="1",
+    note=f"{len(gap_test['model']):,} unseen gaps, one seed",
+)
+_ = ledger.record(
+    "gaps/seconds",
+    done.seconds,
+    unit="s",
+    tolerance=None,
+    claim="2",
+    note="training of the model of gaps",
+)
+
+# %%
+shares = neighbours["vectors of the next visit"]
+_ = ledger.record(
+    "vectors/neighbours_of_the_same_category",
+    shares.mean(),
+    interval=evaluation.bootstrap_interval(shares, seed=SEED),
+    baseline=chance,
+    tolerance=0.1,
+    claim="3",
+    note="five nearest; the baseline is chance",
+)
+
+# %%
+slugs = {
+    "masked, a set": "masked_set",
+    "masked, a sequence": "masked_sequence",
+    blend: "blend",
+}
+for name, result in judged.items():
+    values = result.values("NDCG@10")
+    if name in counting:
+        about = {"tolerance": 1e-6, "note": "counting, tuned on validation"}
+    else:
+        about = {"tolerance": 0.02, "note": f"{len(values):,} customers, one seed"}
+        about |= {"baseline": judged[rival].mean("NDCG@10")}
+    ledger.record(
+        f"next_visit/ndcg10_{slugs.get(name, name)}",
+        values.mean(),
+        interval=evaluation.bootstrap_interval(values, seed=SEED),
+        claim="19" if name == blend else "1",
+        **about,
     )
-    trained_here = name not in counting
-    ledger.record(f"next_visit/ndcg10_{slug}", values.mean(), interval=interval(values), claim="19" if slug == "blend" else "1",
-                  tolerance=0.02 if trained_here else 1e-6, baseline=judged[rival].mean("NDCG@10") if trained_here else None,
-                  note=f"{len(values):,} customers, one seed" if trained_here else "counting, tuned on validation")  # fmt: skip
 
 # %% [markdown]
 # ## References
