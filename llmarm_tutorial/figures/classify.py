@@ -77,14 +77,14 @@ def _mark_threshold(roc: Axes, recall: Axes, scores: ClassScores) -> None:
 
 
 def _draw_reliability(axis: Axes, scores: ClassScores) -> None:
-    """Told against observed, with a bar of about two standard errors."""
+    """Predicted against observed, with a bar of about two standard errors."""
     table = scores.reliability()
     spread = 2 * np.sqrt(table["observed"] * (1 - table["observed"]) / table["examples"])
     axis.plot([0, 1], [0, 1], color=INK, lw=0.8)
     axis.errorbar(table["probability"], table["observed"], spread, fmt="o-", ms=4, lw=1.4, capsize=2, elinewidth=1)
     what = f"“{scores.labelled.classes[1]}”" if len(scores.labelled.classes) == 2 else "the predicted class"
     top = min(1.02, 1.15 * float(max(table["probability"].max(), (table["observed"] + spread).max())))
-    axis.set(xlabel=f"probability told of {what}", ylabel="share that came true", xlim=(0, top), ylim=(0, top))
+    axis.set(xlabel=f"probability of {what}", ylabel="share that came true", xlim=(0, top), ylim=(0, top))
     axis.set_title(f"Reliability: ECE {scores.value('ECE'):.3f}")
 
 
