@@ -34,22 +34,23 @@ from llmarm_tutorial.lesson import check, ledger
 from llmarm_tutorial.mining import Trial, gather, padded, recount
 
 house_style.use_style()
-torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
+# for models this small, sharing the work among cores costs more than it saves
+torch.set_num_threads(1)
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
 TIME_COL: str = ""  # … when, if known
-SPLIT: str = "random"  # "random": only chance separates the parts; "time": habits may change in between
+SPLIT: str = "random"  # "random": parts differ by chance only; "time": habits may change too
 SEED: int = 4  # of splits, draws and weights
 EPOCHS: int = 6  # most passes of the completion model
 GAP_EPOCHS: int = 2  # passes of the masked-item model
 CONTEXT_EPOCHS: int = 3  # passes of the model with context (section 9)
 PER_BAND: int = 150  # antecedents of one size asked in each band of support
-LARGEST: int = 100  # baskets with more different items are left out: wholesale orders, not shopping
+LARGEST: int = 100  # baskets with more different items are left out: they are wholesale orders
 TRUTH_CUSTOMERS: int = 10_000  # of the large shop that tells true confidences; shop only
 
 # %% [markdown]
@@ -66,26 +67,32 @@ TRUTH_CUSTOMERS: int = 10_000  # of the large shop that tells true confidences; 
 # of lesson 01, the rule $\{1\} \Rightarrow \{4\}$:
 
 # %% tags=["nbval-check-output"]
-five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]]).basket_matrix()
-known = gather(five, padded([[0]]))  # item 1 has code 0
+five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
+known = gather(five.basket_matrix(), padded([[0]]))  # item 1 has code 0
 print("baskets with 1:", known.baskets[0], "· of these with 1, 2, 3, 4:", known.joint[0])
 for m in (0, 2, 8, np.inf):
-    print(f"m = {m:>3}: confidence of 1 ⇒ 4 is {mining.shrunk(known, known.shares, m)[0, 3]:.3f}")
+    confidence = mining.shrunk(known, known.shares, m)[0, 3]
+    print(f"m = {m:>3}: confidence of 1 ⇒ 4 is {confidence:.3f}")
 
 # %% [markdown]
 # Everything in this lesson is a matrix of such estimates, *antecedents × items*: from counts, from a model, from both. So
 # all can be tried in the same way. First the data, in three parts: to estimate from, to choose from, and to judge by.
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL}
+columns |= {"user_col": USER_COL, "time_col": TIME_COL}
+data = load(DATASET, **columns)
 data.require("baskets", purpose="reading rules about baskets")
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
-table = data.table[data.table["basket_id"].isin(data.basket_ids[shopping])].reset_index(drop=True)
-data = replace(data, table=table).filter_items(5)
-parts = data.split_by_time(0.1, 0.2) if SPLIT == "time" else data.split_by_basket(0.1, 0.2, seed=SEED)
+kept = data.table["basket_id"].isin(data.basket_ids[shopping])
+data = replace(data, table=data.table[kept].reset_index(drop=True)).filter_items(5)
+parts = data.split_by_basket(0.1, 0.2, seed=SEED)
+if SPLIT == "time":
+    parts = data.split_by_time(0.1, 0.2)
 train, validation, test = (part.basket_matrix() for part in parts)
 names = np.array(data.labels("name"), dtype=object)
-print(f"{data.name}: baskets × items: train {train.shape}, validation {validation.shape}, test {test.shape}")
+print(f"{data.name}: baskets × items: train {train.shape}, ", end="")
+print(f"validation {validation.shape}, test {test.shape}")
 
 # %% [markdown]
 # ## 2. The best that counts can do
@@ -110,7 +117,8 @@ trial = Trial.of(train, validation, test, per_band=PER_BAND, seed=SEED)
 asked, asked_test = trial.known.antecedents, trial.known_test.antecedents
 print("asked in the test:", asked_test.shape, "· estimates:", trial.known_test.joint.shape)
 start = time.perf_counter()
-estimates = mining.count_estimates(train, trial)  # name → (estimates for validation, for the test)
+# name → (estimates for validation, estimates for the test)
+estimates = mining.count_estimates(train, trial)
 count_seconds = time.perf_counter() - start
 
 # %% [markdown]
@@ -121,9 +129,13 @@ count_seconds = time.perf_counter() - start
 # **RMSE of the confidence**.
 
 # %%
-tables = {name: mining.confidence_losses(pair[1], trial.unseen_test) for name, pair in estimates.items()}
+tables = {
+    name: mining.confidence_losses(for_test, trial.unseen_test)
+    for name, (_, for_test) in estimates.items()
+}
 counted = mining.by_band(tables, trial.known_test)
-counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)[list(mining.COUNTED)]
+wide = counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)
+wide[list(mining.COUNTED)]
 
 # %% [markdown]
 # **What we see.** Raw counts from few baskets are worthless: an item that was not seen gets a chance of zero, and a zero
@@ -160,9 +172,8 @@ settings = replace(models.RECIPE, epochs=GAP_EPOCHS)
 gap_model, gap_training = models.fill_gaps(train, settings=settings, seed=SEED)
 chances = models.gap_chances(gap_model, asked_test)
 to_come = models.items_to_come(train, asked_test)
-print(
-    f"trained in {gap_training.seconds:.0f} s; chances {chances.shape}, each row sums to {chances.sum(axis=1).mean():.3f}"
-)
+print(f"trained in {gap_training.seconds:.0f} s; chances {chances.shape}, ", end="")
+print(f"each row sums to {chances.sum(axis=1).mean():.3f}")
 print(f"items to come, as counted: {to_come.mean():.2f} on average")
 
 # %% [markdown]
@@ -170,13 +181,24 @@ print(f"items to come, as counted: {to_come.mean():.2f} on average")
 # they fit the validation baskets best (Platt 1999). The order of the items stays what it was.
 
 # %%
-told = [models.from_gaps(models.gap_chances(gap_model, x), models.items_to_come(train, x)) for x in (asked, asked_test)]
-fitted = models.Calibration.fit(told[0], trial.unseen)
-mended = [fitted.apply(p, k.sizes) for p, k in zip(told, (trial.known, trial.known_test), strict=True)]
-estimates |= {"masked gaps": told, "masked gaps, calibrated": mended}
-steps = {"gap chances as they are": chances, "× items to come": told[1], "calibrated": mended[1]}
-steps |= {"counts, shrunk": estimates["shrunk"][1]}
-losses = {name: mining.mean_losses(mining.confidence_losses(p, trial.unseen_test)) for name, p in steps.items()}
+by_gaps = [
+    models.from_gaps(models.gap_chances(gap_model, x), models.items_to_come(train, x))
+    for x in (asked, asked_test)
+]
+fitted = models.Calibration.fit(by_gaps[0], trial.unseen)
+evidence = (trial.known, trial.known_test)
+calibrated = [fitted.apply(p, known.sizes) for p, known in zip(by_gaps, evidence, strict=True)]
+estimates |= {"masked gaps": by_gaps, "masked gaps, calibrated": calibrated}
+steps = {
+    "gap chances as they are": chances,
+    "× items to come": by_gaps[1],
+    "calibrated": calibrated[1],
+    "counts, shrunk": estimates["shrunk"][1],
+}
+losses = {
+    name: mining.mean_losses(mining.confidence_losses(p, trial.unseen_test))
+    for name, p in steps.items()
+}
 pd.DataFrame(losses).T[["rmse", "log_loss"]]
 
 # %% [markdown]
@@ -201,8 +223,12 @@ random = np.random.default_rng(SEED)
 top = int(np.bincount(train.indices).argmax())
 fair, part = mining.draw_parts(train, 1, 400_000, random)
 naive = random.integers(0, train.shape[0], 400_000)
-place = train.indptr[naive] + np.floor(random.random(len(naive)) * np.diff(train.indptr)[naive]).astype(int)
-drawn = {"basket first": naive[train.indices[place] == top], "all pairs alike": fair[part[:, 0] == top]}
+sizes = np.diff(train.indptr)[naive]
+place = train.indptr[naive] + np.floor(random.random(len(naive)) * sizes).astype(int)
+drawn = {
+    "basket first": naive[train.indices[place] == top],
+    "all pairs alike": fair[part[:, 0] == top],
+}
 of_top = {"counted": gather(train, padded([[top]])).joint[0] / train[:, [top]].sum()}
 of_top |= {way: np.asarray(train[rows].mean(axis=0)).ravel() for way, rows in drawn.items()}
 others = np.argsort(-of_top["counted"])[1:6]
@@ -219,22 +245,18 @@ pd.DataFrame(of_top, index=names).iloc[others].rename_axis(f"confidence of {name
 # %%
 batches = models.PartBatches(train, train.shape[1], seed=SEED)
 batch = next(batches.stream(0, [0]))
-print(
-    {name: tuple(value.shape) for name, value in batch.items() if name != "size"},
-    "·",
-    batches.count(0),
-    "batches an epoch",
-)
+shapes = {name: tuple(value.shape) for name, value in batch.items() if name != "size"}
+print(shapes, "·", batches.count(0), "batches an epoch")
 print("a part:", list(names[[c for c in batch["antecedents"][0].tolist() if c >= 0]]))
 
 # %%
 settings = replace(models.RECIPE, epochs=EPOCHS)
 model, training = models.complete(train, validation, asked, settings=settings, seed=SEED)
 weights = sum(p.numel() for p in model.parameters())
-print(
-    f"{weights:,} weights, trained in {training.seconds:.0f} s on {training.device}; best epoch {training.best_epoch}"
-)
-training.validations.assign(log_loss=-training.validations["score"])[["epoch", "log_loss", "seconds"]]
+print(f"{weights:,} weights, trained in {training.seconds:.0f} s ", end="")
+print(f"on {training.device}; best epoch {training.best_epoch}")
+epochs = training.validations.assign(log_loss=-training.validations["score"])
+epochs[["epoch", "log_loss", "seconds"]]
 
 # %% [markdown]
 # Does it know the rules? Where hundreds of baskets stand behind an antecedent, counts are nearly right, so compare there:
@@ -244,7 +266,11 @@ estimates["model"] = tuple(models.confidences(model, codes) for codes in (asked,
 sure = np.flatnonzero(trial.known_test.baskets >= 300)
 some = trial.known_test.take(sure)
 cells = some.open & (some.joint >= 5)
-shown = {"gap × items to come": told[1], "gap, calibrated": mended[1], "completion model": estimates["model"][1]}
+shown = {
+    "gap × items to come": by_gaps[1],
+    "gap, calibrated": calibrated[1],
+    "completion model": estimates["model"][1],
+}
 readout_figures.agreement(
     mining.raw(some)[cells],
     {name: p[sure][cells] for name, p in shown.items()},
@@ -267,23 +293,33 @@ readout_figures.agreement(
 # between are among the choices.
 
 # %%
-joint = mining.tune_confidence(trial.known, trial.unseen, best[0], estimates["model"][0], doubts=mining.DOUBTS)
-estimates["combined"] = tuple(
-    joint.estimate(known, count, told_by)
-    for known, count, told_by in zip((trial.known, trial.known_test), best, estimates["model"], strict=True)
+joint = mining.tune_confidence(
+    trial.known, trial.unseen, best[0], estimates["model"][0], doubts=mining.DOUBTS
 )
-chosen = {"share of the model": joint.share, "baskets the prior is worth": joint.strength, "doubt": joint.doubt}
+estimates["combined"] = tuple(
+    joint.estimate(known, by_counts, by_model)
+    for known, by_counts, by_model in zip(evidence, best, estimates["model"], strict=True)
+)
+chosen = {
+    "share of the model": joint.share,
+    "baskets the prior is worth": joint.strength,
+    "doubt": joint.doubt,
+}
 pd.DataFrame(chosen, mining.band_names())
 
 # %%
 judges = {"unseen baskets": trial.unseen_test}
 if DATASET == "shop":
     shop = generate(customers=TRUTH_CUSTOMERS)
-    large = Transactions.from_frame(shop.transactions, items=shop.items, name="large shop").basket_matrix()
+    large = Transactions.from_frame(shop.transactions, items=shop.items, name="large shop")
+    large = large.basket_matrix()
     judges["a shop many times as large"] = gather(large, asked_test)
 results = {}
-for judge, evidence in judges.items():
-    tables = {name: mining.confidence_losses(pair[1], evidence) for name, pair in estimates.items()}
+for judge, outcome in judges.items():
+    tables = {
+        name: mining.confidence_losses(for_test, outcome)
+        for name, (_, for_test) in estimates.items()
+    }
     results[judge] = mining.by_band(tables, trial.known_test)
 readout_figures.crossover(results)
 
@@ -296,20 +332,23 @@ final = results[list(results)[-1]]
 readout_figures.gain(final)
 
 # %%
-wide = final.pivot_table(index="band", columns="estimate", values=["rmse", "log_loss"], sort=False)
+measures = ["rmse", "log_loss"]
+wide = final.pivot_table(index="band", columns="estimate", values=measures, sort=False)
 wide.loc[:, (slice(None), ["counts", "shrunk", "best count", "model", "combined"])]
 
 
 # %%
-def first_band(better: str, than: str, measure: str) -> str:
+def bands_won(better: str, than: str, measure: str) -> str:
     """The bands in which one estimate has the lower error."""
-    both = final.pivot_table(index="band", columns="estimate", values=measure, sort=False)[[better, than]].dropna()
+    errors = final.pivot_table(index="band", columns="estimate", values=measure, sort=False)
+    both = errors[[better, than]].dropna()
     return ", ".join(both.index[both[better] < both[than]]) or "none"
 
 
 for than in ("counts", "shrunk", "best count"):
     for measure in ("rmse", "log_loss"):
-        print(f"the model beats {than:10} by {measure:8} in: {first_band('model', than, measure)}")
+        bands = bands_won("model", than, measure)
+        print(f"the model beats {than:10} by {measure:8} in: {bands}")
 
 # %% [markdown]
 # **What we see.** In the shop:
@@ -327,7 +366,7 @@ for than in ("counts", "shrunk", "best count"):
 # Other data move the line. On the small real set `groceries` counting with neighbours is ahead of the model by both
 # measures nearly everywhere: run the lesson with `DATASET = "groceries"`, and see the repository's benchmark for intervals.
 #
-# Are the confidences true to their word? Of the rules told with a confidence of ten percent, one in ten should hold:
+# Are the confidences true to their word? Of the rules with a confidence of ten percent, one in ten should hold:
 
 # %%
 few = np.flatnonzero((trial.known_test.baskets > 0) & (trial.known_test.baskets < 20))
@@ -337,7 +376,8 @@ curves = {
     name: mining.calibration(estimates[name][1][few], judge, edges)
     for name in ("counts", "shrunk", "model", "combined")
 }
-readout_figures.calibrations(curves, "Antecedents in fewer than 20 training baskets") if len(few) else None
+title = "Antecedents in fewer than 20 training baskets"
+readout_figures.calibrations(curves, title) if len(few) else None
 
 # %% [markdown]
 # **What we see.** Raw counts promise far too much: among rules from a handful of baskets, the high confidences are the
@@ -367,18 +407,23 @@ print(f"{len(read):,} rules read in {read_seconds:.2f} s")
 
 # %%
 every = mining.from_itemsets(mining.mine(parts.train, least, max_length=3), 0.05, label="name")
-pairs = {
-    name: set(zip(t["antecedent"], t["consequent"], strict=True)) for name, t in (("read", read), ("counted", every))
-}
-recall = len(pairs["read"] & pairs["counted"]) / len(pairs["counted"]) if pairs["counted"] else 0.0
-precision = len(pairs["read"] & pairs["counted"]) / len(pairs["read"]) if pairs["read"] else 0.0
-print(f"counting finds {len(every):,} rules with the same thresholds; the model read {recall:.0%} of them,")
+of_model, of_counts = (
+    set(zip(rules["antecedent"], rules["consequent"], strict=True)) for rules in (read, every)
+)
+recall = len(of_model & of_counts) / len(of_counts) if of_counts else 0.0
+precision = len(of_model & of_counts) / len(of_model) if of_model else 0.0
+print(f"counting finds {len(every):,} rules with the same thresholds; ", end="")
+print(f"the model read {recall:.0%} of them,")
 print(f"and {precision:.0%} of what it read is among them")
 
 # %%
 best_read = read.head(300).reset_index(drop=True)
-again = {"in training": recount(best_read, parts.train, "name"), "unseen": recount(best_read, parts.test, "name")}
-shown = mining.readable(best_read, ["confidence", "lift"]).rename(columns={"confidence": "told"})
+again = {
+    "in training": recount(best_read, parts.train, "name"),
+    "unseen": recount(best_read, parts.test, "name"),
+}
+shown = mining.readable(best_read, ["confidence", "lift"])
+shown = shown.rename(columns={"confidence": "read"})
 for where, counted_again in again.items():
     shown[where] = counted_again["confidence"]
 shown["baskets with antecedent"] = again["in training"]["antecedent_count"]
@@ -386,8 +431,8 @@ shown.head(10)
 
 # %% [markdown]
 # **What we see.** The list is sensible, the recount supports it, and a part of the rules above the thresholds differs: those
-# are rules near a threshold, on which two estimates rarely agree. Compare `told`, `in training` and `unseen`: what the
-# model tells was not fitted to luck in the training baskets, so it has less to lose on unseen ones.
+# are rules near a threshold, on which two estimates rarely agree. Compare `read`, `in training` and `unseen`: what the
+# model says was not fitted to luck in the training baskets, so it has less to lose on unseen ones.
 #
 # Are the planted rules among them, and how high? As in lesson 01, by average precision, for each level of difficulty. Pairs
 # are ranked by how far the confidence lies above the consequent's share, in standard errors; for counts also by the
@@ -395,33 +440,46 @@ shown.head(10)
 
 
 # %%
-def surprise(told: np.ndarray) -> np.ndarray:
-    """How many standard errors the confidence lies above the share, both directions added, shape (items, items)."""
+def surprise(confidence: np.ndarray) -> np.ndarray:
+    """Standard errors of each confidence above the share, both directions added."""
     spread = np.sqrt(singles.baskets[:, None] / np.maximum(shares * (1 - shares), 1e-9))
-    z = (told - shares) * spread
+    z = (confidence - shares) * spread
     return z + z.T
 
 
 singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
-of_model = models.confidences(model, singles.antecedents)
-solo = mining.tune_confidence(trial.known, trial.unseen, estimates["model"][0], doubts=mining.DOUBTS)
-orders = {"counts": mining.raw(singles), "model": of_model, "model and counts": solo.estimate(singles, of_model)}
+by_model = models.confidences(model, singles.antecedents)
+doubts = mining.DOUBTS
+solo = mining.tune_confidence(trial.known, trial.unseen, estimates["model"][0], doubts=doubts)
+rankings = {
+    "counts": mining.raw(singles),
+    "model": by_model,
+    "model and counts": solo.estimate(singles, by_model),
+}
+
+# %% [markdown]
+# The planted rules are known in the shop only:
+
+# %%
 precision_by = {}
 if DATASET == "shop":
     planted = planted_rules("same_basket").query("antecedent.str.len() == 1")
     code = {item: row for row, item in enumerate(data.items["item_id"])}
     real = {
-        frozenset((code[min(x)], code[min(y)])): d
-        for x, y, d in zip(planted["antecedent"], planted["consequent"], planted["difficulty"], strict=True)
+        frozenset((code[min(rule.antecedent)], code[min(rule.consequent)])): rule.difficulty
+        for rule in planted.itertuples()
     }
     i, j = np.triu_indices(len(code), 1)
-    for name, told_by in orders.items():
-        order = np.argsort(-surprise(told_by)[i, j], kind="stable")
-        level = pd.Series([real.get(frozenset(pair), "") for pair in zip(i[order], j[order], strict=True)])
+    for name, confidence in rankings.items():
+        order = np.argsort(-surprise(confidence)[i, j], kind="stable")
+        ranked = zip(i[order], j[order], strict=True)
+        level = pd.Series([real.get(frozenset(pair), "") for pair in ranked])
         for difficulty in planted["difficulty"].unique():
             hit = level[level.isin(["", difficulty])].reset_index(drop=True) == difficulty
             precision_by[name, difficulty] = float((hit.cumsum() / (hit.index + 1))[hit].mean())
-pd.Series(precision_by, dtype=float).unstack(sort=False) if precision_by else print("Only the shop has planted rules.")
+    display(pd.Series(precision_by, dtype=float).unstack(sort=False))
+else:
+    print("Only the shop has planted rules.")
 
 # %% [markdown]
 # **What we see.** The model ranks the easy rules first and loses the hard ones: a network that learns what items have in
@@ -440,23 +498,36 @@ def fp_growth(count: int) -> pd.DataFrame:
     from mlxtend import frequent_patterns
 
     frame = pd.DataFrame.sparse.from_spmatrix(train)
-    sets = frequent_patterns.fpgrowth(frame, min_support=(count - 0.5) / train.shape[0], max_len=3)
+    support = (count - 0.5) / train.shape[0]
+    sets = frequent_patterns.fpgrowth(frame, min_support=support, max_len=3)
     return frequent_patterns.association_rules(sets, metric="confidence", min_threshold=0.05)
 
 
+def eclat(count: int) -> pd.DataFrame:
+    """Rules by the kit's Eclat."""
+    return mining.from_itemsets(mining.mine(train, count, max_length=3), 0.05).head(1000)
+
+
+def by_reading(count: int) -> pd.DataFrame:
+    """Rules read from the model."""
+    baskets = train.shape[0]
+    limits = {"min_support": count / baskets, "min_confidence": 0.05, "most": 1000}
+    return models.read_rules(model, shares, baskets, data.items, **limits)
+
+
+# %%
 ways = {
-    "counting, Eclat": lambda c: mining.from_itemsets(mining.mine(train, c, max_length=3), 0.05).head(1000),
+    "counting, Eclat": eclat,
     "counting, FP-growth (mlxtend)": fp_growth,
-    "model": lambda c: models.read_rules(
-        model, shares, train.shape[0], data.items, min_support=c / train.shape[0], min_confidence=0.05, most=1000
-    ),
+    "model": by_reading,
 }
 costs = []
 for count in (16 * least, 4 * least, least):
     for way, find in ways.items():
         start = time.perf_counter()
         find(count)
-        costs.append({"way": way, "least_baskets": count, "seconds": time.perf_counter() - start})
+        seconds = time.perf_counter() - start
+        costs.append({"way": way, "least_baskets": count, "seconds": seconds})
 costs = pd.DataFrame(costs)
 readout_figures.read_cost(costs, training.seconds)
 
@@ -473,28 +544,30 @@ readout_figures.read_cost(costs, training.seconds)
 # (For other data: the pair rule read with the highest lift.)
 
 # %%
+code_of = {name: row for row, name in enumerate(names)}
 if DATASET == "shop":
-    code_of = {name: row for row, name in enumerate(names)}
     carried, target = [code_of["Bananas"], code_of["Strawberries"]], code_of["Natural yoghurt"]
 else:
-    code_of = {name: row for row, name in enumerate(names)}
     first = read[read["antecedent"].map(len) == 2].iloc[0]
-    carried, target = sorted(code_of[name] for name in first["antecedent"]), code_of[min(first["consequent"])]
-tellers = {
+    carried = sorted(code_of[name] for name in first["antecedent"])
+    target = code_of[min(first["consequent"])]
+sources = {
     "counts, shrunk": lambda x: mining.shrunk(gather(train, x), shares, 10),
     "model": lambda x: models.confidences(model, x),
     "model and counts": lambda x: solo.estimate(gather(train, x), models.confidences(model, x)),
 }
 if DATASET == "shop":
-    tellers["the large shop"] = lambda x: mining.raw(gather(large, x))
-alone = {who: models.left_out(tell, carried, target) for who, tell in tellers.items()}
-readout_figures.carried_by(list(names[carried]), alone, f"{', '.join(names[carried])} ⇒ {names[target]}")
+    sources["the large shop"] = lambda x: mining.raw(gather(large, x))
+alone = {name: models.left_out(source, carried, target) for name, source in sources.items()}
+title = f"{', '.join(names[carried])} ⇒ {names[target]}"
+readout_figures.carried_by(list(names[carried]), alone, title)
 
 # %%
 queries = padded([[carried[0]], [carried[1]], carried])
 labels = [mining.in_words(names[[c for c in row if c >= 0]]) for row in queries]
-table = pd.DataFrame({who: tell(queries)[:, target] for who, tell in tellers.items()}, index=labels)
-table.assign(**{"training baskets": gather(train, queries).baskets}).rename_axis(f"confidence of … ⇒ {names[target]}")
+table = {name: source(queries)[:, target] for name, source in sources.items()}
+table["training baskets"] = gather(train, queries).baskets
+pd.DataFrame(table, index=labels).rename_axis(f"confidence of … ⇒ {names[target]}")
 
 # %% [markdown]
 # **What we see.** Here is an association of higher order, which no pair of items shows. Counts find it as soon as they count
@@ -512,26 +585,28 @@ table.assign(**{"training baskets": gather(train, queries).baskets}).rename_axis
 # %%
 def context_of(part: Transactions) -> sparse.csr_matrix:
     """Columns for the customer's segment and the month, one row per basket."""
-    first = part.table.drop_duplicates("basket_id").set_index("basket_id").reindex(part.basket_ids)
+    first = part.table.drop_duplicates("basket_id").set_index("basket_id")
+    first = first.reindex(part.basket_ids)
     kind = part.users.set_index("user_id")["segment"].reindex(first["user_id"]).to_numpy()
     columns = [kind == segment for segment in segments]
     columns += [first["time"].dt.month.to_numpy() == month for month in range(1, 13)]
     return sparse.csr_matrix(np.column_stack(columns))
 
 
-wide_enough = (
-    "users" in data.aspects and "clock" in data.aspects and "segment" in (data.users if data.users is not None else ())
-)
+known_of_customers = data.users.columns if data.users is not None else ()
+wide_enough = {"users", "clock"} <= set(data.aspects) and "segment" in known_of_customers
 if wide_enough:
     segments = sorted(data.users["segment"].unique())
     wider = [
         sparse.hstack([m, context_of(p)], format="csr", dtype=bool)
         for m, p in zip((train, validation), parts[:2], strict=True)
     ]
-    tokens = [*names, *segments, *pd.date_range("2024-01-01", periods=12, freq="MS").strftime("%b")]
+    months = pd.date_range("2024-01-01", periods=12, freq="MS").strftime("%b")
+    tokens = [*names, *segments, *months]
     print("training baskets × (items + context):", wider[0].shape)
 else:
-    print(f"{data.name} lacks customer segments or times: this section is shown with DATASET = 'shop'.")
+    print(f"{data.name} lacks customer segments or times: ", end="")
+    print("this section is shown with DATASET = 'shop'.")
 
 # %%
 if wide_enough:
@@ -554,7 +629,7 @@ if wide_enough:
 
 # %%
 def in_context(questions: list[tuple[list[str], str]]) -> pd.DataFrame:
-    """Confidence of antecedent ⇒ consequent, with context tokens in the antecedent, by counts, model and truth."""
+    """Confidence of antecedent ⇒ consequent by counts, model and truth; context allowed."""
     place = {token: column for column, token in enumerate(tokens)}
     codes = padded([[place[token] for token in x] for x, _ in questions])
     y = np.array([place[token] for _, token in questions])
@@ -569,12 +644,16 @@ def in_context(questions: list[tuple[list[str], str]]) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+# %%
 by_segment = None
 if wide_enough and DATASET == "shop":
-    big = Transactions.from_frame(shop.transactions, items=shop.items, users=shop.users, name="large shop")
+    big = Transactions.from_frame(shop.transactions, items=shop.items, users=shop.users)
     truth_wide = sparse.hstack([big.basket_matrix(), context_of(big)], format="csr", dtype=bool)
-    night = planted_rules("segment")[["antecedent_names", "consequent_names"]].to_numpy().tolist()
-    by_segment = in_context([q for x, y in night for q in (([x], y), ([x, "night-shift worker"], y))])
+    night = planted_rules("segment")
+    questions = []
+    for x, y in zip(night["antecedent_names"], night["consequent_names"], strict=True):
+        questions += [([x], y), ([x, "night-shift worker"], y)]
+    by_segment = in_context(questions)
     display(by_segment)
 
 # %% [markdown]
@@ -587,8 +666,10 @@ if wide_enough and DATASET == "shop":
 
 # %%
 if by_segment is not None:
-    seasonal = [(["Clementines"], "Gingerbread"), (["Clementines", "Dec"], "Gingerbread"), (["Dec"], "Gingerbread")]
-    seasonal += [(["Watermelon"], "Ice lollies"), (["Watermelon", "Jul"], "Ice lollies"), (["Jul"], "Ice lollies")]
+    seasonal = []
+    pairs = (("Clementines", "Dec", "Gingerbread"), ("Watermelon", "Jul", "Ice lollies"))
+    for x, month, y in pairs:
+        seasonal += [([x], y), ([x, month], y), ([month], y)]
     display(in_context(seasonal))
 
 # %% [markdown]
@@ -650,7 +731,8 @@ _ = check.exercise("04.3", basket_chances)
 
 
 # %%
-# k, n, q, k_new, n_new are arrays of one length, strengths a list of numbers above 0; return one of them
+# k, n, q, k_new, n_new are arrays of one length, strengths a list of numbers above 0;
+# return one of the strengths
 ### BEGIN SOLUTION
 def best_strength(k, n, q, k_new, n_new, strengths):
     """The m with the lowest log loss on new baskets."""
@@ -681,50 +763,90 @@ _ = check.exercise("04.4", best_strength)
 
 
 # %%
-def against_counting(name: str, low: int, high: int, evidence) -> tuple[dict[str, float], tuple[float, float], float]:
-    """Losses of an estimate and of the best count in a range of support; interval of the bits gained."""
-    rows = (trial.known_test.baskets >= low) & (trial.known_test.baskets < high) & (evidence.baskets > 0)
-    each = [mining.confidence_losses(estimates[who][1], evidence)[rows] for who in (name, "best count")]
-    difference, weight = (each[1]["log_loss"] - each[0]["log_loss"]).to_numpy(), each[0]["baskets"].to_numpy()
+def against_counting(name: str, low: int, high: int) -> tuple[dict[str, float], dict]:
+    """Errors of an estimate and of the best count in a range of support; the bits gained."""
+    outcome = judges[last]
+    baskets = trial.known_test.baskets
+    rows = (baskets >= low) & (baskets < high) & (outcome.baskets > 0)
+    own, best_count = (
+        mining.confidence_losses(estimates[which][1], outcome)[rows]
+        for which in (name, "best count")
+    )
+    difference = (best_count["log_loss"] - own["log_loss"]).to_numpy()
+    weight = own["baskets"].to_numpy()
     interval = bootstrap_interval(difference * weight, per=weight, seed=SEED)
-    means = [mining.mean_losses(table) for table in each]
+    rmse = [mining.mean_losses(table)["rmse"] for table in (own, best_count)]
     bits = float(np.average(difference, weights=weight))
-    return {"rmse": means[0]["rmse"], "baseline": means[1]["rmse"]}, interval, bits
+    return {"value": rmse[0], "baseline": rmse[1]}, {"value": bits, "interval": interval}
 
 
 last = list(judges)[-1]
-for label, low, high in (
-    ("under_20_baskets", 1, 20),
-    ("20_to_99_baskets", 20, 100),
-    ("100_baskets_and_more", 100, 10**9),
-):
-    for who in ("model", "combined"):
-        error, interval, bits = against_counting(who, low, high, judges[last])
-        if np.isfinite(error["rmse"]) and np.isfinite(error["baseline"]):
-            ledger.record(f"rmse/{who}_{label}", error["rmse"], baseline=error["baseline"], tolerance=0.0005, relative=0.05,
-                          claim="1", note=f"against {last}; the baseline is the best counting")  # fmt: skip
-        ledger.record(f"bits_gained/{who}_{label}", bits, interval=interval, baseline=0.0, tolerance=0.05, relative=0.05,
-                      claim="4", note="log loss of the best counting less its own, per basket")  # fmt: skip
+
+# %% [markdown]
+# First the errors, in three ranges of support:
 
 # %%
-_ = ledger.record("gaps/rmse_calibrated", losses["calibrated"]["rmse"], baseline=losses["counts, shrunk"]["rmse"], tolerance=0.001,
-                  relative=0.1, claim="1", note="masked-item reading, unseen baskets; the baseline is shrunk counts")  # fmt: skip
+ranges = {
+    "under_20_baskets": (1, 20),
+    "20_to_99_baskets": (20, 100),
+    "100_baskets_and_more": (100, 10**9),
+}
+slack = {"relative": 0.05}
+for label, (low, high) in ranges.items():
+    for which in ("model", "combined"):
+        error, gained = against_counting(which, low, high)
+        if np.isfinite(list(error.values())).all():
+            note = f"against {last}; the baseline is the best counting"
+            slug = f"rmse/{which}_{label}"
+            ledger.record(slug, **error, tolerance=0.0005, **slack, claim="1", note=note)
+        note = "log loss of the best counting less its own, per basket"
+        slug = f"bits_gained/{which}_{label}"
+        gained |= {"baseline": 0.0, "tolerance": 0.05}
+        ledger.record(slug, **gained, **slack, claim="4", note=note)
+
+# %%
 _ = ledger.record(
-    "cost/training_seconds", round(training.seconds, 1), unit="s", tolerance=None, claim="2", note="completion model"
+    "gaps/rmse_calibrated",
+    losses["calibrated"]["rmse"],
+    baseline=losses["counts, shrunk"]["rmse"],
+    tolerance=0.001,
+    relative=0.1,
+    claim="1",
+    note="masked-item reading, unseen baskets; the baseline is shrunk counts",
 )
-_ = ledger.record("cost/counting_estimates_seconds", round(count_seconds, 2), unit="s", tolerance=None, claim="2",
-                  note="all repairs of counts, tuning included")  # fmt: skip
+
+# %% [markdown]
+# What it costs; seconds are shown, not compared:
+
+# %%
 at_least = costs[costs["least_baskets"] == least].set_index("way")["seconds"]
-_ = ledger.record("cost/reading_by_counting", round(at_least["model"] / at_least["counting, Eclat"], 1), tolerance=None,
-                  claim="2", note=f"seconds to 1,000 rules in {least} baskets or more, training left out")  # fmt: skip
-_ = ledger.record(
-    "rules/recall_of_counted", recall, tolerance=0.05, claim="1", note="same thresholds on support and confidence"
-)
+times_as_long = at_least["model"] / at_least["counting, Eclat"]
+timed = {"tolerance": None, "claim": "2"}
+seconds = round(training.seconds, 1)
+_ = ledger.record("cost/training_seconds", seconds, unit="s", **timed, note="completion model")
+note = "all repairs of counts, tuning included"
+seconds = round(count_seconds, 2)
+_ = ledger.record("cost/counting_estimates_seconds", seconds, unit="s", **timed, note=note)
+note = f"seconds to 1,000 rules in {least} baskets or more, training left out"
+_ = ledger.record("cost/reading_by_counting", round(times_as_long, 1), **timed, note=note)
+
+# %% [markdown]
+# And the rules themselves:
+
+# %%
+note = "same thresholds on support and confidence"
+_ = ledger.record("rules/recall_of_counted", recall, tolerance=0.05, claim="1", note=note)
 for (name, difficulty), value in precision_by.items():
-    if name != "model":
-        continue
-    ledger.record(f"planted/average_precision_{difficulty}", value, baseline=precision_by["counts", difficulty], tolerance=0.08,
-                  relative=0.05, claim="3", note="model, pairs by standard errors; the baseline is counts")  # fmt: skip
+    if name == "model":
+        ledger.record(
+            f"planted/average_precision_{difficulty}",
+            value,
+            baseline=precision_by["counts", difficulty],
+            tolerance=0.08,
+            relative=0.05,
+            claim="3",
+            note="model, pairs by standard errors; the baseline is counts",
+        )
 
 # %% [markdown]
 # ## References
