@@ -121,7 +121,7 @@ def agreement(counted: np.ndarray, told: dict[str, np.ndarray], about: str) -> F
         axis.plot([0, top], [0, top], color=QUIET, lw=1)
         axis.scatter(counted, values, s=6, alpha=0.35, lw=0, color=ACCENT, rasterized=True)
         axis.set(title=title, xlabel=f"counted {about}", xlim=(0, top), ylim=(0, top))
-    axes[0][0].set_ylabel("told")
+    axes[0][0].set_ylabel("estimated")
     return finished(figure)
 
 
@@ -139,7 +139,7 @@ def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
         color, dashes, label = LOOKS[name]
         axis.plot(table["predicted"], table["observed"].replace(0, np.nan), ls=dashes, marker="o", ms=4, color=color,
                   label=label)  # fmt: skip
-    axis.set(xscale="log", yscale="log", xlabel="confidence told", ylabel="share that came true", title=title)
+    axis.set(xscale="log", yscale="log", xlabel="estimated confidence", ylabel="share that came true", title=title)
     plain_log_ticks(axis.xaxis)
     plain_log_ticks(axis.yaxis)
     axis.legend()
