@@ -23,38 +23,23 @@ import numpy as np
 import pandas as pd
 import torch
 
-from llmarm_tutorial import models, recommend
+from llmarm_tutorial import evaluation, models, recommend
 from llmarm_tutorial.data import load
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, measure_latency, next_item_task
+from llmarm_tutorial.evaluation import compare, evaluate
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import (
-    CountingTeacher,
-    ItemModel,
-    ItemRecommender,
-    JointTeacher,
-    Mix,
-    ModelTeacher,
-    OnnxRecommender,
-    Recipe,
-    Student,
-    TopTeacher,
-    fidelity,
-    narrowed,
-    train,
-)
-from llmarm_tutorial.recommend import product
+from llmarm_tutorial.models import ItemModel, ItemRecommender, Mix, OnnxRecommender
 
 house_style.use_style()
 models.quiet_loading()
 torch.set_num_threads(1)  # waiting times are those of one core
-pd.options.display.float_format = lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+pd.options.display.float_format = lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f"{x:.4g}"
 pd.options.display.max_colwidth = None
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
@@ -65,7 +50,13 @@ EPOCHS: int = 6  # passes over the customers for the teacher
 STUDENT_HIDDEN: int = 26  # width of the students
 STUDENT_EPOCHS: int = 3  # passes for each student
 CUT: float = 0.875  # share of the teacher's neurons that students go without
-METHODS: list = ["hard labels", "soft labels", "reverse KL", "counting teaches", "model × counting"]  # more: section 4
+METHODS: list = [
+    "hard labels",
+    "soft labels",
+    "reverse KL",
+    "counting teaches",
+    "model × counting",
+]  # ways to teach; more: section 4
 TEMPERATURE: float = 2.0  # for the method "temperature"
 MAX_LENGTH: int = 128  # tokens of a customer's history that a model reads
 MAX_CASES: int = 1000  # customers asked for their next purchase
@@ -84,9 +75,8 @@ ROUNDS: int = 2  # rounds of timing, in which all systems take turns
 z = np.array([4.0, 3.0, 1.0, 0.0])
 for heat in (0.5, 1.0, 2.0, 8.0):
     p = np.exp(z / heat) / np.exp(z / heat).sum()
-    print(
-        f"T = {heat:<4} " + "  ".join(f"{share:.3f}" for share in p) + f"   entropy {-(p * np.log(p)).sum():.2f} nats"
-    )
+    shares = "  ".join(f"{share:.3f}" for share in p)
+    print(f"T = {heat:<4} {shares}   entropy {-(p * np.log(p)).sum():.2f} nats")
 
 # %% [markdown]
 # A student's chances $q$ are held against the teacher's $p$ by the **Kullback–Leibler divergence**. It is no distance: it
@@ -100,7 +90,8 @@ for heat in (0.5, 1.0, 2.0, 8.0):
 
 # %% tags=["nbval-check-output"]
 p = np.array([0.48, 0.48, 0.02, 0.02])
-for label, q in {"spreads": np.array([0.3, 0.3, 0.2, 0.2]), "bets": np.array([0.94, 0.02, 0.02, 0.02])}.items():
+ways = {"spreads": np.array([0.3, 0.3, 0.2, 0.2]), "bets": np.array([0.94, 0.02, 0.02, 0.02])}
+for label, q in ways.items():
     forward, reverse = (p * np.log(p / q)).sum(), (q * np.log(q / p)).sum()
     print(f"{label:<8} forward {forward:.2f}   reverse {reverse:.2f}")
 
@@ -114,21 +105,27 @@ for label, q in {"spreads": np.array([0.3, 0.3, 0.2, 0.2]), "bets": np.array([0.
 # a causal model that reads the order).
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL}
+columns |= {"user_col": USER_COL, "time_col": TIME_COL}
+data = load(DATASET, **columns)
 data.require("users", "order", purpose="predicting what a customer buys next")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.histories()
-to_choose, to_judge = (next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test"))
-again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
-FILTER = bool(again < 0.05)  # whether what was bought before is left out of the lists
+to_choose, to_judge = (
+    evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED)
+    for part in ("validation", "test")
+)
+bought_again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool)
+# whether what was bought before is left out of the lists
+FILTER = bool(bought_again.sum() / to_choose.targets.nnz < 0.05)
 objective = "masked" if "baskets" in data.aspects else "causal"
 counts = np.bincount(past.items, minlength=n_items)
-print(f"{n_items:,} products, {len(past.user_ids):,} customers, {len(to_judge):,} of them asked")
-
+print(f"{n_items:,} products, {len(past.user_ids):,} customers, ", end="")
+print(f"{len(to_judge):,} of them asked")
 
 # %%
-recipe = Recipe(
+recipe = models.Recipe(
     objective=objective,
     positions=objective == "causal",
     hidden=HIDDEN,
@@ -167,28 +164,34 @@ distil_figures.soft_labels(scores, names, bought, temperatures=(1.0, 2.0, 4.0))
 # %%
 def learnt(model: ItemModel) -> dict[str, int]:
     """Weights by part of the model; what is switched off is not counted."""
-    found = {"table of items": 0, "attention": 0, "feed-forward": 0, "rest": 0}
+    marks = {
+        "table of items": "word_embeddings",
+        "attention": ".attention.",
+        "feed-forward": ".layer.",
+    }
+    spent = dict.fromkeys([*marks, "rest"], 0)
     for name, weight in model.named_parameters():
         if weight.requires_grad and (model.config.positions or "position" not in name):
-            part = (
-                "table of items" if "word_embeddings" in name
-                else "attention" if ".attention." in name
-                else "feed-forward" if ".layer." in name
-                else "rest"
-            )  # fmt: skip
-            found[part] += weight.numel()
-    return found
+            fitting = (part for part, mark in marks.items() if mark in name)
+            spent[next(fitting, "rest")] += weight.numel()
+    return spent
 
 
+# %% [markdown]
+# A student before it has learnt, in two ways: what is left of the teacher, or a model as small with random weights.
+
+
+# %%
 def beginner(start: str = "teacher") -> ItemModel:
-    """A student before it has learnt: what is left of the teacher, or as small with random weights."""
+    """A student before it has learnt: left of the teacher, or with random weights."""
     strong = models.prune(teacher, neurons=CUT)
     if start == "random":
         neurons = strong.config.intermediate_size
         small = replace(recipe, hidden=STUDENT_HIDDEN, feed_forward=neurons)
         return small.model(past, seed=SEED)
-    model = narrowed(strong, STUDENT_HIDDEN, np.sqrt(counts)).requires_grad_(True)
-    model.bert.embeddings.position_embeddings.weight.requires_grad_(bool(model.config.positions))
+    model = models.narrowed(strong, STUDENT_HIDDEN, np.sqrt(counts)).requires_grad_(True)
+    positions = model.bert.embeddings.position_embeddings.weight
+    positions.requires_grad_(bool(model.config.positions))
     return model
 
 
@@ -199,23 +202,30 @@ print(f"the student has {share:.0%} of the teacher's weights")
 spent
 
 # %%
-variance = (
-    np.linalg.svd(np.sqrt(np.sqrt(counts))[:, None] * teacher.output_table.detach().numpy(), compute_uv=False) ** 2
-)
-held = np.cumsum(variance) / variance.sum()
-print(
-    f"{STUDENT_HIDDEN} of {HIDDEN} directions hold {held[STUDENT_HIDDEN - 1]:.0%} of the weighted squared length of the item vectors (spread evenly: {STUDENT_HIDDEN / HIDDEN:.0%})"
-)
+vectors = teacher.output_table.detach().numpy()
+weighted = np.sqrt(np.sqrt(counts))[:, None] * vectors
+variance = np.linalg.svd(weighted, compute_uv=False) ** 2
+held = (np.cumsum(variance) / variance.sum())[STUDENT_HIDDEN - 1]
+print(f"{STUDENT_HIDDEN} of {HIDDEN} directions hold {held:.0%} of the ", end="")
+print("weighted squared length of the item vectors ", end="")
+print(f"(spread evenly: {STUDENT_HIDDEN / HIDDEN:.0%})")
+
+
+# %%
+def validation_score(system: evaluation.Recommender) -> float:
+    """NDCG@10 on validation."""
+    return evaluate(system, to_choose, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
+
+
 starts = {
     "teacher": teacher,
     "what is left of it": beginner(),
     "random vectors, popularity, copying": beginner("random"),
 }
-starts = {
-    label: evaluate(ItemRecommender(model), to_choose, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
-    for label, model in starts.items()
+scored = {
+    label: round(validation_score(ItemRecommender(model)), 3) for label, model in starts.items()
 }
-print("NDCG@10 on validation, before the student learns:", {label: round(value, 3) for label, value in starts.items()})
+print("NDCG@10 on validation, before the student learns:", scored)
 
 # %% [markdown]
 # ## 4. Ways to teach
@@ -240,17 +250,25 @@ print("NDCG@10 on validation, before the student learns:", {label: round(value, 
 
 # %%
 counting = recommend.make_baseline("personal" if not FILTER else "sr").fit(past)
-by_model, by_counts = ModelTeacher(teacher), CountingTeacher(counting, objective)
-ways = {  # where the student begins, its teacher, the mix of labels, the weight of hidden states
+by_model = models.ModelTeacher(teacher)
+by_counts = models.CountingTeacher(counting, objective)
+by_both = models.JointTeacher([by_model, by_counts], [1.0, 1.0])
+by_order = models.TopTeacher(by_model, min(20, n_items))
+
+# %% [markdown]
+# Each method says where the student begins, who its teacher is, how the labels are mixed, and the weight of the hidden states:
+
+# %%
+ways = {
     "hard labels": ("teacher", None, Mix(0.0), 0.0),
     "soft labels": ("teacher", by_model, Mix(1.0), 0.0),
     "reverse KL": ("teacher", by_model, Mix(1.0, direction="reverse"), 0.0),
     "counting teaches": ("teacher", by_counts, Mix(1.0), 0.0),
-    "model × counting": ("teacher", JointTeacher([by_model, by_counts], [1.0, 1.0]), Mix(1.0), 0.0),
+    "model × counting": ("teacher", by_both, Mix(1.0), 0.0),
     "hard and soft": ("teacher", by_model, Mix(0.5), 0.0),
     "temperature": ("teacher", by_model, Mix(1.0, TEMPERATURE), 0.0),
     "hidden states": ("teacher", by_model, Mix(1.0), 1.0),
-    "ranks": ("teacher", TopTeacher(by_model, min(20, n_items)), Mix(0.5), 0.0),
+    "ranks": ("teacher", by_order, Mix(0.5), 0.0),
     "soft labels, random start": ("random", by_model, Mix(1.0), 0.0),
     "hard labels, random start": ("random", None, Mix(0.0), 0.0),
     "hard labels, twice as long": ("teacher", None, Mix(0.0), 0.0),
@@ -268,18 +286,25 @@ for method in METHODS:
     start, source, mix, matching = ways[method]
     students[method] = beginner(start)
     epochs = STUDENT_EPOCHS * (2 if method.endswith("twice as long") else 1)
-    pair = Student(students[method], source, mix, matching=matching)
-    plan = replace(recipe, epochs=epochs).settings(seed=SEED)  # the same rate and schedule for all
-    seconds[method] = train(pair, batches, plan, progress=False).seconds
+    pair = models.Student(students[method], source, mix, matching=matching)
+    # the same rate and schedule for all
+    plan = replace(recipe, epochs=epochs).settings(seed=SEED)
+    seconds[method] = models.train(pair, batches, plan, progress=False).seconds
 print({method: f"{spent:.0f} s" for method, spent in seconds.items()})
 
 # %%
 systems = {"teacher": ItemRecommender(teacher), "counting": counting}
-systems |= {"teacher × counting": product(systems["teacher"], counting, 1.0)}  # what taught the last student
+# what taught the last student
+systems["teacher × counting"] = recommend.product(systems["teacher"], counting, 1.0)
 systems |= {method: ItemRecommender(model) for method, model in students.items()}
-judged = {name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name) for name, system in systems.items()}
-table = pd.concat([evaluation.summary(["NDCG@10"], seed=SEED) for evaluation in judged.values()], ignore_index=True)
-kept = {name: evaluation.mean("NDCG@10") / judged["teacher"].mean("NDCG@10") for name, evaluation in judged.items()}
+judged = {
+    name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name)
+    for name, system in systems.items()
+}
+of_teacher = judged["teacher"].mean("NDCG@10")
+kept = {name: result.mean("NDCG@10") / of_teacher for name, result in judged.items()}
+rows = [result.summary(["NDCG@10"], seed=SEED) for result in judged.values()]
+table = pd.concat(rows, ignore_index=True)
 table.insert(0, "system", list(judged))
 table.assign(kept=list(kept.values()))
 
@@ -289,8 +314,12 @@ table.assign(kept=list(kept.values()))
 # two students differ by *for the same customer* is known much better. Each against hard labels:
 
 # %%
-against = [compare(judged[m], judged["hard labels"], "NDCG@10", seed=SEED) for m in METHODS if m != "hard labels"]  # fmt: skip
-comparison_table(against)
+against = [
+    compare(judged[method], judged["hard labels"], "NDCG@10", seed=SEED)
+    for method in METHODS
+    if method != "hard labels"
+]
+evaluation.comparison_table(against)
 
 # %% [markdown]
 # ## 5. To repeat the teacher, or to do as well?
@@ -299,8 +328,9 @@ comparison_table(against)
 # how often both put the same product first, and the divergence between them.
 
 # %%
+asked, ten = to_choose.histories, min(10, n_items)
 faithful = {
-    name: fidelity(systems[name], systems["teacher"], to_choose.histories, k=min(10, n_items))._asdict()
+    name: models.fidelity(systems[name], systems["teacher"], asked, k=ten)._asdict()
     for name in students
 }
 pd.DataFrame(faithful).T.assign(kept=[kept[name] for name in students])
@@ -323,25 +353,35 @@ pd.DataFrame(faithful).T.assign(kept=[kept[name] for name in students])
 # into it or out of it are small.
 
 # %% tags=["nbval-check-output"]
-into, out = np.array([[3.0, 4.0], [0.3, 0.4], [1.0, 0.0]]), np.array([[2.0, 0.0], [5.0, 0.0], [0.6, 0.8]])
-worth = np.linalg.norm(into, axis=1) * np.linalg.norm(out, axis=1)
+into = np.linalg.norm([[3.0, 4.0], [0.3, 0.4], [1.0, 0.0]], axis=1)
+out = np.linalg.norm([[2.0, 0.0], [5.0, 0.0], [0.6, 0.8]], axis=1)
+worth = into * out
 for number, value in enumerate(worth):
-    print(
-        f"neuron {number}: |in| {np.linalg.norm(into[number]):.1f} × |out| {np.linalg.norm(out[number]):.1f} = {value:.1f}"
-    )
+    print(f"neuron {number}: |in| {into[number]:.1f} × |out| {out[number]:.1f} = {value:.1f}")
 print("the first to go: neuron", worth.argmin())
 
+
 # %%
-loss_by_cut = []
+def gone(model: ItemModel) -> int:
+    """Weights that the teacher has and a model has not, or only as zeros."""
+    cut_out = sum(learnt(teacher).values()) - sum(learnt(model).values())
+    return cut_out + models.size(model).zeros - models.size(teacher).zeros
+
+
+cuts = {
+    "weights set to zero": models.zeroed,
+    "neurons cut, by magnitude": lambda model, share: models.prune(model, neurons=share),
+    "neurons cut, at random": lambda model, share: models.prune(
+        model, neurons=share, importance=models.at_random(model, seed=SEED)
+    ),
+}
+rows = []
 for share in (0.25, 0.5, 0.75, 0.9):
-    for way, model in {
-        "weights set to zero": models.zeroed(teacher, share),
-        "neurons cut, by magnitude": models.prune(teacher, neurons=share),
-        "neurons cut, at random": models.prune(teacher, neurons=share, importance=models.at_random(teacher, seed=SEED)),
-    }.items():
-        cut = evaluate(ItemRecommender(model), to_choose, ks=(10,), filter_seen=FILTER)
-        loss_by_cut.append({"way": way, "share": share, "NDCG@10": cut.mean("NDCG@10"), "weights gone": sum(learnt(teacher).values()) - sum(learnt(model).values()) + models.size(model).zeros - models.size(teacher).zeros})  # fmt: skip
-pd.DataFrame(loss_by_cut).pivot(index="share", columns="way", values=["NDCG@10", "weights gone"])
+    for way, cut in cuts.items():
+        model = cut(teacher, share)
+        value = validation_score(ItemRecommender(model))
+        rows.append({"way": way, "share": share, "NDCG@10": value, "weights gone": gone(model)})
+pd.DataFrame(rows).pivot(index="share", columns="way", values=["NDCG@10", "weights gone"])
 
 # %% [markdown]
 # ## 7. Fewer digits, and a runtime of its own
@@ -353,7 +393,8 @@ row = np.array([0.50, -1.27, 0.013, 0.20])
 scale = np.abs(row).max() / 127
 whole = np.round(row / scale).astype(int)
 print("scale", round(scale, 4), "→ whole numbers", whole.tolist())
-print("back:", (whole * scale).round(3).tolist(), " largest error", round(float(np.abs(whole * scale - row).max()), 4))
+error = float(np.abs(whole * scale - row).max())
+print("back:", (whole * scale).round(3).tolist(), " largest error", round(error, 4))
 
 # %% [markdown]
 # **ONNX** is a file format for networks, which ONNX Runtime computes without PyTorch. On export something else is gained: only the last position
@@ -364,16 +405,18 @@ print("back:", (whole * scale).round(3).tolist(), " largest error", round(float(
 folder = Path(tempfile.mkdtemp())
 exact = models.to_onnx(teacher, folder / "teacher.onnx")
 rough = models.quantise(exact, folder / "teacher-int8.onnx")
-original = systems["teacher"].scores(to_choose.histories)
-agreement = []
+original = systems["teacher"].scores(asked)
+rows = []
 for label, path in {"ONNX, 32 bits": exact, "ONNX, 8 bits": rough}.items():
-    served = OnnxRecommender(path)
-    said = served.scores(to_choose.histories)
-    close = fidelity(served, systems["teacher"], to_choose.histories, k=min(10, n_items))
-    row = {"file": label, "bytes": path.stat().st_size, "largest difference of a score": float(np.abs(said - original).max())}  # fmt: skip
-    agreement.append(row | {"same ten": close.overlap, "same first": close.first})
-agreement = pd.DataFrame(agreement)
-assert agreement["largest difference of a score"].iloc[0] < 1e-3, "the exported model says something else"
+    in_runtime = OnnxRecommender(path)
+    difference = float(np.abs(in_runtime.scores(asked) - original).max())
+    close = models.fidelity(in_runtime, systems["teacher"], asked, k=ten)
+    row = {"file": label, "bytes": path.stat().st_size}
+    row |= {"largest difference of a score": difference}
+    rows.append(row | {"same ten": close.overlap, "same first": close.first})
+agreement = pd.DataFrame(rows)
+largest_difference = float(agreement["largest difference of a score"].iloc[0])
+assert largest_difference < 1e-3, "the exported model says something else"
 agreement
 
 # %% [markdown]
@@ -384,20 +427,18 @@ agreement
 # cost the same however many items there are: with thousands of products hardly anything of the table is left.
 
 # %%
-tables = []
-width = teacher.config.hidden_size
+weights, width = np.sqrt(counts), teacher.config.hidden_size
+tables = {"full table": teacher}
 for rank in (width // 2, width // 4, width // 8):
-    model = models.factorised(teacher, rank, weights=np.sqrt(counts))
-    tables.append((f"product of rank {rank}", model))
+    tables[f"product of rank {rank}"] = models.factorised(teacher, rank, weights=weights)
+entries = min(64, n_items // 2)
 for parts in (width // 2, width // 4):
-    centroids = min(64, n_items // 2)
-    tables.append((f"codes of {parts} bytes, {centroids} entries", models.coded(teacher, parts, centroids, weights=np.sqrt(counts), seed=SEED)))  # fmt: skip
-full = models.size(teacher)
+    label = f"codes of {parts} bytes, {entries} entries"
+    tables[label] = models.coded(teacher, parts, entries, weights=weights, seed=SEED)
 rows = []
-for label, model in [("full table", teacher), *tables]:
-    value = evaluate(ItemRecommender(model), to_choose, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
-    held = models.size(model)
-    rows.append({"table": label, "bytes of the model": held.bytes, "NDCG@10": value})  # fmt: skip
+for label, model in tables.items():
+    value, held = validation_score(ItemRecommender(model)), models.size(model).bytes
+    rows.append({"table": label, "bytes of the model": held, "NDCG@10": value})
 pd.DataFrame(rows)
 
 # %% [markdown]
@@ -421,49 +462,57 @@ def exported(name: str, model: ItemModel) -> dict[str, tuple[str, object, int]]:
 def in_all_forms(name: str, model: ItemModel) -> dict[str, tuple[str, object, int]]:
     """A model in PyTorch, exported, and exported with 8 bits."""
     in_torch = ("PyTorch", ItemRecommender(model, block=64), models.size(model).bytes)
-    found = {name: in_torch} | exported(name, model)
-    small = models.quantise(folder / f"{slug_of(name)}.onnx", folder / f"{slug_of(name)}-int8.onnx")
-    return found | {f"{name}, int8": ("ONNX int8", OnnxRecommender(small), small.stat().st_size)}
+    forms = {name: in_torch} | exported(name, model)
+    small = folder / f"{slug_of(name)}-int8.onnx"
+    models.quantise(folder / f"{slug_of(name)}.onnx", small)
+    forms[f"{name}, int8"] = ("ONNX int8", OnnxRecommender(small), small.stat().st_size)
+    return forms
 
 
-values = {
-    name: evaluate(ItemRecommender(model), to_choose, ks=(10,), filter_seen=FILTER).mean("NDCG@10")
-    for name, model in students.items()
-}
-chosen = max(values, key=values.get)  # on validation
-candidates = in_all_forms("teacher", teacher) | in_all_forms(f"student, {chosen}", students[chosen])
-for method in (method for method in students if method != chosen):
-    candidates |= exported(f"student, {method}", students[method])
+# %% [markdown]
+# The candidates: the teacher and the student chosen on validation in all forms, the others in one.
+
+# %%
+values = {name: validation_score(ItemRecommender(model)) for name, model in students.items()}
+chosen = max(values, key=values.get)
+candidates = in_all_forms("teacher", teacher)
+candidates |= in_all_forms(f"student, {chosen}", students[chosen])
+for method in students:
+    if method != chosen:
+        candidates |= exported(f"student, {method}", students[method])
 candidates |= exported("half of the neurons", models.prune(teacher, neurons=0.5))
-for label, net in {
-    "last position only": models.NextItem(teacher),
-    "bf16": models.bf16(models.NextItem(teacher)),
-}.items():
-    candidates[f"teacher, {label}"] = ("PyTorch", models.NextItemRecommender(net), models.size(net).bytes)
+last_only = models.NextItem(teacher)
+for label, net in {"last position only": last_only, "bf16": models.bf16(last_only)}.items():
+    system = models.NextItemRecommender(net)
+    candidates[f"teacher, {label}"] = ("PyTorch", system, models.size(net).bytes)
 print("chosen on validation:", chosen)
 
 # %%
-times = {name: [] for name in candidates}
+times, histories = {name: [] for name in candidates}, to_judge.histories
+many = {"batch": 256, "repeats": 2, "warmup": 1}
 for number in range(ROUNDS):
     for name, (_, system, _) in candidates.items():
-        alone = measure_latency(system, to_judge.histories, repeats=200, seed=number)
-        many = measure_latency(system, to_judge.histories, batch=256, repeats=2, warmup=1, seed=number)
-        times[name].append((alone.p50, alone.p99, many.per_second))
-points = []
-for name, (family, system, held) in candidates.items():
-    p50, p99, per_second = np.median(times[name], axis=0)
-    judged[name] = evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name)
-    value = judged[name].mean("NDCG@10")
-    family = f"{'student' if name.startswith('student') else 'teacher'}, {family}"
-    points.append({"system": name, "family": family, "bytes": held, "p50": p50, "p99": p99, "per_second": per_second, "NDCG@10": value})  # fmt: skip
-points = pd.DataFrame(points)
-points["quality"] = points["NDCG@10"]
-points["kept"] = points["NDCG@10"] / judged["teacher"].mean("NDCG@10")
-points["times as fast"] = points["per_second"] / points.set_index("system").loc["teacher", "per_second"]
-points.drop(columns="quality")
+        alone = evaluation.measure_latency(system, histories, repeats=200, seed=number)
+        together = evaluation.measure_latency(system, histories, **many, seed=number)
+        times[name].append((alone.p50, alone.p99, together.per_second))
 
 # %%
-distil_figures.pareto(points, judged["teacher"].mean("NDCG@10"))
+rows = []
+for name, (family, system, held) in candidates.items():
+    who = "student" if name.startswith("student") else "teacher"
+    row = {"system": name, "family": f"{who}, {family}", "bytes": held}
+    row |= zip(("p50", "p99", "per_second"), np.median(times[name], axis=0), strict=True)
+    judged[name] = evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name)
+    rows.append(row | {"NDCG@10": judged[name].mean("NDCG@10")})
+points = pd.DataFrame(rows)
+points["kept"] = points["NDCG@10"] / judged["teacher"].mean("NDCG@10")
+speed = points.set_index("system")["per_second"]
+points["times as fast"] = points["per_second"] / speed["teacher"]
+points
+
+# %%
+drawn = points.rename(columns={"NDCG@10": "quality"})
+distil_figures.pareto(drawn, judged["teacher"].mean("NDCG@10"))
 
 # %% [markdown]
 # A goal in the spirit of what is reported for language models [Sanh and others 2019; Jiao and others 2020]: at least 97 % of the
@@ -477,11 +526,13 @@ small = sum(learnt(students[chosen]).values()) / sum(learnt(teacher).values())
 in_same_form = student["per_second"] / at.loc["teacher, ONNX", "per_second"]
 gain = compare(judged[student.name], judged["teacher"], "NDCG@10", seed=SEED)
 print(f"{student.name}: {student['kept']:.1%} kept, {small:.0%} of the weights")
-print(f"against the teacher: NDCG@10 {gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]")
-print(
-    f"{student['times as fast']:.1f} times as fast as the teacher in PyTorch, {in_same_form:.1f} times as the teacher in the same form"
-)
-print("all three reached:", bool(student["kept"] >= 0.97 and small <= 0.25 and student["times as fast"] >= 4))
+print(f"against the teacher: NDCG@10 {gain.difference:+.4f} ", end="")
+print(f"[{gain.low:+.4f}, {gain.high:+.4f}]")
+faster = student["times as fast"]
+print(f"{faster:.1f} times as fast as the teacher in PyTorch, ", end="")
+print(f"{in_same_form:.1f} times as the teacher in the same form")
+reached = student["kept"] >= 0.97 and small <= 0.25 and faster >= 4
+print("all three reached:", bool(reached))
 
 # %% [markdown]
 # What we see: a good part of the speed is not the student's. Asking for the last position only makes PyTorch several times as fast,
@@ -509,7 +560,10 @@ _ = check.exercise("07.1", answer)
 # %%
 # two numbers: forward, reverse
 ### BEGIN SOLUTION
-answer = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25), 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
+answer = (
+    0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25),
+    0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5),
+)
 ### END SOLUTION
 _ = check.exercise("07.2", answer)
 
@@ -520,7 +574,9 @@ _ = check.exercise("07.2", answer)
 # %%
 # student, teacher: scores of all products; bought: number of the product; return a number
 ### BEGIN SOLUTION
-def distillation(student: np.ndarray, teacher: np.ndarray, bought: int, alpha: float, heat: float) -> float:
+def distillation(
+    student: np.ndarray, teacher: np.ndarray, bought: int, alpha: float, heat: float
+) -> float:
     """The loss in nats."""
 
     def log_chances(scores: np.ndarray) -> np.ndarray:
@@ -540,7 +596,8 @@ _ = check.exercise("07.3", distillation)
 
 
 # %%
-# vectors: shape (n, d); books: shape (parts, entries, d / parts); return whole numbers of shape (n, parts)
+# vectors: shape (n, d); books: shape (parts, entries, d / parts);
+# return whole numbers of shape (n, parts)
 ### BEGIN SOLUTION
 def codes_of(vectors: np.ndarray, books: np.ndarray) -> np.ndarray:
     """Number of the nearest entry, by squared distance."""
@@ -565,33 +622,63 @@ _ = check.exercise("07.4", codes_of)
 
 # %%
 _ = ledger.record("data/fingerprint", data.fingerprint())
+by_hard_labels = judged["hard labels"].mean("NDCG@10")
 for name in ("teacher", "counting", *students):
     shown = judged[name].summary(["NDCG@10"], seed=SEED).iloc[0]
-    slug = slug_of(name)
-    ledger.record(f"distil/ndcg10_{slug}", shown["mean"], interval=(shown["low"], shown["high"]), claim="8",
-                  baseline=None if name == "hard labels" else judged["hard labels"].mean("NDCG@10") if "hard labels" in judged else None,
-                  tolerance=1e-6 if name == "counting" else 0.02, note="one seed; the baseline is hard labels")  # fmt: skip
-for comparison in against:
-    slug = slug_of(comparison.first)
-    ledger.record(f"distil/gain_{slug}", comparison.difference, interval=(comparison.low, comparison.high), baseline=0.0,
-                  tolerance=0.02, claim="8", note="NDCG@10 against hard labels, as many steps, one seed")  # fmt: skip
+    ledger.record(
+        f"distil/ndcg10_{slug_of(name)}",
+        shown["mean"],
+        interval=(shown["low"], shown["high"]),
+        claim="8",
+        baseline=None if name == "hard labels" else by_hard_labels,
+        tolerance=1e-6 if name == "counting" else 0.02,
+        note="one seed; the baseline is hard labels",
+    )
+
+# %% [markdown]
+# How the ways to teach differ, for the same customers:
+
+# %%
+differences = {f"gain_{slug_of(comparison.first)}": comparison for comparison in against}
+notes = dict.fromkeys(differences, "NDCG@10 against hard labels, as many steps, one seed")
 if {"soft labels", "reverse KL"} <= set(students):
     order = compare(judged["reverse KL"], judged["soft labels"], "NDCG@10", seed=SEED)
-    ledger.record("distil/reverse_against_forward", order.difference, interval=(order.low, order.high), baseline=0.0,
-                  tolerance=0.02, claim="8", note="NDCG@10, as many steps, one seed")  # fmt: skip
+    differences["reverse_against_forward"] = order
+    notes["reverse_against_forward"] = "NDCG@10, as many steps, one seed"
+for name, found in differences.items():
+    ledger.record(
+        f"distil/{name}",
+        found.difference,
+        interval=(found.low, found.high),
+        baseline=0.0,
+        tolerance=0.02,
+        claim="8",
+        note=notes[name],
+    )
+
+# %% [markdown]
+# What each form keeps and how fast it is (speeds are shown, not compared):
 
 # %%
 for row in points.itertuples():
-    slug = slug_of(row.system)
-    ledger.record(f"compress/kept_{slug}", row.kept, baseline=1.0, tolerance=0.05, claim="17",
-                  note=f"share of the teacher's NDCG@10; {row.bytes:,} bytes")  # fmt: skip
-    ledger.record(f"compress/times_as_fast_{slug}", round(row.per_second / points["per_second"].iloc[0], 1), baseline=1.0, tolerance=None,
-                  claim="17", note="lists per second, 256 customers in a call, one core")  # fmt: skip
-_ = ledger.record("compress/weights_of_the_student", float(small), tolerance=1e-9, claim="8", note="share of the teacher's weights")  # fmt: skip
-_ = ledger.record("compress/onnx_largest_difference", float(agreement["largest difference of a score"].iloc[0]), tolerance=None,
-                  claim="17", note="scores of the exported teacher against PyTorch")  # fmt: skip
-_ = ledger.record("compress/same_ten_int8", float(agreement["same ten"].iloc[1]), tolerance=0.1, claim="17",
-                  note="share of the teacher's ten that its 8-bit file lists")  # fmt: skip
+    note = f"share of the teacher's NDCG@10; {row.bytes:,} bytes"
+    slug = f"compress/kept_{slug_of(row.system)}"
+    ledger.record(slug, row.kept, baseline=1.0, tolerance=0.05, claim="17", note=note)
+    note = "lists per second, 256 customers in a call, one core"
+    slug = f"compress/times_as_fast_{slug_of(row.system)}"
+    times_as_fast = round(row.per_second / speed["teacher"], 1)
+    ledger.record(slug, times_as_fast, baseline=1.0, tolerance=None, claim="17", note=note)
+
+# %%
+note = "share of the teacher's weights"
+slug = "compress/weights_of_the_student"
+_ = ledger.record(slug, float(small), tolerance=1e-9, claim="8", note=note)
+note = "scores of the exported teacher against PyTorch"
+slug = "compress/onnx_largest_difference"
+_ = ledger.record(slug, largest_difference, tolerance=None, claim="17", note=note)
+note = "share of the teacher's ten that its 8-bit file lists"
+same_ten = float(agreement["same ten"].iloc[1])
+_ = ledger.record("compress/same_ten_int8", same_ten, tolerance=0.1, claim="17", note=note)
 
 # %% [markdown]
 # ## References
