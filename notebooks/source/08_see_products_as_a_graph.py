@@ -6,12 +6,12 @@
 # Counted pairs are links, and links make a graph. In a graph one can ask what no single pair answers: what is near without ever
 # having met, what belongs together, what stands in the middle. A text under test [T2] promises that a **graph neural network**
 # on such a graph finds associations over several links and makes the analysis more precise. This lesson builds the graph, looks
-# at it, lets it foretell links and purchases, and keeps beside each network the counting that it was built from.
+# at it, lets it predict links and purchases, and keeps beside each network the counting that it was built from.
 #
 # | You will do | You will learn | You need |
 # |---|---|---|
 # | turn baskets into a graph, draw it, walk on it, find groups and middles in it | when a link is an accident, and how to tell a finding from what chance or sales alone would give | [01 Count what goes together](01_count_what_goes_together.ipynb) |
-# | foretell links of the future by counting, by GraphSAGE and by LightGCN | which tests flatter; what a graph adds to a pair's own counts | 75 minutes, under 2 GB of memory, no GPU |
+# | predict links of the future by counting, by GraphSAGE and by LightGCN | which tests flatter; what a graph adds to a pair's own counts | 75 minutes, under 2 GB of memory, no GPU |
 # | propagate by hand, then train LightGCN on customers and products, and join it to counting | what smoothing over a graph does, and whether it is worth having | about a minute to run |
 
 # %%
@@ -24,81 +24,35 @@ from IPython.display import display
 from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
-from llmarm_tutorial import models, recommend
+from llmarm_tutorial import evaluation, graphs, models, recommend
 from llmarm_tutorial.data import Transactions, load, shop
-from llmarm_tutorial.evaluation import (
-    Evaluation,
-    Task,
-    bootstrap,
-    bootstrap_interval,
-    compare,
-    evaluate,
-    next_item_task,
-    popularity_bucket,
-)
 from llmarm_tutorial.figures import graphs as graphs_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.graphs import (
-    NO_COMMUNITY,
-    Definition,
-    GraphBatches,
-    GraphLoss,
-    GraphRecommender,
-    ItemGraph,
-    LightGCN,
-    Walks,
-    against_sales,
-    agreement,
-    by_links,
-    by_support,
-    centrality,
-    chance_pairs,
-    choose_link_scores,
-    communities,
-    evaluate_links,
-    fit_links,
-    following,
-    gain_of_graph,
-    hide_links,
-    hops,
-    joined_scores,
-    make_link_tasks,
-    neighbours,
-    normalised_adjacency,
-    own_counts,
-    propagate,
-    published_settings,
-    strongest,
-    together,
-    with_recency,
-)
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import Recipe, Settings, train
-from llmarm_tutorial.recommend import Expert
 
 house_style.use_style()
 models.quiet_loading()
-torch.set_num_threads(1)  # models this small lose more by dividing the work among cores than they gain
+torch.set_num_threads(1)  # models this small are not faster on more cores
 pd.options.display.float_format = "{:.4g}".format
 pd.options.display.max_colwidth = None
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
 SEED: int = 1  # of weights, draws and bootstraps
-MIN_SALES: int = 1  # products that occur less often are left out; 50 or so where there are thousands
+MIN_SALES: int = 1  # rarer products are left out; 50 or so where there are thousands
 MIN_COUNT: int = 10  # a link of the graph that is drawn: fewest baskets with both
 MAX_Q: float = 0.05  # … and most expected share of false links
 DRAWN: int = 210  # products that the figure may show, the best sellers first
-NEW_COUNT: int = 3  # a link that is to be foretold: fewest baskets with both, in its stretch of time
+NEW_COUNT: int = 3  # a link to predict: fewest baskets with both in its stretch of time
 NEW_Q: float = 0.2  # … and most expected share of false links
 VALIDATION: float = 0.3  # share of baskets in the stretch of time that settings are chosen on
 TEST: float = 0.4  # … and in the last one, which judges
-LINK_SEEDS: int = 3  # trainings of each network that foretells links
+LINK_SEEDS: int = 3  # trainings of each network that predicts links
 LINK_EPOCHS: int = 30  # passes over the links, at most
 GRAPH_EPOCHS: int = 8  # passes over the purchases for LightGCN
 GRAPH_WIDTH: int = 32  # numbers per vector in it
@@ -117,14 +71,21 @@ NEW_WEEKS: float = 6.0  # products first sold in the last so many weeks are new
 # $$\text{lift}(a, b) = \frac{n_{ab}\, n}{n_a\, n_b}, \qquad \text{PMI}(a, b) = \log_2 \text{lift}(a, b).$$
 
 # %% tags=["nbval-check-output"]
-baskets = [{"bread", "butter"}, {"bread", "butter", "jam"}, {"bread", "jam"}, {"bread"}, {"tea", "honey"}]
+baskets = [
+    {"bread", "butter"},
+    {"bread", "butter", "jam"},
+    {"bread", "jam"},
+    {"bread"},
+    {"tea", "honey"},
+]
 goods = ["bread", "butter", "jam", "tea", "honey"]
 holds = np.array([[good in basket for good in goods] for basket in baskets]).astype(int)
 counts = holds.T @ holds
 rows = []
 for a, b in zip(*np.nonzero(np.triu(counts, 1)), strict=True):
     lift = counts[a, b] * len(baskets) / (counts[a, a] * counts[b, b])
-    rows.append((f"{goods[a]} – {goods[b]}", counts[a, b], f"{lift:.2f}", f"{np.log2(lift):+.2f} bits"))
+    pmi = f"{np.log2(lift):+.2f} bits"
+    rows.append((f"{goods[a]} – {goods[b]}", counts[a, b], f"{lift:.2f}", pmi))
 pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 
 # %% [markdown]
@@ -133,44 +94,59 @@ pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 # and count them again in the later ones.
 
 # %%
-data = load(DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL)
+columns = {
+    "basket_col": BASKET_COL,
+    "item_col": ITEM_COL,
+    "user_col": USER_COL,
+    "time_col": TIME_COL,
+}
+data = load(DATASET, **columns)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(MIN_SALES)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 
+# %% [markdown]
+# The shop has baskets and a clock. Data without one of them gets a stand-in here: ten items in a row for a basket, the place in
+# a customer's history for the time.
 
+
+# %%
 def in_baskets(data: Transactions) -> Transactions:
-    """The same with baskets and a clock; where these are missing, see the notes that it prints."""
+    """The same with baskets and a clock; a stand-in for either is named in print."""
     if {"baskets", "clock"} <= data.aspects:
         return data
     known = data.histories()
-    user, visit = np.repeat(np.arange(len(known.user_ids)), np.diff(known.offsets)), known.visits
+    user, visit = known.rows, known.visits
     if "baskets" not in data.aspects:
         visit = visit // 10
-        print(f"{data.name} has no baskets: ten items in a row of one customer count as one.")
-    frame = pd.DataFrame({"user_id": known.user_ids[user], "item_id": data.items["item_id"].to_numpy()[known.items]})
+        print(f"{data.name} has no baskets: ten items in a row of a customer count as one.")
+    items = data.items["item_id"].to_numpy()[known.items]
+    frame = pd.DataFrame({"user_id": known.user_ids[user], "item_id": items})
     frame["basket_id"] = frame.groupby([user, visit]).ngroup()
     if "clock" in data.aspects:
         table = data.table.sort_values(["user_id", "time"], kind="stable")
-        frame["time"] = table["time"].groupby(frame["basket_id"].to_numpy()).transform("min").to_numpy()
+        baskets = table["time"].groupby(frame["basket_id"].to_numpy())
+        frame["time"] = baskets.transform("min").to_numpy()
     else:
-        print(
-            f"{data.name} has no clock: earlier and later mean the first and the last part of each customer's history."
-        )
-        last = visit[known.offsets[1:] - 1][user]
-        frame["time"] = pd.Timestamp("2000-01-01") + pd.to_timedelta(visit / (last + 1), unit="D")
+        print(f"{data.name} has no clock: earlier means the first part of each history.")
+        days = visit / (visit[known.offsets[1:] - 1][user] + 1)
+        frame["time"] = pd.Timestamp("2000-01-01") + pd.to_timedelta(days, unit="D")
     return Transactions.from_frame(frame, items=data.items, name=data.name)
 
 
+# %%
 bought = in_baskets(data)
 sales = np.bincount(bought.item_codes, minlength=n_items)
 stretches = bought.split_by_time(VALIDATION, TEST)
-print(
-    f"{data.name}: {bought.describe()['baskets']:,} baskets, the earlier {stretches.train.describe()['baskets']:,}, the last {stretches.test.describe()['baskets']:,}"
+every, earlier, last = (
+    part.describe()["baskets"] for part in (bought, stretches.train, stretches.test)
 )
+print(f"{data.name}: {every:,} baskets, the earlier {earlier:,}, the last {last:,}")
 
 # %%
-accidents = chance_pairs(stretches.train, stretches.test, top=50, min_count=MIN_COUNT, max_q=MAX_Q)
+accidents = graphs.chance_pairs(
+    stretches.train, stretches.test, top=50, min_count=MIN_COUNT, max_q=MAX_Q
+)
 accidents
 
 # %% [markdown]
@@ -181,24 +157,27 @@ accidents
 # it is positive (PPMI), since a lift of 200 is not a hundred times the friendship of a lift of 2.
 
 # %%
-graph = together(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
+graph = graphs.together(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
 assert graph.n_links, "No pair passes the filter: choose a smaller MIN_COUNT or a larger MAX_Q."
-print(f"{graph.n_links:,} links, {(graph.degree > 0).sum():,} of {n_items:,} products have any; the most linked:")
-pd.DataFrame({"product": names, "links": graph.degree, "baskets": sales}).sort_values(
-    ["links", "baskets"], ascending=False
-).head(5)
+linked = (graph.degree > 0).sum()
+print(f"{graph.n_links:,} links, {linked:,} of {n_items:,} products have any; the most linked:")
+most = pd.DataFrame({"product": names, "links": graph.degree, "baskets": sales})
+most.sort_values(["links", "baskets"], ascending=False).head(5)
 
 # %%
 has_departments = "category" in data.items
-groups = data.items["category"].fillna("none").str.partition("|")[0].to_numpy() if has_departments else np.full(n_items, "products")  # fmt: skip
-if not has_departments:
+if has_departments:
+    groups = data.items["category"].fillna("none").str.partition("|")[0].to_numpy()
+else:
+    groups = np.full(n_items, "products")
     print(f"{data.name} knows no departments, so all products have one colour.")
 top_sellers = np.zeros(n_items, dtype=bool)
 top_sellers[np.argsort(-sales, kind="stable")[:DRAWN]] = True
 keep = sparse.diags(top_sellers.astype(float))
-shown = ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
-shown = strongest(shown, 4) if shown.n_links > 400 else shown
-graphs_figures.product_graph(shown, names, sales, groups, title=f"{data.name}: what is in one basket")
+shown = graphs.ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
+shown = graphs.strongest(shown, 4) if shown.n_links > 400 else shown
+title = f"{data.name}: what is in one basket"
+graphs_figures.product_graph(shown, names, sales, groups, title=title)
 
 # %% [markdown]
 # **What we see.** In the shop one large part, and pairs and chains beside it. The widest lines, such as that from penne to basil
@@ -208,7 +187,7 @@ graphs_figures.product_graph(shown, names, sales, groups, title=f"{data.name}: w
 # Links in one basket have no direction. What comes at the customer's **next visit** has one:
 
 # %%
-after = following(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
+after = graphs.following(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
 back = np.asarray(after.weights.T[after.pairs()["i"], after.pairs()["j"]]).ravel()
 table = after.pairs().assign(back=back).head(8)
 pd.DataFrame(
@@ -233,16 +212,17 @@ pd.DataFrame(
 small = np.zeros((4, 4))
 for a, b, weight in (("A", "B", 0.5), ("B", "C", 0.4), ("A", "D", 0.2), ("D", "C", 0.9)):
     small["ABCD".index(a), "ABCD".index(b)] = weight
-reached = hops(ItemGraph(sparse.csr_matrix(small), directed=True), 0, k=2)
+reached = graphs.hops(graphs.ItemGraph(sparse.csr_matrix(small), directed=True), 0, k=2)
 for item, steps, strength, path in reached.itertuples(index=False):
-    print("ABCD"[item], f"over {steps} link(s), strength {strength:.2f}, by", " → ".join("ABCD"[node] for node in path))
+    way = " → ".join("ABCD"[node] for node in path)
+    print("ABCD"[item], f"over {steps} link(s), strength {strength:.2f}, by", way)
 
 # %% [markdown]
 # From one product of the data, over up to two links:
 
 # %%
 centre = int(np.lexsort((sales, np.where(graph.degree <= 14, graph.degree, 0)))[-1])
-around = hops(graph, centre, k=2)
+around = graphs.hops(graph, centre, k=2)
 graphs_figures.rings(around, names, centre)
 
 # %% [markdown]
@@ -251,24 +231,35 @@ graphs_figures.rings(around, names, centre)
 # compare, the table pools pairs: baskets with both, divided by those expected if they were strangers.
 
 # %%
-definition = Definition(min_count=NEW_COUNT, max_q=NEW_Q)
-tasks = make_link_tasks(bought, definition, validation=VALIDATION, test=TEST)
-foretell = tasks.test
+definition = graphs.Definition(min_count=NEW_COUNT, max_q=NEW_Q)
+tasks = graphs.make_link_tasks(bought, definition, validation=VALIDATION, test=TEST)
+test_task = tasks.test
 later = stretches.test.basket_matrix().astype(float)
 met = (later.T @ later).toarray()
 expected = np.outer(met.diagonal(), met.diagonal()) / later.shape[0]
-i, j = foretell.i, foretell.j
-own = own_counts(foretell, "lift")[i, j]  # five expected baskets draw it towards 1
-common = neighbours(foretell, "common")[i, j] > 0
-pairs = pd.DataFrame({"met": met[i, j], "expected": expected[i, j], "becomes a link": foretell.appears})
-pairs["own lift so far"] = pd.cut(own, [-1, 0.8, 1.2, 1.6, np.inf], labels=["below 0.8", "0.8 to 1.2", "1.2 to 1.6", "above 1.6"])  # fmt: skip
+i, j = test_task.i, test_task.j
+own = graphs.own_counts(test_task, "lift")[i, j]  # five expected baskets draw it towards 1
+common = graphs.neighbours(test_task, "common")[i, j] > 0
+pairs = pd.DataFrame({"met": met[i, j], "expected": expected[i, j]})
+pairs["becomes a link"] = test_task.appears
+bands = ["below 0.8", "0.8 to 1.2", "1.2 to 1.6", "above 1.6"]
+pairs["own lift so far"] = pd.cut(own, [-1, 0.8, 1.2, 1.6, np.inf], labels=bands)
 pairs["neighbour"] = np.where(common, "a common neighbour", "none")
+
+# %%
 pooled = pairs.groupby(["own lift so far", "neighbour"], observed=True).agg(
-    pairs=("met", "size"), met=("met", "sum"), expected=("expected", "sum"), share=("becomes a link", "mean")
+    pairs=("met", "size"),
+    met=("met", "sum"),
+    expected=("expected", "sum"),
+    share=("becomes a link", "mean"),
 )
 pooled["lift later"] = pooled["met"] / pooled["expected"]
 second_hop = pooled[["pairs", "lift later", "share"]].unstack()
 second_hop.rename(columns={"share": "share that become links"})
+
+# %% [markdown]
+# One number for the table: at like own lift, how many times as often do pairs with a common neighbour meet later? For its interval
+# *products* are drawn anew, since pairs that share one are not independent.
 
 # %%
 stratum = 2 * pairs["own lift so far"].cat.codes.to_numpy() + common
@@ -276,9 +267,13 @@ n_strata = 2 * len(pairs["own lift so far"].cat.categories)
 
 
 def times_as_often(weight: np.ndarray) -> float:
-    """Later lift of pairs with a common neighbour over that of pairs without, of like own lift; pairs are weighted."""
+    """Later lift with a common neighbour over that without, at like own lift.
+
+    weight: shape (pairs,), how often each pair counts.
+    """
     seen, due = (
-        np.bincount(stratum, weight * pairs[column], n_strata).reshape(-1, 2) for column in ("met", "expected")
+        np.bincount(stratum, weight * pairs[column], n_strata).reshape(-1, 2)
+        for column in ("met", "expected")
     )
     usable = (seen > 0).all(axis=1)
     if not usable.any():
@@ -287,13 +282,14 @@ def times_as_often(weight: np.ndarray) -> float:
     return float(np.exp(np.average(rate[:, 1] - rate[:, 0], weights=due[usable, 1])))
 
 
+# %%
 two_hops = times_as_often(np.ones(len(pairs)))
-two_hops_between = (np.nan, np.nan)
-if np.isfinite(two_hops):  # products are drawn anew: pairs that share one are not independent
-    two_hops_between = bootstrap(lambda times: times_as_often(times[i] * times[j]), n_items, resamples=200, seed=SEED)
-print(
-    f"with a common neighbour, at like own lift: {two_hops:.3f} times as often [{two_hops_between[0]:.3f}, {two_hops_between[1]:.3f}]"
-)
+low, high = two_hops_between = (np.nan, np.nan)
+if np.isfinite(two_hops):
+    low, high = two_hops_between = evaluation.bootstrap(
+        lambda times: times_as_often(times[i] * times[j]), n_items, resamples=200, seed=SEED
+    )
+print(f"common neighbour, like own lift: {two_hops:.3f} times as often [{low:.3f}, {high:.3f}]")
 
 # %% [markdown]
 # **What we see.** In the shop the inner ring of butter is sound: what one bakes and what one has for breakfast. The outer ring is
@@ -309,26 +305,28 @@ print(
 # what chance gets off [Vinh and others 2010].
 
 # %%
-community = communities(graph, seed=SEED)
+community = graphs.communities(graph, seed=SEED)
 known = {"departments": groups} if has_departments else {}
 if DATASET == "shop":
     missions = shop.truth()["background"]["missions"]
-    of_item = {item: mission for mission, facts in reversed(missions.items()) for item in facts["item"]}
+    of_item = {}
+    for mission, facts in reversed(missions.items()):
+        of_item |= dict.fromkeys(facts["item"], mission)
     known["planted missions"] = data.items["item_id"].map(of_item).to_numpy()
-agreements = {name: agreement(community, other, permutations=200, seed=SEED) for name, other in known.items()}
+agreements = {
+    name: graphs.agreement(community, other, permutations=200, seed=SEED)
+    for name, other in known.items()
+}
 if not known:
     print(f"{data.name} knows no groups of products to compare with.")
 pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T
 
 # %%
 if DATASET == "shop":  # of the products that belong to a mission
-    in_one = pd.notna(known["planted missions"])
-    of_mission = np.where(in_one, community, NO_COMMUNITY)
-    display(
-        graphs_figures.groups_against_groups(
-            of_mission, known["planted missions"], title="Products of a planted mission in each community", least=1
-        )
-    )
+    planted = known["planted missions"]
+    of_mission = np.where(pd.notna(planted), community, graphs.NO_COMMUNITY)
+    title = "Products of a planted mission in each community"
+    display(graphs_figures.groups_against_groups(of_mission, planted, title=title, least=1))
 if has_departments:
     display(graphs_figures.groups_against_groups(community, groups))
 
@@ -344,13 +342,15 @@ if has_departments:
 
 # %%
 pivots = None if n_items < 500 else 200
-middle = centrality(graph, pivots=pivots, seed=SEED)
-with_sales = against_sales(middle, sales)
-unfiltered = together(bought, "count", max_q=None)
-naive = pd.DataFrame({"strength, all counts": np.asarray(unfiltered.weights.sum(axis=1)).ravel()})
-with_naive = against_sales(naive, sales)
+middle = graphs.centrality(graph, pivots=pivots, seed=SEED)
+with_sales = graphs.against_sales(middle, sales)
+unfiltered = graphs.together(bought, "count", max_q=None)
+strength = np.asarray(unfiltered.weights.sum(axis=1)).ravel()
+naive = pd.DataFrame({"strength, all counts": strength})
+with_naive = graphs.against_sales(naive, sales)
 measures = middle[["degree", "pagerank", "betweenness"]].join(naive)
-graphs_figures.centrality_against_sales(measures, sales, names, pd.concat([with_sales, with_naive]))
+correlations = pd.concat([with_sales, with_naive])
+graphs_figures.centrality_against_sales(measures, sales, names, correlations)
 
 # %% [markdown]
 # **What we see.** With all counts as links (on the right) the middle of the graph is a list of bestsellers, no more: nothing needs a graph
@@ -378,83 +378,104 @@ graphs_figures.centrality_against_sales(measures, sales, names, pd.concat([with_
 # $$\mathbf h_a' = \text{ReLU}\Bigl(W_1 \mathbf h_a + W_2 \sum_{b} \tfrac{w_{ab}}{\sum_c w_{ac}}\, \mathbf h_b\Bigr);$$
 #
 # two products are linked where their vectors agree. LightGCN leaves out the matrices and the ReLU. Beside them a network without
-# a graph (**MLP**) reads the same features, an id and the product's text: what it finds, the graph did not tell.
+# a graph (**MLP**) reads the same features, an id and the product's text: what it finds does not come from the graph.
 
 # %%
-facts = {name: (task.graph.n_links, len(task.i), int(task.appears.sum())) for name, task in tasks._asdict().items()}
-display(pd.DataFrame(facts, index=["links of the past", "candidates", "new links"]).T)
+facts = {
+    name: (task.graph.n_links, len(task.i), int(task.appears.sum()))
+    for name, task in tasks._asdict().items()
+}
+pd.DataFrame(facts, index=["links of the past", "candidates", "new links"]).T
+
+# %%
 COUNTED = {
     "own counts": ["own count", "own lift", "own likelihood"],
-    "counted on the graph": ["common neighbours", "Jaccard", "Adamic-Adar", "resource allocation", "Katz", "PageRank"],
+    "counted on the graph": [
+        "common neighbours", "Jaccard", "Adamic-Adar", "resource allocation", "Katz", "PageRank"
+    ],
     "short vectors": ["PPMI vectors", "EASE"],
     "sales": ["popularity", "attachment"],
-}
+}  # fmt: skip
 kind_of = {method: kind for kind, methods in COUNTED.items() for method in methods}
-chosen = {method: choose_link_scores(method, tasks.validation) for method in kind_of}
+chosen = {method: graphs.choose_link_scores(method, tasks.validation) for method in kind_of}
 scored = {method: [choice.system(tasks.test)] for method, choice in chosen.items()}
 valued = {method: choice.value for method, choice in chosen.items()}
 plain = max(COUNTED["own counts"], key=valued.get)
 on_graph = max(COUNTED["counted on the graph"], key=valued.get)
-print(f"the best on validation: of a pair's own counts {plain}, of those on the graph {on_graph}")
+print(f"best on validation: of a pair's own counts {plain}, of those on the graph {on_graph}")
 
 # %% [markdown]
-# Networks learn by hiding: in each step one half of the links passes no messages and has to be foretold from the other half, each
+# Networks learn by hiding: in each step one half of the links passes no messages and has to be predicted from the other half, each
 # link against pairs that are none. The number of passes is chosen on validation.
 
 # %%
 written = models.item_texts(data.items)
 meant = models.TfidfText().vectors(written)
-features = TruncatedSVD(min(64, *(n - 1 for n in meant.shape)), random_state=0).fit_transform(meant)
+width = min(64, *(n - 1 for n in meant.shape))
+features = TruncatedSVD(width, random_state=0).fit_transform(meant)
+HOW = {
+    "learning_rate": 1e-2,
+    "decay": "constant",
+    "precision": "no",
+}  # of all networks on links
 
 
-def foretold(encoder: str, seed: int) -> tuple[np.ndarray, float, int]:
+def score_links(encoder: str, seed: int) -> tuple[np.ndarray, float, int]:
     """Scores of a network for the test, its value on validation, and its passes."""
-    passes, value = None, 0.0
-    for task in tasks:
-        plan = Settings(epochs=passes or LINK_EPOCHS, learning_rate=1e-2, decay="constant", validate_every=5,
-                        patience=3, precision="no", seed=seed)  # fmt: skip
-        judge = None if passes else lambda scores, task=task: evaluate_links(task, scores).mean()
-        fitted = fit_links(strongest(task.graph, 20).weights, features, plan, validate=judge,
-                           encoder=encoder, folds=2, others=8)  # fmt: skip
-        if passes is None:
-            passes, value = fitted.training.best_epoch, fitted.training.best_score
+    plan = models.Settings(epochs=LINK_EPOCHS, validate_every=5, patience=3, seed=seed, **HOW)
+    past = graphs.strongest(tasks.validation.graph, 20).weights
+    fitted = graphs.fit_links(
+        past, features, plan, encoder=encoder, folds=2, others=8,
+        validate=lambda scores: graphs.evaluate_links(tasks.validation, scores).mean(),
+    )  # fmt: skip
+    passes, value = fitted.training.best_epoch, fitted.training.best_score
+    plan = models.Settings(epochs=passes, validate_every=5, patience=3, seed=seed, **HOW)
+    past = graphs.strongest(tasks.test.graph, 20).weights
+    fitted = graphs.fit_links(past, features, plan, encoder=encoder, folds=2, others=8)
     return fitted.scores(), value, passes
 
 
+# %%
+NETWORKS = ("GraphSAGE", "LightGCN")
 begin, passes_of = time.process_time(), {}
-for encoder, kind in {"MLP": "network, no graph", "GraphSAGE": "network, graph", "LightGCN": "network, graph"}.items():
-    runs = [foretold(encoder, SEED + number) for number in range(LINK_SEEDS)]
-    scored[encoder], valued[encoder], kind_of[encoder] = (
-        [r[0] for r in runs],
-        float(np.mean([r[1] for r in runs])),
-        kind,
-    )
-    passes_of[encoder] = [r[2] for r in runs]
+for encoder in ("MLP", *NETWORKS):
+    runs = [score_links(encoder, SEED + number) for number in range(LINK_SEEDS)]
+    scored[encoder] = [scores for scores, _, _ in runs]
+    valued[encoder] = float(np.mean([value for _, value, _ in runs]))
+    passes_of[encoder] = [passes for _, _, passes in runs]
+    kind_of[encoder] = "network, graph" if encoder in NETWORKS else "network, no graph"
 print(f"passes: {passes_of}; {time.process_time() - begin:.0f} s")
 
 # %%
-judged = {method: [evaluate_links(foretell, scores, method) for scores in runs] for method, runs in scored.items()}
-precision = {method: np.mean([one.precision for one in runs], axis=0) for method, runs in judged.items()}
+judged = {
+    method: [graphs.evaluate_links(test_task, scores, method) for scores in runs]
+    for method, runs in scored.items()
+}
+precision = {
+    method: np.mean([run.precision for run in runs], axis=0) for method, runs in judged.items()
+}
 rows = []
 for method, runs in judged.items():
-    low, high = bootstrap_interval(precision[method], foretell.clusters, seed=SEED)
-    values = [one.mean() for one in runs]
+    low, high = evaluation.bootstrap_interval(precision[method], test_task.clusters, seed=SEED)
+    values = [run.mean() for run in runs]
     rows.append({
-        "method": method, "kind": kind_of[method], "validation": valued[method], "average_precision": np.mean(values),
-        "low": low, "high": high, "sd over seeds": np.std(values, ddof=1) if len(values) > 1 else np.nan,
-        "hit_10": np.mean([one.mean("hit_10") for one in runs]), "AUROC": np.mean([one.mean("auroc") for one in runs]),
+        "method": method, "kind": kind_of[method], "validation": valued[method],
+        "average_precision": np.mean(values), "low": low, "high": high,
+        "sd over seeds": np.std(values, ddof=1) if len(values) > 1 else np.nan,
+        "hit_10": np.mean([run.mean("hit_10") for run in runs]),
+        "AUROC": np.mean([run.mean("auroc") for run in runs]),
     })  # fmt: skip
-foretelling = pd.DataFrame(rows).sort_values("average_precision", ascending=False, ignore_index=True)
-by_chance = float(foretell.appears.mean())
-graphs_figures.link_prediction(
-    foretelling,
-    by_chance,
-    kind_of,
-    title=f"{data.name}: {int(foretell.appears.sum())} new links among {len(foretell.i):,} pairs",
+results_of_links = pd.DataFrame(rows).sort_values(
+    "average_precision", ascending=False, ignore_index=True
 )
 
 # %%
-foretelling
+by_chance = float(test_task.appears.mean())
+title = f"{data.name}: {test_task.appears.sum()} new links among {len(test_task.i):,} pairs"
+graphs_figures.link_prediction(results_of_links, by_chance, kind_of, title=title)
+
+# %%
+results_of_links
 
 # %% [markdown]
 # Whether one is ahead of another is seen link by link, not by whether two intervals overlap. What was chosen on validation, against the
@@ -462,13 +483,12 @@ foretelling
 # *add* to the first?
 
 # %%
-NETWORKS = ("GraphSAGE", "LightGCN")
 differences = {}
 
 
 def against(label: str, one: np.ndarray, other: np.ndarray) -> None:
     """Keep a difference of precisions, with an interval over products."""
-    low, high = bootstrap_interval(one - other, foretell.clusters, seed=SEED)
+    low, high = evaluation.bootstrap_interval(one - other, test_task.clusters, seed=SEED)
     differences[label] = {"gain": float((one - other).mean()), "low": low, "high": high}
 
 
@@ -476,43 +496,46 @@ against(f"{on_graph} against {plain}", precision[on_graph], precision[plain])
 for network in NETWORKS:
     for rival in (plain, on_graph, "MLP"):
         against(f"{network} against {rival}", precision[network], precision[rival])
-at_first = {plain: chosen[plain].system(tasks.validation), on_graph: chosen[on_graph].system(tasks.validation)}
+
+# %%
+at_first = {method: chosen[method].system(tasks.validation) for method in (plain, on_graph)}
 at_last = {method: scored[method][0] for method in at_first}
-joined, weights = joined_scores(tasks.validation, at_first, foretell, at_last)
-against(f"{plain} and {on_graph} joined, against {plain}", evaluate_links(foretell, joined).precision, precision[plain])
+joined, weights = graphs.joined_scores(tasks.validation, at_first, test_task, at_last)
+precision_joined = graphs.evaluate_links(test_task, joined).precision
+against(f"{plain} and {on_graph} joined, against {plain}", precision_joined, precision[plain])
 print("weights in the join:", {method: round(weight, 2) for method, weight in weights.items()})
 pd.DataFrame(differences).T
 
 # %%
-told = {plain: scored[plain][0], on_graph: scored[on_graph][0], "joined": joined} | {n: scored[n][0] for n in NETWORKS}
-support = by_support(foretell, told, plain, seed=SEED)
+shown_scores = at_last | {"joined": joined} | {name: scored[name][0] for name in NETWORKS}
+support = graphs.by_support(test_task, shown_scores, plain, seed=SEED)
 graphs_figures.gain_by_support(support, plain)
 
 # %% [markdown]
-# What is foretold first, by the best counting on the graph:
+# What is predicted first, by the best counting on the graph:
 
 # %%
-order = np.argsort(-foretell.candidate_scores(scored[on_graph][0]), kind="stable")[:8]
+order = np.argsort(-test_task.candidate_scores(scored[on_graph][0]), kind="stable")[:8]
+one, other = test_task.i[order], test_task.j[order]
 pd.DataFrame(
     {
-        "product": names[foretell.i[order]],
-        "and": names[foretell.j[order]],
-        "baskets with both so far": foretell.counts[foretell.i[order], foretell.j[order]].astype(int),
-        "lift so far": foretell.counts[foretell.i[order], foretell.j[order]]
-        / foretell.expected[foretell.i[order], foretell.j[order]],
-        "neighbours in common": neighbours(foretell, "common")[foretell.i[order], foretell.j[order]].astype(int),
-        "becomes a link": foretell.appears[order],
+        "product": names[one],
+        "and": names[other],
+        "baskets with both so far": test_task.counts[one, other].astype(int),
+        "lift so far": test_task.counts[one, other] / test_task.expected[one, other],
+        "neighbours in common": graphs.neighbours(test_task, "common")[one, other].astype(int),
+        "becomes a link": test_task.appears[order],
     }
 )
 
 # %% [markdown]
 # **What we see.** New links are rare, and every method is wrong far more often than right; the intervals are wide, since there are few to
 # find. Within that: counting on the graph (neighbours, paths) is ahead of a pair's own counts, and joined to them it adds; the
-# lower ends of both intervals are just above zero. What it foretells first are pairs of one purpose or one season that had not met
+# lower ends of both intervals are just above zero. What it predicts first are pairs of one purpose or one season that had not met
 # often enough. So over several links there *is* something to be found. The networks do not find more of it than counting on the same
 # graph: their means are lower, and against the pair's own lift the sign is not certain. GraphSAGE is ahead of the network without a
 # graph, by an interval that just leaves out zero; but its seeds differ as much as the methods do (`sd over seeds`), so a single run could
-# have told any story. Suggestive at most, then, and for two hops rather than for networks. On a wholesaler's data
+# have supported any story. Suggestive at most, then, and for two hops rather than for networks. On a wholesaler's data
 # (`benchmarks/graphs.py`) a pair's own lift is the one to beat.
 #
 # **What flatters.** Two habits of the literature on links. *Sampled negatives*: a method has to tell each positive from a few pairs drawn
@@ -520,20 +543,27 @@ pd.DataFrame(
 # pair's own counts give the answer away.
 
 # %%
-hidden = hide_links(foretell.past, definition, seed=SEED)
-found_again = {method: evaluate_links(hidden, chosen[method].system(hidden)).mean() for method in (plain, on_graph)}
-for network in NETWORKS:
-    plan = Settings(epochs=passes_of[network][0], learning_rate=1e-2, decay="constant", precision="no", seed=SEED)
-    fitted = fit_links(strongest(hidden.graph, 20).weights, features, plan, encoder=network, folds=2, others=8)
-    found_again[network] = evaluate_links(hidden, fitted.scores()).mean()
-flattery = {
-    "all candidates": {method: float(precision[method].mean()) for method in found_again} | {"chance": by_chance}
+hidden = graphs.hide_links(test_task.past, definition, seed=SEED)
+found_again = {
+    method: graphs.evaluate_links(hidden, chosen[method].system(hidden)).mean()
+    for method in (plain, on_graph)
 }
+remaining = graphs.strongest(hidden.graph, 20).weights
+for network in NETWORKS:
+    plan = models.Settings(epochs=passes_of[network][0], seed=SEED, **HOW)
+    fitted = graphs.fit_links(remaining, features, plan, encoder=network, folds=2, others=8)
+    found_again[network] = graphs.evaluate_links(hidden, fitted.scores()).mean()
+
+# %%
+among_all = {method: float(precision[method].mean()) for method in found_again}
+flattery = {"all candidates": among_all | {"chance": by_chance}}
 flattery["hidden at random"] = found_again | {"chance": float(hidden.appears.mean())}
 for negatives in (10, 1):
-    easy = foretell.sampled(negatives, seed=SEED)
+    easy = test_task.sampled(negatives, seed=SEED)
     flattery[f"{negatives} negative(s) each"] = {
-        method: float(np.mean([evaluate_links(easy, scores).mean() for scores in scored[method]]))
+        method: float(
+            np.mean([graphs.evaluate_links(easy, scores).mean() for scores in scored[method]])
+        )
         for method in found_again
     } | {"chance": float(easy.appears.mean())}
 pd.DataFrame(flattery).rename_axis("average precision")
@@ -564,7 +594,8 @@ scaled = has / np.sqrt(np.outer(of_user, of_item))
 start = np.array([1.0, 0, 0, 0, 0, 0])  # customers first
 first = np.concatenate([scaled @ start[3:], scaled.T @ start[:3]])
 second = np.concatenate([scaled @ first[3:], scaled.T @ first[:3]])
-layers = pd.DataFrame({"links": [*of_user, *of_item], "layer 0": start, "layer 1": first, "layer 2": second}, index=people + products)  # fmt: skip
+layers = pd.DataFrame({"links": [*of_user, *of_item]}, index=people + products)
+layers = layers.assign(**{"layer 0": start, "layer 1": first, "layer 2": second})
 layers["mean"] = layers[["layer 0", "layer 1", "layer 2"]].mean(axis=1)
 layers.round(3)
 
@@ -579,22 +610,28 @@ layers.round(3)
 split = data.leave_one_out()
 past = split.train.histories()
 held = past.held()
-net = LightGCN(held, GRAPH_WIDTH, GRAPH_LAYERS, seed=SEED)
-links_of = normalised_adjacency(held).tocoo()
+net = graphs.LightGCN(held, GRAPH_WIDTH, GRAPH_LAYERS, seed=SEED)
+links_of = graphs.normalised_adjacency(held).tocoo()
 ends = torch.from_numpy(np.stack([links_of.row, links_of.col]).astype(np.int64))
 weight = torch.from_numpy(links_of.data)
 
 
-def link_by_link(vectors: torch.Tensor, layers: int) -> torch.Tensor:
-    """The mean of the layers, with a message per link."""
+def link_by_link(vectors: torch.Tensor) -> torch.Tensor:
+    """The mean of the layers 0 to 2, with a message per link."""
     total, state = vectors, vectors
-    for _ in range(layers):
+    for _ in range(2):
         messages = state[ends[1]] * weight[:, None]
         state = torch.zeros_like(state).index_add(0, ends[0], messages)
         total = total + state
-    return total / (layers + 1)
+    return total / 3
 
 
+def in_rows(vectors: torch.Tensor) -> torch.Tensor:
+    """The same as products of a sparse matrix in rows."""
+    return graphs.propagate(vectors, net.adjacency, 2)
+
+
+# %%
 def milliseconds(function) -> float:
     """Time of one core, forward and backward, the fastest of five."""
     took = []
@@ -606,14 +643,11 @@ def milliseconds(function) -> float:
     return 1e3 * min(took)
 
 
-def in_rows(vectors: torch.Tensor) -> torch.Tensor:
-    """The same as products of a sparse matrix in rows."""
-    return propagate(vectors, net.adjacency, 2)
-
-
-assert torch.allclose(in_rows(net.nodes), link_by_link(net.nodes, 2), atol=1e-6)
-spent = {"message per link": milliseconds(lambda v: link_by_link(v, 2)), "sparse matrix": milliseconds(in_rows)}
-print(f"{len(past.user_ids):,} customers, {n_items:,} products, {held.nnz:,} links; two layers, forward and backward:")
+assert torch.allclose(in_rows(net.nodes), link_by_link(net.nodes), atol=1e-6)
+ways = {"message per link": link_by_link, "sparse matrix": in_rows}
+spent = {way: milliseconds(function) for way, function in ways.items()}
+print(f"{len(past.user_ids):,} customers, {n_items:,} products, {held.nnz:,} links;", end=" ")
+print("two layers, forward and backward:")
 print({way: f"{took:.1f} ms" for way, took in spent.items()}, "· the same numbers")
 
 # %% [markdown]
@@ -622,21 +656,27 @@ print({way: f"{took:.1f} ms" for way, took in spent.items()}, "· the same numbe
 # **next basket**? And what in it is **new to the customer**: there a graph has its chance, for what somebody buys again, counting knows without it.
 
 # %%
-to_choose, to_judge = (next_item_task(split, part, max_cases=MAX_CASES, seed=SEED) for part in ("validation", "test"))
+to_choose, to_judge = (
+    evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED)
+    for part in ("validation", "test")
+)
 
 
-def new_to_them(task: Task) -> Task:
+def new_to_them(task: evaluation.Task) -> evaluation.Task:
     """The same customers, asked only for what they never had."""
     fresh = (task.targets.astype(bool) > (task.histories.matrix() > 0)).tocsr()
     cases = np.flatnonzero(np.diff(fresh.indptr))
-    return Task(task.histories.take(cases), fresh[cases], np.asarray(task.users)[cases], n_items, task.item_counts)
+    histories, users = task.histories.take(cases), np.asarray(task.users)[cases]
+    return evaluation.Task(histories, fresh[cases], users, n_items, task.item_counts)
 
 
-again = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool).sum() / to_choose.targets.nnz
+had_before = to_choose.histories.matrix().multiply(to_choose.targets).astype(bool)
+again = had_before.sum() / to_choose.targets.nnz
 NEW = "new to the customer"
 questions = {} if again < 0.05 else {"next basket": (to_choose, to_judge, False)}
 questions |= {NEW: (new_to_them(to_choose), new_to_them(to_judge), True)}
-print({question: f"{len(asked):,} customers asked" for question, (_, asked, _) in questions.items()})
+for question, (_, judging, _) in questions.items():
+    print(f"{question}: {len(judging):,} customers asked")
 
 # %% [markdown]
 # The rivals: counting, tuned on validation; **walks** over links, a graph without any training; the item model of lesson 03, which
@@ -644,21 +684,22 @@ print({question: f"{len(asked):,} customers asked" for question, (_, asked, _) i
 
 
 # %%
-def lightgcn(layers: int) -> GraphRecommender:
-    """LightGCN on the customers' products; loss: the right product among others, by cosine."""
-    network = LightGCN(held, GRAPH_WIDTH, layers, seed=SEED)
-    batches = GraphBatches(held, "softmax", 4096, negatives=128, seed=SEED)
-    plan = published_settings(epochs=GRAPH_EPOCHS, learning_rate=1e-2, seed=SEED)
-    training = train(network, batches, plan, loss=GraphLoss("softmax", temperature=0.1), progress=False)
+def lightgcn(layers: int) -> graphs.GraphRecommender:
+    """LightGCN on customers and products; loss: the right product among others, by cosine."""
+    network = graphs.LightGCN(held, GRAPH_WIDTH, layers, seed=SEED)
+    batches = graphs.GraphBatches(held, "softmax", 4096, negatives=128, seed=SEED)
+    plan = graphs.published_settings(epochs=GRAPH_EPOCHS, learning_rate=1e-2, seed=SEED)
+    loss = graphs.GraphLoss("softmax", temperature=0.1)
+    training = models.train(network, batches, plan, loss=loss, progress=False)
     print(f"{layers} layer(s): {training.seconds:.0f} s")
-    return GraphRecommender(network)
+    return graphs.GraphRecommender(network)
 
 
-graphs = {"LightGCN": lightgcn(GRAPH_LAYERS), "LightGCN without graph": lightgcn(0)}
+lightgcns = {"LightGCN": lightgcn(GRAPH_LAYERS), "LightGCN without graph": lightgcn(0)}
 
 # %%
 has_visits = "baskets" in data.aspects
-recipe = Recipe(
+recipe = models.Recipe(
     objective="masked" if has_visits else "causal",
     positions=not has_visits,
     hidden=HIDDEN,
@@ -672,25 +713,39 @@ print(f"the item model: {fitted.training.seconds:.0f} s")
 
 # %%
 METHODS = ("personal", "sr", "ar", "itemknn", "popularity")
-systems, rivals, results = {}, {}, {}
-for question, (choosing, asked, leave_out) in questions.items():
+WALKS = ((2, 0.0), (2, 0.5), (3, 0.5))  # steps, and the discount of what many have
+systems, rivals = {}, {}
+for question, (choosing, _, leave_out) in questions.items():
     tuned = {}
     for name in METHODS:
         if not (name == "personal" and leave_out):
-            tuned[name] = recommend.tune_baseline(name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED)
+            tuned[name] = recommend.tune_baseline(
+                name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED
+            )
     rivals[question] = sorted(tuned, key=lambda name: -tuned[name].value)
-    walks = [with_recency(Walks(steps, discount=discount).fit(past), choosing, filter_seen=leave_out)
-             for steps, discount in ((2, 0.0), (2, 0.5), (3, 0.5))]  # fmt: skip
+    walks = [
+        graphs.with_recency(
+            graphs.Walks(steps, discount=discount).fit(past), choosing, filter_seen=leave_out
+        )
+        for steps, discount in WALKS
+    ]
     systems[question] = {name: tuned[name].system for name in rivals[question]}
-    systems[question] |= {"walks": max(walks, key=lambda found: found[1])[0], "model": model} | graphs
+    systems[question]["walks"], _ = max(walks, key=lambda choice: choice[1])
+    systems[question] |= {"model": model} | lightgcns
+
+# %%
+results, means = {}, {}
+for question, (_, judging, leave_out) in questions.items():
     results[question] = {
-        name: evaluate(system, asked, ks=(10,), filter_seen=leave_out, name=name)
+        name: evaluation.evaluate(system, judging, ks=(10,), filter_seen=leave_out, name=name)
         for name, system in systems[question].items()
     }
-means = {
-    f"{data.name}: {question}": pd.concat({name: e.summary(["NDCG@10"], seed=SEED).iloc[0] for name, e in found.items()}, axis=1).T.sort_values("mean", ascending=False)
-    for question, found in results.items()
-}  # fmt: skip
+    summaries = {
+        name: result.summary(["NDCG@10"], seed=SEED).iloc[0]
+        for name, result in results[question].items()
+    }
+    table = pd.concat(summaries, axis=1).T.sort_values("mean", ascending=False)
+    means[f"{data.name}: {question}"] = table
 sequences_figures.scores(means, "NDCG@10")
 
 # %%
@@ -703,8 +758,8 @@ for question, found in results.items():
         ("LightGCN", "LightGCN without graph"),
         ("LightGCN", "model"),
     ):
-        c = compare(found[one], found[other], seed=SEED)
-        judgements.append({"question": question} | c._asdict())
+        comparison = evaluation.compare(found[one], found[other], seed=SEED)
+        judgements.append({"question": question} | comparison._asdict())
 pd.DataFrame(judgements).drop(columns=["metric", "cases"])
 
 # %% [markdown]
@@ -720,40 +775,37 @@ pd.DataFrame(judgements).drop(columns=["metric", "cases"])
 # clearly ahead of the best single expert; `learned` is the best regression on what the experts say, cautious or not.
 
 # %%
-joins, changes = {}, []
-for question, (choosing, asked, leave_out) in questions.items():
+joins = {}
+graph_expert = recommend.Expert("LightGCN", lightgcns["LightGCN"], "logits")
+for question, (choosing, _, leave_out) in questions.items():
     few = choosing.take(np.arange(min(len(choosing), 800)))
-    panel = [Expert("model", model, "logits"), *(Expert(n, systems[question][n]) for n in rivals[question][:2])]
-    joins[question] = gain_of_graph(
-        panel,
-        [Expert("LightGCN", graphs["LightGCN"], "logits")],
-        few,
-        filter_seen=leave_out,
-        seed=SEED,
-        steps=3,
-        top=50,
+    panel = [recommend.Expert("model", model, "logits")]
+    panel += [recommend.Expert(name, systems[question][name]) for name in rivals[question][:2]]
+    joins[question] = graphs.gain_of_graph(
+        panel, [graph_expert], few, filter_seen=leave_out, seed=SEED, steps=3, top=50
     )
-    without, with_graph = joins[question]
-    pairs_of = {"cautious": (without.system, with_graph.system),
-                "learned": tuple(part.finalists[part.best("learned")] for part in joins[question])}  # fmt: skip
-    for way, two in pairs_of.items():
-        a, b = (
-            evaluate(system, asked, ks=(10,), filter_seen=leave_out, name=f"{way}, {name}")
-            for system, name in zip(two, ("without graph", "with graph"), strict=True)
+    without, with_graph = (choice.name for choice in joins[question])
+    print(f"{question}: the cautious choice without graph is “{without}”,", end=" ")
+    print(f"with graph “{with_graph}”")
+
+# %%
+changes = []
+for question, (_, judging, leave_out) in questions.items():
+    hybrids = {
+        "cautious": [choice.system for choice in joins[question]],
+        "learned": [part.finalists[part.best("learned")] for part in joins[question]],
+    }
+    for way, pair in hybrids.items():
+        without, with_graph = (
+            evaluation.evaluate(
+                system, judging, ks=(10,), filter_seen=leave_out, name=f"{way}, {name}"
+            )
+            for system, name in zip(pair, ("without graph", "with graph"), strict=True)
         )
-        results[question] |= {a.system: a, b.system: b}
-        c = compare(b, a, seed=SEED)
-        changes.append(
-            {
-                "question": question,
-                "hybrid": way,
-                "without graph": a.mean("NDCG@10"),
-                "gain by the graph": c.difference,
-                "low": c.low,
-                "high": c.high,
-            }
-        )
-    print(f"{question}: the cautious choice without graph is “{without.name}”, with graph “{with_graph.name}”")
+        results[question] |= {without.system: without, with_graph.system: with_graph}
+        c = evaluation.compare(with_graph, without, seed=SEED)
+        row = {"question": question, "hybrid": way, "without graph": without.mean("NDCG@10")}
+        changes.append(row | {"gain by the graph": c.difference, "low": c.low, "high": c.high})
 pd.DataFrame(changes)
 
 # %% [markdown]
@@ -762,30 +814,34 @@ pd.DataFrame(changes)
 
 
 # %%
-def gains_by_popularity(one: Evaluation, other: Evaluation) -> pd.DataFrame:
+def gains_by_popularity(
+    one: evaluation.Evaluation, other: evaluation.Evaluation
+) -> pd.DataFrame:
     """Paired difference of the gains of single targets, by the popularity of the target."""
-    third, rows = popularity_bucket(one.task.item_counts), []
+    third, rows = evaluation.popularity_bucket(one.task.item_counts), []
     for number, bucket in enumerate(("bestsellers", "middle", "long tail")):
         gains = one.values_among(third == number) - other.values_among(third == number)
         gains = gains[~np.isnan(gains)]
-        low, high = bootstrap_interval(gains, seed=SEED)
+        low, high = evaluation.bootstrap_interval(gains, seed=SEED)
         row = {"products": bucket, "number": int((third == number).sum())}
         rows.append(row | {"gain": gains.mean(), "low": low, "high": high})
     return pd.DataFrame(rows)
 
 
+# %%
 tails = []
 for question, found in results.items():
-    best = rivals[question][0]
-    for one, other in (("LightGCN", best), ("learned, with graph", "learned, without graph")):
-        tails.append(
-            gains_by_popularity(found[one], found[other]).assign(question=question, what=f"{one} against {other}")
-        )
+    for one, other in (
+        ("LightGCN", rivals[question][0]),
+        ("learned, with graph", "learned, without graph"),
+    ):
+        gains = gains_by_popularity(found[one], found[other])
+        tails.append(gains.assign(question=question, what=f"{one} against {other}"))
 pd.concat(tails).set_index(["question", "what", "products"])
 
 # %% [markdown]
 # **What we see.** For the next basket the cautious choice is personal popularity, with LightGCN on the panel or without: a gain of exactly
-# nothing. The learned combination, which uses what it is given, gains nothing that could be told from luck in either question, nor does
+# nothing. The learned combination, which uses what it is given, gains nothing that is clearly more than luck in either question, nor does
 # the fusion that is chosen for what is new to the customer. By popularity one sees what the graph does there: it moves the list towards
 # bestsellers, gains with them and loses as much in the middle. The long tail, where a graph should help most, gains nothing. So here the
 # graph is one more way to say what counting has said. More seeds and larger data are in `benchmarks/graphs.py`.
@@ -793,59 +849,72 @@ pd.concat(tails).set_index(["question", "what", "products"])
 # ## 7. New products
 # A product that nobody has bought has no links. GraphSAGE claims to be **inductive**: it learns how to make a vector from features and
 # neighbours, so it can make one for a product that it never saw, from its text alone. To learn just that, training hides all links of some
-# products and foretells them. Its rival needs no training: the nearest products by text (lesson 06).
+# products and predicts them. Its rival needs no training: the nearest products by text (lesson 06).
 
 # %%
-has_clock = "clock" in data.aspects
-sold_first = data.table.groupby("item_id")["time"].min() if has_clock else pd.Series(dtype="datetime64[ns]")
-if has_clock and (sold_first > data.table["time"].max() - pd.Timedelta(weeks=NEW_WEEKS)).any():
+has_clock, launched = "clock" in data.aspects, False
+if has_clock:
+    sold_first = data.table.groupby("item_id")["time"].min()
+    launched = (sold_first > data.table["time"].max() - pd.Timedelta(weeks=NEW_WEEKS)).any()
+if launched:
     cold = recommend.launched_items(data, NEW_WEEKS)
 else:
-    cold = recommend.hide_items(data, weeks=NEW_WEEKS if has_clock else None, seed=SEED)
-    print(
-        f"{data.name} has no product that is new in these weeks: a tenth, drawn at random, is hidden and counts as new."
-    )
+    weeks = NEW_WEEKS if has_clock else None
+    cold = recommend.hide_items(data, weeks=weeks, seed=SEED)
+    print(f"{data.name} has no product that is new in these weeks:", end=" ")
+    print("a tenth, drawn at random, is hidden and counts as new.")
 before = in_baskets(cold.train)
-old_links = strongest(together(before, "ppmi", min_count=2, max_q=None), 20).weights
-print(
-    f"{cold.new.sum()} new products, such as “{written[int(np.flatnonzero(cold.new)[0])][:90]}”; {old_links.nnz // 2:,} links of the others"
-)
+old_graph = graphs.together(before, "ppmi", min_count=2, max_q=None)
+old_links = graphs.strongest(old_graph, 20).weights
+example = written[int(np.flatnonzero(cold.new)[0])][:90]
+print(f"{cold.new.sum()} new products, such as “{example}”;", end=" ")
+print(f"{old_links.nnz // 2:,} links of the others")
 
 
+# %%
 def from_text(encoder: str, seed: int):
     """Links of all products, new ones by their text."""
-    plan = Settings(epochs=LINK_EPOCHS // 2, learning_rate=1e-2, decay="constant", precision="no", seed=seed)
-    fitted = fit_links(old_links, features, plan, encoder=encoder, ids=False, hide="items", folds=2, others=8)
-    return by_links(fitted.scores(), name=encoder)
+    plan = models.Settings(epochs=LINK_EPOCHS // 2, seed=seed, **HOW)
+    fitted = graphs.fit_links(
+        old_links, features, plan, encoder=encoder, ids=False, hide="items", folds=2, others=8
+    )
+    return graphs.by_links(fitted.scores(), name=encoder)
 
 
 known_past = cold.train.histories()
 fresh = {
     "chance": [recommend.make_baseline("popularity").fit(known_past)],
-    "neighbours by text": [recommend.ContentNeighbours(meant).fit(known_past)],  # settings as they come
-    "MLP (text)": [from_text("MLP", SEED + number) for number in range(LINK_SEEDS)],
-    "GraphSAGE (text)": [from_text("GraphSAGE", SEED + number) for number in range(LINK_SEEDS)],
+    "neighbours by text": [recommend.ContentNeighbours(meant).fit(known_past)],
 }
+for encoder in ("MLP", "GraphSAGE"):
+    fresh[f"{encoder} (text)"] = [from_text(encoder, SEED + n) for n in range(LINK_SEEDS)]
 
 # %%
-asked_for = {"new": "which new product does a customer buy", "basket": "which new product goes into a basket"}
-if not has_visits:
-    del asked_for["basket"]
-new_products, reciprocal = [], {}
-for asked, meaning in asked_for.items():
-    task = cold.task(asked).sample(MAX_CASES, SEED)
+asked_for = {"new": "which new product does a customer buy"}
+if has_visits:
+    asked_for["basket"] = "which new product goes into a basket"
+reciprocal = {}  # reciprocal ranks, per case; means over the trainings of a network
+for part in asked_for:
+    task = cold.task(part).sample(MAX_CASES, SEED)
     for name, runs in fresh.items():
-        values = np.mean([evaluate(recommend.Only(run, cold.new), task, ks=(1,)).values("MRR") for run in runs], axis=0)
-        reciprocal[asked, name] = values
-        low, high = bootstrap_interval(values, seed=SEED)
-        row = {"question": meaning, "system": name, "cases": len(task)}
-        row |= {"MRR": values.mean(), "low": low, "high": high}
-        lost = values - reciprocal[asked, "neighbours by text"] if "(" in name else np.zeros(0)
-        if len(lost):
-            low, high = bootstrap_interval(lost, seed=SEED)
-            row |= {"gain on neighbours by text": lost.mean(), "gain_low": low, "gain_high": high}
-        new_products.append(row)
-new_products = pd.DataFrame(new_products)
+        values = [
+            evaluation.evaluate(recommend.Only(run, cold.new), task, ks=(1,)).values("MRR")
+            for run in runs
+        ]
+        reciprocal[part, name] = np.mean(values, axis=0)
+
+# %%
+rows = []
+for (part, name), values in reciprocal.items():
+    low, high = evaluation.bootstrap_interval(values, seed=SEED)
+    row = {"question": asked_for[part], "system": name, "cases": len(values)}
+    row |= {"MRR": values.mean(), "low": low, "high": high}
+    if "(" in name:  # a network
+        gain = values - reciprocal[part, "neighbours by text"]
+        low, high = evaluation.bootstrap_interval(gain, seed=SEED)
+        row |= {"gain on neighbours by text": gain.mean(), "gain_low": low, "gain_high": high}
+    rows.append(row)
+new_products = pd.DataFrame(rows)
 new_products.set_index(["question", "system"])
 
 # %% [markdown]
@@ -881,7 +950,8 @@ _ = check.exercise("08.1", answer)
 # %%
 # two numbers: layer 1, mean
 ### BEGIN SOLUTION
-answer = 3 / np.sqrt(2 * 2) + 4 / np.sqrt(2 * 8), (0.5 + 3 / np.sqrt(2 * 2) + 4 / np.sqrt(2 * 8)) / 2
+layer_1 = 3 / np.sqrt(2 * 2) + 4 / np.sqrt(2 * 8)
+answer = layer_1, (0.5 + layer_1) / 2
 ### END SOLUTION
 _ = check.exercise("08.2", answer)
 
@@ -911,9 +981,12 @@ _ = check.exercise("08.3", two_steps)
 
 
 # %%
-# scores: shape (n, n), symmetric; past, later: booleans of the same shape, symmetric; return a number
+# scores: shape (n, n), symmetric; past, later: booleans of the same shape, symmetric;
+# return a number
 ### BEGIN SOLUTION
-def recall_of_new_links(scores: np.ndarray, past: np.ndarray, later: np.ndarray, k: int) -> float:
+def recall_of_new_links(
+    scores: np.ndarray, past: np.ndarray, later: np.ndarray, k: int
+) -> float:
     """Share of the new links among the first k candidates."""
     i, j = np.nonzero(np.triu(~past, 1))
     first = np.argsort(-scores[i, j], kind="stable")[:k]
@@ -937,70 +1010,117 @@ _ = check.exercise("08.4", recall_of_new_links)
 # %%
 def slug(label: str) -> str:
     """A label as part of a name."""
-    plain_label = label.lower().replace(" (text)", "").replace(", ", "_").replace("-", "_").replace("é", "e")
-    return plain_label.replace(" ", "_")
+    label = label.lower().replace(" (text)", "").replace(", ", "_")
+    return label.replace("-", "_").replace("é", "e").replace(" ", "_")
 
 
 _ = ledger.record("data/fingerprint", data.fingerprint())
-unsure, sure = accidents.iloc[0], accidents.iloc[-1]
-ledger.record("graph/met_again_without_filter", float(unsure["met_again"]), baseline=float(sure["met_again"]), tolerance=1e-6, claim="1",
-              note="share of the 50 pairs of highest lift; the baseline is with filter")  # fmt: skip
-if np.isfinite(two_hops):
-    ledger.record("graph/two_hops_times_as_often", two_hops, interval=two_hops_between, baseline=1.0, tolerance=1e-6, claim="9",
-                  note="later lift of pairs with a common neighbour by that of others of like own lift, no network")  # fmt: skip
-for name, found in agreements.items():
-    ledger.record(f"graph/ami_communities_{slug(name)}", found.ami, baseline=0.0, tolerance=1e-6,
-                  note=f"NMI {found.nmi:.2f}, of which chance gets {found.by_chance:.2f}")  # fmt: skip
-for row in pd.concat([with_sales, with_naive]).itertuples():
-    ledger.record(f"graph/sales_and_{slug(row.measure)}", row.spearman, interval=(row.low, row.high), baseline=0.0, tolerance=0.05 if "between" in row.measure else 1e-6,
-                  note="rank correlation over products")  # fmt: skip
 
 # %%
-for row in foretelling.itertuples():
+unsure, sure = accidents.iloc[0], accidents.iloc[-1]
+ledger.record(
+    "graph/met_again_without_filter", float(unsure["met_again"]),
+    baseline=float(sure["met_again"]), tolerance=1e-6, claim="1",
+    note="share of the 50 pairs of highest lift; the baseline is with filter",
+)  # fmt: skip
+if np.isfinite(two_hops):
+    note = "later lift of pairs with a common neighbour by that of others of like own lift, "
+    ledger.record(
+        "graph/two_hops_times_as_often", two_hops, interval=two_hops_between,
+        baseline=1.0, tolerance=1e-6, claim="9", note=note + "no network",
+    )  # fmt: skip
+
+# %%
+for name, found in agreements.items():
+    note = f"NMI {found.nmi:.2f}, of which chance gets {found.by_chance:.2f}"
+    name = f"graph/ami_communities_{slug(name)}"
+    ledger.record(name, found.ami, baseline=0.0, tolerance=1e-6, note=note)
+for row in correlations.itertuples():
+    ledger.record(
+        f"graph/sales_and_{slug(row.measure)}", row.spearman, interval=(row.low, row.high),
+        baseline=0.0, tolerance=0.05 if "between" in row.measure else 1e-6,
+        note="rank correlation over products",
+    )  # fmt: skip
+
+# %%
+for row in results_of_links.itertuples():
     trained = row.kind.startswith("network")
-    ledger.record(f"links/average_precision_{slug(row.method)}", row.average_precision, interval=(row.low, row.high), claim="9",
-                  baseline=by_chance if not trained else float(precision[plain].mean()), tolerance=0.02 if trained else 1e-6,
-                  note=f"{row.kind}; the baseline is {plain if trained else 'chance'}")  # fmt: skip
+    ledger.record(
+        f"links/average_precision_{slug(row.method)}", row.average_precision,
+        interval=(row.low, row.high), claim="9",
+        baseline=float(precision[plain].mean()) if trained else by_chance,
+        tolerance=0.02 if trained else 1e-6,
+        note=f"{row.kind}; the baseline is {plain if trained else 'chance'}",
+    )  # fmt: skip
+
+# %%
 for label, found in differences.items():
-    ledger.record(f"links/{slug(label)}", found["gain"], interval=(found["low"], found["high"]), baseline=0.0, claim="9",
-                  tolerance=0.02 if any(n in label for n in NETWORKS) else 1e-6, note="difference of average precision")  # fmt: skip
-ledger.record("links/flattered_by_one_negative", flattery["1 negative(s) each"][on_graph], baseline=flattery["all candidates"][on_graph],
-              tolerance=1e-6, claim="9", note=f"{on_graph}; the baseline is among all candidates")  # fmt: skip
-_ = ledger.record("links/flattered_by_hiding", flattery["hidden at random"][plain], baseline=flattery["all candidates"][plain],
-                  tolerance=1e-6, claim="9", note=f"{plain}; the baseline is links to come")  # fmt: skip
+    ledger.record(
+        f"links/{slug(label)}", found["gain"], interval=(found["low"], found["high"]),
+        baseline=0.0, claim="9", tolerance=0.02 if any(n in label for n in NETWORKS) else 1e-6,
+        note="difference of average precision",
+    )  # fmt: skip
+ledger.record(
+    "links/flattered_by_one_negative", flattery["1 negative(s) each"][on_graph],
+    baseline=among_all[on_graph], tolerance=1e-6, claim="9",
+    note=f"{on_graph}; the baseline is among all candidates",
+)  # fmt: skip
+_ = ledger.record(
+    "links/flattered_by_hiding", flattery["hidden at random"][plain],
+    baseline=among_all[plain], tolerance=1e-6, claim="9",
+    note=f"{plain}; the baseline is links to come",
+)  # fmt: skip
 
 # %%
 parts = {"next basket": "next", NEW: "first_time"}
 for question, found in results.items():
     best = rivals[question][0]
-    for name, evaluation in ((n, e) for n, e in found.items() if not n.startswith("cautious")):
-        values, by_counting = evaluation.summary(["NDCG@10"], seed=SEED).iloc[0], name in METHODS or name == "walks"
-        ledger.record(f"{parts[question]}/ndcg10_{slug(name)}", values["mean"], interval=(values["low"], values["high"]), claim="1",
-                      baseline=None if name == best else found[best].mean("NDCG@10"), tolerance=1e-6 if by_counting else 0.02,
-                      note="counting, tuned on validation" if by_counting else f"one seed; the baseline is {best}")  # fmt: skip
-for row in judgements:
-    ledger.record(f"{parts[row['question']]}/{slug(row['first'])}_against_{slug(row['second'])}", row["difference"], interval=(row["low"], row["high"]),
-                  baseline=0.0, claim="9", tolerance=1e-6 if row["first"] == "walks" else 0.03, note="NDCG@10, one seed")  # fmt: skip
-for row in changes:
-    ledger.record(f"fusion/{parts[row['question']]}_gain_of_graph_{row['hybrid']}", row["gain by the graph"], interval=(row["low"], row["high"]), baseline=0.0,
-                  claim="9", tolerance=0.02, note="NDCG@10, hybrid with LightGCN against hybrid without, one seed")  # fmt: skip
+    for name, result in found.items():
+        if name.startswith("cautious"):
+            continue
+        values = result.summary(["NDCG@10"], seed=SEED).iloc[0]
+        counts_only = name in METHODS or name == "walks"
+        note = "counting, tuned on validation" if counts_only else "one seed; the baseline is "
+        ledger.record(
+            f"{parts[question]}/ndcg10_{slug(name)}", values["mean"],
+            interval=(values["low"], values["high"]), claim="1",
+            baseline=None if name == best else found[best].mean("NDCG@10"),
+            tolerance=1e-6 if counts_only else 0.02, note=note + ("" if counts_only else best),
+        )  # fmt: skip
 
 # %%
-for row in new_products.to_dict("records"):
-    asked = "customers" if "customer" in row["question"] else "baskets"
-    trained = "(" in row["system"]
-    ledger.record(f"cold_graph/{asked}_mrr_{slug(row['system'])}", row["MRR"], interval=(row["low"], row["high"]), claim="13",
-                  baseline=None if row["system"] == "chance" else float(reciprocal["new" if asked == "customers" else "basket", "neighbours by text" if trained else "chance"].mean()),
-                  tolerance=0.05 if trained else 0.005, note=f"{cold.new.sum()} new products, {row['cases']:,} cases")  # fmt: skip
+for row in judgements:
+    label = f"{slug(row['first'])}_against_{slug(row['second'])}"
+    ledger.record(
+        f"{parts[row['question']]}/{label}", row["difference"],
+        interval=(row["low"], row["high"]), baseline=0.0, claim="9",
+        tolerance=1e-6 if row["first"] == "walks" else 0.03, note="NDCG@10, one seed",
+    )  # fmt: skip
+for row in changes:
+    ledger.record(
+        f"fusion/{parts[row['question']]}_gain_of_graph_{row['hybrid']}",
+        row["gain by the graph"], interval=(row["low"], row["high"]), baseline=0.0,
+        claim="9", tolerance=0.02,
+        note="NDCG@10, hybrid with LightGCN against hybrid without, one seed",
+    )  # fmt: skip
+
+# %%
+for (part, name), row in zip(reciprocal, new_products.to_dict("records"), strict=True):
+    trained, baseline = "(" in name, None
+    if name != "chance":
+        rival = "neighbours by text" if trained else "chance"
+        baseline = float(reciprocal[part, rival].mean())
+    ledger.record(
+        f"cold_graph/{'customers' if part == 'new' else 'baskets'}_mrr_{slug(name)}",
+        row["MRR"], interval=(row["low"], row["high"]), claim="13", baseline=baseline,
+        tolerance=0.05 if trained else 0.005,
+        note=f"{cold.new.sum()} new products, {row['cases']:,} cases",
+    )  # fmt: skip
 for way, took in spent.items():
     ledger.record(
-        f"cost/propagation_ms_{slug(way)}",
-        round(took, 2),
-        unit="ms",
-        tolerance=None,
-        claim="9",
-        note="two layers, forward and backward, one core",
-    )
+        f"cost/propagation_ms_{slug(way)}", round(took, 2), unit="ms", tolerance=None,
+        claim="9", note="two layers, forward and backward, one core",
+    )  # fmt: skip
 
 # %% [markdown]
 # ## References
