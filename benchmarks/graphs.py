@@ -80,8 +80,8 @@ PARTS = ("links", "fusion", "cold", "start")
 DATA = ("shop", "online-retail", "movielens-1m")
 # what a link is: strict where baskets are those of wholesalers, loose in the shop, where few links are new
 DEFINITIONS = {
-    "shop": link_tasks.Definition(min_count=3, min_lift=1.0, max_q=0.2),
-    "online-retail": link_tasks.Definition(min_count=20, min_lift=5.0),
+    "shop": link_tasks.LinkDefinition(min_count=3, min_lift=1.0, max_q=0.2),
+    "online-retail": link_tasks.LinkDefinition(min_count=20, min_lift=5.0),
 }
 COUNTED = ("popularity", "own count", "own lift", "own likelihood", "attachment", "common neighbours", "Adamic-Adar",
            "resource allocation", "Katz", "PageRank", "PPMI vectors", "EASE")  # fmt: skip
@@ -394,7 +394,7 @@ class TextLinks:
         vectors: Text of every item, shape (n_items, d).
         features: The same with fewer numbers, which the network reads.
         encoder: "GraphSAGE", or "MLP" for the text alone.
-        hide: What training hides, see `graph.LinkBatches`.
+        hide: What training hides, see `link_batches.LinkBatches`.
         borrowed: How many known items, those most alike, a new one is linked to for listening; 0 for none.
         seed: Seed of training.
         trained: Networks by what they were trained on, shared by settings that differ in use only.

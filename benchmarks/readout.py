@@ -88,7 +88,7 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
             for row, known in enumerate((trial.known, trial.known_test))
         )
     if not large:
-        gaps, _ = gap_reading.fill_gaps(train, settings=replace(readout.RECIPE, epochs=3), seed=seed)
+        gaps, _ = gap_reading.fill_gaps(train, settings=replace(readout.READOUT_SETTINGS, epochs=3), seed=seed)
         told = [
             gap_reading.from_gaps(gap_reading.gap_chances(gaps, a), gap_reading.items_to_come(train, a)) for a in asked
         ]
@@ -202,7 +202,7 @@ def _count_rules(way: str, matrix: sparse.csr_matrix, least: int) -> pd.DataFram
     if way == "pairs, XᵀX":
         return rules.pair_rules(matrix, least).head(N_RULES)
     if way == "up to 3 items, Eclat":
-        return rules.from_itemsets(miners.mine(matrix, least, max_length=3), 0.01).head(N_RULES)
+        return rules.rules_from_itemsets(miners.mine(matrix, least, max_length=3), 0.01).head(N_RULES)
     from mlxtend import frequent_patterns
 
     frame = pd.DataFrame.sparse.from_spmatrix(matrix)

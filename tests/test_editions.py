@@ -370,8 +370,8 @@ def test_the_set_up_cell_of_a_wheel_serves_the_shop(tmp_path: Path):
     after = """
 import json
 import llmarm_tutorial
-from llmarm_tutorial.data import loading as catalog
-print(json.dumps([llmarm_tutorial.__file__, catalog.load("shop").describe()["items"]]))
+from llmarm_tutorial.data import loading
+print(json.dumps([llmarm_tutorial.__file__, loading.load("shop").describe()["items"]]))
 """
     done = subprocess.run(
         [str(tmp_path / "venv" / "bin" / "python"), "-c", editions.setup_cell() + after],

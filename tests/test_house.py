@@ -9,8 +9,10 @@ import subprocess
 import sys
 import tomllib
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
+import editions
 import networkx
 import pytest
 
@@ -19,6 +21,7 @@ PACKAGE = "llmarm_tutorial"
 EVERY_FILE = sorted((ROOT / PACKAGE).rglob("*.py"))
 BENCHMARKS = sorted((ROOT / "benchmarks").glob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION = 350, 70  # lines, blank ones, comments and docstrings among them
+LONGEST_LINE, LONGEST_CELL = 96, 25  # of code in a notebook: what a page shows without scrolling
 NO_PYTORCH = ("data", "mining", "evaluation", "recommend", "labels", "lesson", "running")
 
 # Folders are floors: a file imports from its own folder and from those before it. Files outside folders come first.
@@ -108,6 +111,14 @@ def folders() -> list[str]:
     return sorted(dotted(path) for path in EVERY_FILE if path.name == "__init__.py" and path.parent.name != PACKAGE)
 
 
+def code_cells() -> Iterator[tuple[str, str]]:
+    """(lesson, code) of every cell of code that a lesson has."""
+    for source in editions.sources(ROOT):
+        for cell in editions.notebook_of(source).cells:
+            if cell.cell_type == "code":
+                yield source.stem, cell.source
+
+
 def test_every_folder_is_a_floor():
     assert {module.split(".")[0] for module in MODULES if "." in module} == set(FLOORS) - {""}
 
@@ -137,6 +148,15 @@ def test_a_function_fits_on_a_screen(path: Path):
 @pytest.mark.parametrize("path", EVERY_FILE, ids=dotted)
 def test_a_module_is_read_in_one_sitting(path: Path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
+
+
+def test_a_lesson_is_read_without_scrolling():
+    """Lines end within the page, and a cell is one idea; `# fmt: skip` is no way round that."""
+    lines = [f"{lesson}: {line}" for lesson, code in code_cells() for line in code.splitlines()]
+    wide = [line for line in lines if len(line.partition(": ")[2]) > LONGEST_LINE]
+    assert wide == [], f"more than {LONGEST_LINE} characters"
+    high = [f"{lesson}: {code.splitlines()[0]}" for lesson, code in code_cells() if code.count("\n") >= LONGEST_CELL]
+    assert high == [], f"more than {LONGEST_CELL} lines"
 
 
 # --- faces ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ KIT = "llmarm eclat (NumPy)"
 LESSON_01, LESSON_04 = "01_count_what_goes_together", "04_read_rules_from_the_model"
 NAMES = {  # as in the files → as a visitor reads it
     "personal": "what the customer bought before",
-    "sr": "sequential rules",
+    "sr": "sequential rules, not tuned",
     "movielens-1m": "MovieLens-1M",
     "online-retail": "Online Retail",
     "beauty": "Beauty",

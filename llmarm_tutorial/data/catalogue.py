@@ -32,7 +32,7 @@ class Entry:
         files: Names of the main file, in order of preference.
         parts: Names of files that belong to the main file and lie beside it.
         folders: Names of the folder that holds it, beside its own name.
-        aspects: Which of `transactions.ASPECTS` it has.
+        aspects: Which of `ASPECTS` it has.
         drops: What the reader leaves out.
         megabytes: Room that fetching it needs on disk.
         fingerprint: Expected `Transactions.fingerprint(columns)`; empty where only a recorded seed decides.
@@ -85,7 +85,7 @@ def names_with(*aspects: str) -> list[str]:
     """Names of the data sets that have all the given aspects.
 
     Raises:
-        UnknownName: If an aspect is none of `transactions.ASPECTS`.
+        UnknownName: If an aspect is none of `ASPECTS`.
     """
     for aspect in aspects:
         if aspect not in ASPECTS:

@@ -35,7 +35,7 @@ def fetch(name: str | Entry, home: Path | None = None, *, progress: bool = True)
 
     Args:
         name: Name of a data set of the catalogue, or an entry.
-        home: Folder that gets the data set's folder; None takes `catalog.data_home()`.
+        home: Folder that gets the data set's folder; None takes `catalogue.data_home()`.
         progress: Whether to show a progress bar.
 
     Returns:

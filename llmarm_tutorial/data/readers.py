@@ -1,7 +1,7 @@
 """Readers of the catalogue's official formats: one function per format, from the main file to `Transactions`.
 
 A reader finds the files that belong to its main file beside it. What it drops it counts in `Transactions.notes`. A file
-of another format fails with a `ValueError` of pandas or NumPy, which `catalog` turns into a sentence.
+of another format fails with a `ValueError` of pandas or NumPy, which `loading` turns into a sentence.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def online_retail(path: Path, name: str) -> Transactions:
 def released_plays(path: Path, name: str) -> Transactions:
     """The Last.fm split of the LightGCN release: `data1.txt` (user, artist, plays), with `test1.txt` beside it.
 
-    Both parts in one table, without an order; `released.split` keeps them apart. Plays become the quantity.
+    Both parts in one table, without an order; `published_splits.split` keeps them apart. Plays become the quantity.
     """
     return Transactions.from_frame(pd.concat(RELEASED["released_plays"](path), ignore_index=True), name=name)
 
@@ -143,7 +143,7 @@ def released_plays(path: Path, name: str) -> Transactions:
 def released_lines(path: Path, name: str) -> Transactions:
     """A split of the LightGCN release with one user a line (`user item item ...`), with `test.txt` beside it.
 
-    Both parts in one table, without an order; `released.split` keeps them apart.
+    Both parts in one table, without an order; `published_splits.split` keeps them apart.
     """
     return Transactions.from_frame(pd.concat(RELEASED["released_lines"](path), ignore_index=True), name=name)
 

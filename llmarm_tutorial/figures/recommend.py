@@ -44,7 +44,7 @@ def overlaps(table: pd.DataFrame, title: str = "Share of the first 10 in common"
     """How much the lists of systems agree, as a heat map with its numbers.
 
     Args:
-        table: Result of `slices.overlap`.
+        table: Result of `groups.overlap`.
         title: Title.
     """
     n = len(table)

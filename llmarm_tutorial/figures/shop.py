@@ -19,7 +19,7 @@ def pages(table: pd.DataFrame, at_random: float | None = None) -> Figure:
 
     Args:
         table: Columns `way`, `with product` (share of the later baskets with the product that hold one shown), `low`
-            and `high` (its interval), `without product` (share of those without it); see `shelf.judge_pages`.
+            and `high` (its interval), `without product` (share of those without it); see `pages.judge_pages`.
         at_random: Share of the baskets with the product that would hold one of as many products at random.
     """
     figure, axis = plt.subplots(figsize=(8.5, 0.9 + 0.55 * len(table)))
@@ -66,7 +66,7 @@ def promotion(
     """Expected extra sales of each pair, naive and within strata, with intervals.
 
     Args:
-        table: Result of `shelf.promotions`: for each pair first one way, then the other.
+        table: Result of `promotion.promotions`: for each pair first one way, then the other.
         labels: Name of each pair.
         buyers: Extra buyers that were assumed.
         truth: True extra sales of each pair, if known.

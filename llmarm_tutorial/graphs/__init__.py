@@ -9,7 +9,7 @@ Public names, by module:
     link_counting: choose_link_scores, joined_scores, neighbours, own_counts
     link_evaluation: by_support, evaluate_links
     link_networks: fit_links
-    link_tasks: Definition, hide_links, make_link_tasks
+    link_tasks: LinkDefinition, hide_links, make_link_tasks
     structure: NO_COMMUNITY, against_sales, agreement, centrality, communities
 """
 
@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = face(
         "link_counting": "choose_link_scores joined_scores neighbours own_counts",
         "link_evaluation": "by_support evaluate_links",
         "link_networks": "fit_links",
-        "link_tasks": "Definition hide_links make_link_tasks",
+        "link_tasks": "LinkDefinition hide_links make_link_tasks",
         "structure": "NO_COMMUNITY against_sales agreement centrality communities",
     },
 )

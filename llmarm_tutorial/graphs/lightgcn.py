@@ -302,7 +302,7 @@ class GraphBatches:
 
 
 class GraphRecommender:
-    """A trained LightGCN as a `ranking.Recommender`.
+    """A trained LightGCN as a `tasks.Recommender`.
 
     Cases that know their user (`Histories.users`) are scored with the user's vector. Any other history h of n
     different items is scored as a new user who has these items and no learnt vector, while all other vectors stay:

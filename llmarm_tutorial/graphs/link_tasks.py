@@ -1,10 +1,11 @@
 """Which products will be linked that are not yet? Tasks of link prediction through time.
 
-Two products are linked where their pair passes `Definition` in a stretch of time. The task: from the past alone, rank
-all pairs of known products that are no link in the past; right are those that are a link in the stretch that follows,
-counted in that stretch alone. Three choices flatter a method, and each is at hand to show by how much: hiding links at
-random instead of waiting for new ones (`hide_links`), ranking among a few sampled pairs instead of all (`sampled`), and
-leaving out the plainest rival: a pair that becomes a link was often together before, only too seldom to be one.
+Two products are linked where their pair passes `LinkDefinition` in a stretch of time. The task: from the past alone,
+rank all pairs of known products that are no link in the past; right are those that are a link in the stretch that
+follows, counted in that stretch alone. Three choices flatter a method, and each is at hand to show by how much: hiding
+links at random instead of waiting for new ones (`hide_links`), ranking among a few sampled pairs instead of all
+(`sampled`), and leaving out the plainest rival: a pair that becomes a link was often together before, only too seldom
+to be one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from llmarm_tutorial.graphs.item_graph import ItemGraph, together
 from llmarm_tutorial.mining.measures import expected_count
 
 
-class Definition(NamedTuple):
+class LinkDefinition(NamedTuple):
     """What makes a pair of products a link, in whatever stretch of time it is counted.
 
     Attributes:
@@ -153,7 +154,7 @@ class LinkTasks(NamedTuple):
 
 def make_link_tasks(
     data: Transactions,
-    definition: Definition | None = None,
+    definition: LinkDefinition | None = None,
     *,
     validation: float = 0.25,
     test: float = 0.25,
@@ -163,7 +164,7 @@ def make_link_tasks(
 
     Args:
         data: Transactions with baskets and a clock.
-        definition: What a link is; None for the defaults of `Definition`.
+        definition: What a link is; None for the defaults of `LinkDefinition`.
         validation: Share of baskets in the second stretch: what the first tells about it is the validation task.
         test: Share of baskets in the third: what both others tell about it is the test task.
         min_baskets: A candidate pair's items are each in so many baskets of the past, from 1. Whether they are sold
@@ -174,7 +175,7 @@ def make_link_tasks(
         DataError: If no new link appears in a stretch.
     """
     data.require("baskets", "clock", purpose="a prediction of links")
-    definition = definition or Definition()
+    definition = definition or LinkDefinition()
     time = data.table["time"]
     parts = data.split_by_time(validation, test)
     known = data.rows((time < parts.test.table["time"].min()).to_numpy())
@@ -186,7 +187,7 @@ def make_link_tasks(
 
 def hide_links(
     past: Transactions,
-    definition: Definition | None = None,
+    definition: LinkDefinition | None = None,
     *,
     share: float = 0.2,
     min_baskets: int = 20,
@@ -210,7 +211,7 @@ def hide_links(
     """
     if not 0 < share < 1:
         raise BadParameter(f"The share of links to hide is between 0 and 1, not {share}.")
-    whole = (definition or Definition()).graph(past)
+    whole = (definition or LinkDefinition()).graph(past)
     pairs = whole.pairs().sort_values(["i", "j"])
     hide = np.random.default_rng(seed).random(len(pairs)) < share
     kept = pairs[~hide]

@@ -3,17 +3,17 @@
 Public names, by module:
 
     antecedents: band_names, draw_parts, draw_questions, gather, padded
-    confidence: raw, shrunk
+    confidence: raw_confidence, shrunk_confidence
     eclat_search: eclat
     itemsets: Itemsets, as_matrix, pack_columns
     judging: COUNTED, DOUBTS, Trial, best_of, by_band, calibration, confidence_losses, count_estimates, mean_losses,
         tune_confidence
     measures: lift
     miners: apriori, compare_miners, generate_candidates, mine, suggest_support
-    patterns: Patterns, from_sequences, mine_sequences, prefixspan
+    patterns: Patterns, transactions_from_lists, mine_sequences, prefixspan
     rule_checks: against_truth, average_precision, rank_rules, recount, without_redundant
-    rules: from_itemsets, in_words, mine_rules, pair_rules, readable
-    sequence_rules: follow_rules, followed_by, from_patterns, lift_by_gap, readable_sequences
+    rules: rules_from_itemsets, in_words, mine_rules, pair_rules, readable
+    sequence_rules: follow_rules, followed_by, rules_from_patterns, lift_by_gap, readable_sequences
     significance: lift_within, pair_tests, rule_significance
 """
 
@@ -23,7 +23,7 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "antecedents": "band_names draw_parts draw_questions gather padded",
-        "confidence": "raw shrunk",
+        "confidence": "raw_confidence shrunk_confidence",
         "eclat_search": "eclat",
         "itemsets": "Itemsets as_matrix pack_columns",
         "judging": (
@@ -32,10 +32,10 @@ __getattr__, __dir__, __all__ = face(
         ),
         "measures": "lift",
         "miners": "apriori compare_miners generate_candidates mine suggest_support",
-        "patterns": "Patterns from_sequences mine_sequences prefixspan",
+        "patterns": "Patterns transactions_from_lists mine_sequences prefixspan",
         "rule_checks": "against_truth average_precision rank_rules recount without_redundant",
-        "rules": "from_itemsets in_words mine_rules pair_rules readable",
-        "sequence_rules": "follow_rules followed_by from_patterns lift_by_gap readable_sequences",
+        "rules": "rules_from_itemsets in_words mine_rules pair_rules readable",
+        "sequence_rules": "follow_rules followed_by rules_from_patterns lift_by_gap readable_sequences",
         "significance": "lift_within pair_tests rule_significance",
     },
 )

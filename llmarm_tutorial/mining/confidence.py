@@ -21,7 +21,7 @@ SLACK = 2.0  # baskets that a prior is worth where it is wrong
 LEAST = 1e-5  # a chance never said to be smaller, nor nearer to 1: a loss stays finite
 
 
-def raw(known: Evidence) -> np.ndarray:
+def raw_confidence(known: Evidence) -> np.ndarray:
     """Confidence as it is counted; the item's share of all baskets where no basket holds the antecedent.
 
     Args:
@@ -30,7 +30,7 @@ def raw(known: Evidence) -> np.ndarray:
     Returns:
         Shape (n, n_items), in [0, 1].
     """
-    return shrunk(known, known.shares, 0.0)
+    return shrunk_confidence(known, known.shares, 0.0)
 
 
 def add_k(known: Evidence, k: float) -> np.ndarray:
@@ -43,7 +43,7 @@ def add_k(known: Evidence, k: float) -> np.ndarray:
     return ((known.joint + k) / (known.baskets + 2 * k)[:, None]).astype(np.float32)
 
 
-def shrunk(known: Evidence, prior: np.ndarray, strength: float | np.ndarray) -> np.ndarray:
+def shrunk_confidence(known: Evidence, prior: np.ndarray, strength: float | np.ndarray) -> np.ndarray:
     """Counts joined with what one would believe without them: (count + m · prior) / (baskets + m).
 
     The mean of a beta distribution whose prior is worth m baskets (empirical Bayes: Robbins 1956; Efron & Morris 1975).
@@ -66,7 +66,7 @@ def shrunk(known: Evidence, prior: np.ndarray, strength: float | np.ndarray) -> 
 
 
 def doubted(known: Evidence, prior: np.ndarray, strength: float | np.ndarray, doubt: float | np.ndarray) -> np.ndarray:
-    """As `shrunk`, but a count that the prior makes nearly impossible is believed instead of the prior.
+    """As `shrunk_confidence`, but a count that the prior makes nearly impossible is believed instead of the prior.
 
     The prior is a mixture: with chance 1 − doubt it is worth `strength` baskets, with chance `doubt` it knows nothing
     and is worth `SLACK`. Which of the two is at work for a rule follows from how probable each makes its count (a
@@ -84,7 +84,7 @@ def doubted(known: Evidence, prior: np.ndarray, strength: float | np.ndarray, do
     m = np.minimum(np.broadcast_to(np.asarray(strength, dtype=float), len(known.baskets))[:, None], 1e6)
     w = np.broadcast_to(np.asarray(doubt, dtype=float), len(known.baskets))[:, None]
     if not w.any():
-        return shrunk(known, prior, strength)
+        return shrunk_confidence(known, prior, strength)
     p = np.clip(np.broadcast_to(prior, known.joint.shape).astype(float), LEAST, 1 - LEAST)
     n, k = known.baskets[:, None].astype(float), known.joint.astype(float)
     m = np.maximum(m, SLACK)
@@ -130,7 +130,7 @@ def borrowed(singles: Evidence, k: int) -> np.ndarray:
     Returns:
         Shape (n_items, n_items), row = antecedent: towards these counts can be shrunk.
     """
-    own = shrunk(singles, singles.shares, 10.0).astype(float)
+    own = shrunk_confidence(singles, singles.shares, 10.0).astype(float)
     profile = (own - singles.shares) / np.sqrt(singles.shares * (1 - singles.shares) + 1e-12)
     np.fill_diagonal(profile, 0.0)
     profile = normalize(profile)

@@ -22,8 +22,8 @@ from llmarm_tutorial.mining.confidence import (
     blended,
     borrowed,
     doubted,
-    raw,
-    shrunk,
+    raw_confidence,
+    shrunk_confidence,
 )
 from llmarm_tutorial.mining.itemsets import slices
 
@@ -185,7 +185,7 @@ def tune_confidence(
         for part in SHARES if second is not None else (0.0,):
             prior = first[rows] if second is None else blended(first[rows], second[rows], part)
             for m in STRENGTHS:
-                loss = mean_losses(confidence_losses(shrunk(here, prior, m), there))[by]
+                loss = mean_losses(confidence_losses(shrunk_confidence(here, prior, m), there))[by]
                 if loss < best:
                     best, share[number], strength[number] = loss, part, m
         prior = first[rows] if second is None else blended(first[rows], second[rows], float(share[number]))
@@ -223,7 +223,7 @@ class Trial(NamedTuple):
         per_band: int = 300,
         seed: int = 0,
     ) -> Trial:
-        """Draw antecedents for both trials, see `questions`, and count them."""
+        """Draw antecedents for both trials, see `draw_questions`, and count them."""
         asked = [
             draw_questions(part, train, sizes=sizes, per_band=per_band, seed=2 * seed + number)
             for number, part in enumerate((validation, test))
@@ -247,10 +247,10 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
     singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
     both = (trial.known, trial.known_test)
     pool = {
-        "back-off": {m: shrunk(singles, singles.shares, m) for m in (10.0, 40.0, 160.0, 640.0)},
+        "back-off": {m: shrunk_confidence(singles, singles.shares, m) for m in (10.0, 40.0, 160.0, 640.0)},
         "item-kNN": {k: borrowed(singles, k) for k in (5, 10, 20)},
     }
-    found = {"counts": tuple(raw(known) for known in both)}
+    found = {"counts": tuple(raw_confidence(known) for known in both)}
     k = min((0.01, 0.03, 0.1, 0.3, 1.0), key=lambda k: _loss(add_k(trial.known, k), trial.unseen))
     found["add-k"] = tuple(add_k(known, k) for known in both)
     chosen = tune_confidence(trial.known, trial.unseen, singles.shares)

@@ -63,7 +63,9 @@ def prefixspan(
     return found
 
 
-def from_sequences(sequences: Iterable[Iterable[Iterable[Hashable]]], *, name: str = "unnamed") -> Transactions:
+def transactions_from_lists(
+    sequences: Iterable[Iterable[Iterable[Hashable]]], *, name: str = "unnamed"
+) -> Transactions:
     """Transactions of small sequences written by hand, in the form that `prefixspan` takes; users are numbered from 0.
 
     Raises:

@@ -33,7 +33,7 @@ COLUMNS = ("antecedent", "consequent", *MEASURES, *COUNTS)
 CountOf = Callable[[np.ndarray], np.ndarray]  # item codes, shape (n, k) → baskets, shape (n,)
 
 
-def from_itemsets(
+def rules_from_itemsets(
     itemsets: Itemsets, min_confidence: float, *, max_consequent: int | None = 1, label: str = "item_id"
 ) -> pd.DataFrame:
     """All rules of frequent itemsets that reach a minimum confidence (Agrawal & Srikant 1994, `ap-genrules`).

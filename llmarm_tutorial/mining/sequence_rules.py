@@ -27,7 +27,7 @@ TESTS = ("expected", "lift_within", "p_value", "q_value", "reverse_count", "dire
 CELLS = 2**24  # multiplications, or cells of a table, per step
 
 
-def from_patterns(
+def rules_from_patterns(
     patterns: Patterns, min_confidence: float = 0.0, *, max_consequent: int | None = 1, label: str = "item_id"
 ) -> pd.DataFrame:
     """Rules "who went through X goes on through Y": each pattern, cut into a beginning X and an end Y.

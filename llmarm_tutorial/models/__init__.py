@@ -13,7 +13,7 @@ Public names, by module:
     label_batches: Augmentation, class_inputs
     onnx_int8: quantise
     pruning: at_random, prune, zeroed
-    readout: PartBatches, RECIPE, complete, confidences, left_out, read_rules
+    readout: PartBatches, READOUT_SETTINGS, complete, confidences, left_out, read_rules
     recipes: Recipe
     recommender: ItemRecommender
     serve: OnnxRecommender
@@ -40,7 +40,7 @@ __getattr__, __dir__, __all__ = face(
         "label_batches": "Augmentation class_inputs",
         "onnx_int8": "quantise",
         "pruning": "at_random prune zeroed",
-        "readout": "PartBatches RECIPE complete confidences left_out read_rules",
+        "readout": "PartBatches READOUT_SETTINGS complete confidences left_out read_rules",
         "recipes": "Recipe",
         "recommender": "ItemRecommender",
         "serve": "OnnxRecommender",

@@ -191,7 +191,7 @@ def int8(module: nn.Module) -> nn.Module:
     """Turn the linear maps of a module into 8-bit integers, by PyTorch; what flows between them is quantised in flight.
 
     Embeddings, and with them the table that scores, stay as they are: PyTorch has no such product. ONNX Runtime has,
-    see `export.quantise`. PyTorch will drop this kind of quantisation in a future version.
+    see `onnx_int8.quantise`. PyTorch will drop this kind of quantisation in a future version.
 
     Args:
         module: An `ItemModel` or an `export.NextItem`.
@@ -201,7 +201,7 @@ def int8(module: nn.Module) -> nn.Module:
     """
     engines = [name for name in torch.backends.quantized.supported_engines if name != "none"]
     if not engines or not hasattr(torch.ao, "quantization"):
-        raise Lacks("This PyTorch cannot compute in 8-bit integers; export the model and use `export.quantise`.")
+        raise Lacks("This PyTorch cannot compute in 8-bit integers; export the model and use `onnx_int8.quantise`.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it will be dropped: said above
         return torch.ao.quantization.quantize_dynamic(copy.deepcopy(module).eval(), {nn.Linear}, dtype=torch.qint8)

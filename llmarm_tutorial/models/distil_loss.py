@@ -1,6 +1,6 @@
 """The loss of distillation over a whole catalogue: hard targets and a teacher's distribution, without tables of scores.
 
-As in `item_loss`, a block of positions is scored, turned into its loss and its gradient, and forgotten. With p the
+As in `loss`, a block of positions is scored, turned into its loss and its gradient, and forgotten. With p the
 teacher's distribution and q the student's, both from scores divided by the temperature T, the soft part is
 
     forward:  T² · KL(p ‖ q) = T² · Σ p log(p / q)      (Hinton, Vinyals & Dean 2015, up to the entropy of p)

@@ -15,7 +15,7 @@ from torch import nn
 from llmarm_tutorial.mining.antecedents import Evidence, gather
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel
-from llmarm_tutorial.models.readout import RECIPE, checked_antecedents, log_odds, new_model, read_in_blocks
+from llmarm_tutorial.models.readout import READOUT_SETTINGS, checked_antecedents, log_odds, new_model, read_in_blocks
 from llmarm_tutorial.models.training import Settings, Training, train
 
 
@@ -120,7 +120,7 @@ def fill_gaps(
     *,
     mask_share: float = 0.2,
     shape: dict[str, Any] | None = None,
-    settings: Settings = RECIPE,
+    settings: Settings = READOUT_SETTINGS,
     validate: Callable[[nn.Module], float] | None = None,
     seed: int = 0,
     progress: bool = False,

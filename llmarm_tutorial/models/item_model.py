@@ -125,7 +125,7 @@ def _check(objective: str, sizes: dict[str, int], shares: dict[str, float]) -> N
 
 
 def _narrow(attention: nn.Module, heads: int) -> None:
-    """Give a layer's attention room for some of its heads only, as `compress.prune` leaves it."""
+    """Give a layer's attention room for some of its heads only, as `pruning.prune` leaves it."""
     inner, hidden = attention.self, attention.output.dense.out_features
     width = heads * inner.attention_head_size
     for name in ("query", "key", "value"):

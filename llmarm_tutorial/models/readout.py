@@ -29,14 +29,14 @@ from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
 from llmarm_tutorial.models.training import Settings, Training, train
 
-RECIPE = Settings(epochs=8, learning_rate=2e-3, warmup=0.1, patience=3, precision="no")
+READOUT_SETTINGS = Settings(epochs=8, learning_rate=2e-3, warmup=0.1, patience=3, precision="no")
 
 
 @dataclass(frozen=True, eq=False)
 class PartBatches:
     """Batches for basket completion: parts of baskets, each with how often the rest holds every item.
 
-    Parts are drawn evenly from all pairs (basket, part of it), see `evidence.draw_parts`. As target a part gets not
+    Parts are drawn evenly from all pairs (basket, part of it), see `antecedents.draw_parts`. As target a part gets not
     the one basket it was drawn from but the mean of all that hold it, which is what the draws would average to, without
     their noise: the confidences, as counted. The network cannot keep a table of them; it learns what they have in
     common. Every epoch draws anew, from seed and epoch alone.
@@ -167,7 +167,7 @@ def confidences(
 
     Args:
         model: A model trained by `complete`.
-        antecedents: Item codes, shape (n, longest), padded with -1 (`evidence.padded`).
+        antecedents: Item codes, shape (n, longest), padded with -1 (`antecedents.padded`).
         n_items: Leading columns wanted, where later ones are context; None for all.
         block: Antecedents in one forward pass.
 
@@ -203,7 +203,7 @@ def complete(
     n_items: int | None = None,
     batches: dict[str, Any] | None = None,
     shape: dict[str, Any] | None = None,
-    settings: Settings = RECIPE,
+    settings: Settings = READOUT_SETTINGS,
     seed: int = 0,
     progress: bool = False,
 ) -> tuple[ItemModel, Training]:

@@ -19,7 +19,7 @@ class OnnxRecommender:
     """An exported model as a recommender.
 
     Args:
-        path: A file of `export.to_onnx` or `export.quantise`.
+        path: A file of `export.to_onnx` or `onnx_int8.quantise`.
         threads: Cores that one call may use; 1 where many customers are served side by side.
         block: Histories in one run of the model; what fits the caches is fastest.
 

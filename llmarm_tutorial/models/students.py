@@ -30,7 +30,7 @@ def narrowed(teacher: ItemModel, hidden: int, weights: np.ndarray | None = None)
     Args:
         teacher: A model with a full, tied table whose heads were not cut.
         hidden: The new width, a multiple of the teacher's heads and at most its width. Neurons of the feed-forward
-            layers stay as many; cut them with `compress.prune`.
+            layers stay as many; cut them with `pruning.prune`.
         weights: How much each item counts in the choice of directions, shape (n_items,), such as the square root of its
             sales; None counts all alike.
 

@@ -1,7 +1,7 @@
 """Names and descriptions as vectors: by the words they share, or by what a language model makes of them.
 
 Both ways give one row of length 1 per text, so that the product of two rows is their cosine. What can be done with the
-vectors of items that nobody has bought yet is in `cold_start`.
+vectors of items that nobody has bought yet is in `by_text`.
 """
 
 from __future__ import annotations

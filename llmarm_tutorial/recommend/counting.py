@@ -2,8 +2,9 @@
 
 A baseline is a small frozen dataclass of settings; `fit` counts in the training histories and gives a recommender for
 `ranking.evaluate`. All but popularity are one product: a sparse profile of the history (which items, how recent) times
-a matrix of item-to-item weights. The defaults are simple settings that were fixed before any tuning; `tune` chooses
-others on validation, so that a model is compared with the best that counting can do and not with a straw man.
+a matrix of item-to-item weights. The defaults are simple settings that were fixed before any tuning;
+`tuning.tune_baseline` chooses others on validation, so that a model is compared with the best that counting can do and
+not with a straw man.
 
 What "before" and "after" mean: with baskets the items of one basket have no order, so transitions lead from one basket
 to later ones only and a gap of 1 is the next basket; without baskets every event is a visit of its own. Positions count

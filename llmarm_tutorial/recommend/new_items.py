@@ -1,10 +1,8 @@
 """Items that nobody has bought yet and customers of one basket: what to say where counting has nothing to count.
 
-A new item has no row in any table of counts, but it has a name and a description. Here vectors of these (any array, one
-row per item, such as `text` makes) stand in for the counts, in three ways: a new item resembles what a customer bought
-(`ContentNeighbours`), it will be bought with what similar items are bought with (`Borrowed`), or a regression from
-vectors to counted weights, learned on known items, says with what (`Projected`). All are judged as every recommender
-is, by `ranking.evaluate`.
+A new item has no row in any table of counts, but it has a name and a description. Vectors of these (any array, one row
+per item, such as `models.texts` makes) stand in for the counts; `by_text` has three ways to do so. Here are the
+questions that they are asked, and all are judged as every recommender is, by `ranking.evaluate`.
 
 Which items are new: in data with a clock those first bought in the last weeks (`launched_items`). Some known items can
 be made new by taking them out of training altogether (`hide_items`), for choosing settings without a look at the test,

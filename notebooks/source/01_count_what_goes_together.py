@@ -304,7 +304,7 @@ last.rename(columns={"min_support": "lowest support"})
 # if it reaches the minimum confidence.
 
 # %%
-found = mining.from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
+found = mining.rules_from_itemsets(itemsets, MIN_CONFIDENCE, label="name")
 print(f"{len(found):,} rules with confidence of at least {MIN_CONFIDENCE:.0%}")
 if len(found):
     display(mining_figures.rule_scatter(found))

@@ -142,7 +142,7 @@ pd.Series(pair_lifts, name=f"lift of {name_of[a]} and {name_of[b]}").to_frame()
 
 # %% tags=["nbval-check-output"]
 five = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
-tiny = mining.from_sequences(five)
+tiny = mining.transactions_from_lists(five)
 counted = mining.mine_sequences(tiny, 1, max_length=2).table()
 counted["pattern"] = ["⟨" + ", ".join(p) + "⟩" for p in counted["pattern"]]
 with_both = sum({"c", "f"} <= set(sequence) for sequence in five)
@@ -286,7 +286,7 @@ table[table["length"] == 3].nlargest(6, "count").reset_index(drop=True)
 # (Srikant & Agrawal 1996). With a maximum gap the argument of section 3 breaks:
 
 # %% tags=["nbval-check-output"]
-broken = mining.from_sequences(["abbacd"])
+broken = mining.transactions_from_lists(["abbacd"])
 found = mining.mine_sequences(broken, 1, max_gap=1).table()["pattern"].to_list()
 print("⟨a, c, d⟩ without gaps is in abbacd:", ("a", "c", "d") in found)
 
@@ -358,7 +358,9 @@ print(f"({limit or 'no limit'})")
 # allowed to be anything:
 
 # %% tags=["nbval-check-output"]
-mining.readable_sequences(mining.from_patterns(every, 0.75), ["confidence", "lift", "count"])
+mining.readable_sequences(
+    mining.rules_from_patterns(every, 0.75), ["confidence", "lift", "count"]
+)
 
 # %% [markdown]
 # The lift compares with the customers who bought $Y$ at any time, before or after, which is hard to beat: it is below

@@ -71,7 +71,7 @@ five = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3
 known = gather(five.basket_matrix(), padded([[0]]))  # item 1 has code 0
 print("baskets with 1:", known.baskets[0], "· of these with 1, 2, 3, 4:", known.joint[0])
 for m in (0, 2, 8, np.inf):
-    confidence = mining.shrunk(known, known.shares, m)[0, 3]
+    confidence = mining.shrunk_confidence(known, known.shares, m)[0, 3]
     print(f"m = {m:>3}: confidence of 1 ⇒ 4 is {confidence:.3f}")
 
 # %% [markdown]
@@ -168,7 +168,7 @@ pd.Series(chosen, index=mining.band_names(), name="best count, chosen on validat
 # baskets that are $X$ plus *one* item, not about all baskets that *contain* $X$. Let us see what is left.
 
 # %%
-settings = replace(models.RECIPE, epochs=GAP_EPOCHS)
+settings = replace(models.READOUT_SETTINGS, epochs=GAP_EPOCHS)
 gap_model, gap_training = models.fill_gaps(train, settings=settings, seed=SEED)
 chances = models.gap_chances(gap_model, asked_test)
 to_come = models.items_to_come(train, asked_test)
@@ -250,7 +250,7 @@ print(shapes, "·", batches.count(0), "batches an epoch")
 print("a part:", list(names[[c for c in batch["antecedents"][0].tolist() if c >= 0]]))
 
 # %%
-settings = replace(models.RECIPE, epochs=EPOCHS)
+settings = replace(models.READOUT_SETTINGS, epochs=EPOCHS)
 model, training = models.complete(train, validation, asked, settings=settings, seed=SEED)
 weights = sum(p.numel() for p in model.parameters())
 print(f"{weights:,} weights, trained in {training.seconds:.0f} s ", end="")
@@ -272,7 +272,7 @@ shown = {
     "completion model": estimates["model"][1],
 }
 readout_figures.agreement(
-    mining.raw(some)[cells],
+    mining.raw_confidence(some)[cells],
     {name: p[sure][cells] for name, p in shown.items()},
     "(antecedent in 300 baskets or more)",
 ) if len(sure) else None
@@ -406,7 +406,9 @@ read_seconds = time.perf_counter() - start
 print(f"{len(read):,} rules read in {read_seconds:.2f} s")
 
 # %%
-every = mining.from_itemsets(mining.mine(parts.train, least, max_length=3), 0.05, label="name")
+every = mining.rules_from_itemsets(
+    mining.mine(parts.train, least, max_length=3), 0.05, label="name"
+)
 of_model, of_counts = (
     set(zip(rules["antecedent"], rules["consequent"], strict=True)) for rules in (read, every)
 )
@@ -452,7 +454,7 @@ by_model = models.confidences(model, singles.antecedents)
 doubts = mining.DOUBTS
 solo = mining.tune_confidence(trial.known, trial.unseen, estimates["model"][0], doubts=doubts)
 rankings = {
-    "counts": mining.raw(singles),
+    "counts": mining.raw_confidence(singles),
     "model": by_model,
     "model and counts": solo.estimate(singles, by_model),
 }
@@ -505,7 +507,7 @@ def fp_growth(count: int) -> pd.DataFrame:
 
 def eclat(count: int) -> pd.DataFrame:
     """Rules by the kit's Eclat."""
-    return mining.from_itemsets(mining.mine(train, count, max_length=3), 0.05).head(1000)
+    return mining.rules_from_itemsets(mining.mine(train, count, max_length=3), 0.05).head(1000)
 
 
 def by_reading(count: int) -> pd.DataFrame:
@@ -552,12 +554,12 @@ else:
     carried = sorted(code_of[name] for name in first["antecedent"])
     target = code_of[min(first["consequent"])]
 sources = {
-    "counts, shrunk": lambda x: mining.shrunk(gather(train, x), shares, 10),
+    "counts, shrunk": lambda x: mining.shrunk_confidence(gather(train, x), shares, 10),
     "model": lambda x: models.confidences(model, x),
     "model and counts": lambda x: solo.estimate(gather(train, x), models.confidences(model, x)),
 }
 if DATASET == "shop":
-    sources["the large shop"] = lambda x: mining.raw(gather(large, x))
+    sources["the large shop"] = lambda x: mining.raw_confidence(gather(large, x))
 alone = {name: models.left_out(source, carried, target) for name, source in sources.items()}
 title = f"{', '.join(names[carried])} ⇒ {names[target]}"
 readout_figures.carried_by(list(names[carried]), alone, title)
@@ -611,7 +613,7 @@ else:
 # %%
 if wide_enough:
     asked_wide = mining.draw_questions(wider[1], wider[0], per_band=60, seed=SEED)
-    settings = replace(models.RECIPE, epochs=CONTEXT_EPOCHS)
+    settings = replace(models.READOUT_SETTINGS, epochs=CONTEXT_EPOCHS)
     with_context, done = models.complete(
         *wider,
         asked_wide,
@@ -636,11 +638,11 @@ def in_context(questions: list[tuple[list[str], str]]) -> pd.DataFrame:
     known, rows = gather(wider[0], codes), np.arange(len(questions))
     table = {"rule": [f"{' + '.join(x)} ⇒ {y}" for x, y in questions], "baskets": known.baskets}
     table |= {
-        "counts": mining.raw(known)[rows, y],
-        "counts, shrunk": mining.shrunk(known, known.shares, 10)[rows, y],
+        "counts": mining.raw_confidence(known)[rows, y],
+        "counts, shrunk": mining.shrunk_confidence(known, known.shares, 10)[rows, y],
     }
     table["model"] = models.confidences(with_context, codes)[rows, y]
-    table["truth"] = mining.raw(gather(truth_wide, codes))[rows, y]
+    table["truth"] = mining.raw_confidence(gather(truth_wide, codes))[rows, y]
     return pd.DataFrame(table)
 
 

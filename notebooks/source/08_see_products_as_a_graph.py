@@ -231,7 +231,7 @@ graphs_figures.rings(around, names, centre)
 # compare, the table pools pairs: baskets with both, divided by those expected if they were strangers.
 
 # %%
-definition = graphs.Definition(min_count=NEW_COUNT, max_q=NEW_Q)
+definition = graphs.LinkDefinition(min_count=NEW_COUNT, max_q=NEW_Q)
 tasks = graphs.make_link_tasks(bought, definition, validation=VALIDATION, test=TEST)
 test_task = tasks.test
 later = stretches.test.basket_matrix().astype(float)

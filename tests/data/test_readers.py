@@ -1,4 +1,4 @@
-"""Readers of official formats, on small files of the same shape, traps included; the real files in test_catalog."""
+"""Readers of official formats, on small files of the same shape, traps included; the real files in test_loading."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.graphs import link_counting, link_evaluation, link_tasks
 from llmarm_tutorial.graphs.item_graph import ItemGraph, together
 
-LOOSE = link_tasks.Definition(min_count=5, min_lift=1.0, max_q=0.1)
+LOOSE = link_tasks.LinkDefinition(min_count=5, min_lift=1.0, max_q=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_tasks_need_a_clock_and_new_links(shop):
     with pytest.raises(Lacks, match="clock"):
         link_tasks.make_link_tasks(Transactions.from_baskets([["a", "b"]]))
     with pytest.raises(DataError, match="loosen or tighten"):
-        link_tasks.make_link_tasks(shop, link_tasks.Definition(min_count=5000))
+        link_tasks.make_link_tasks(shop, link_tasks.LinkDefinition(min_count=5000))
 
 
 def test_hidden_links_are_links_of_the_past(shop):

@@ -14,7 +14,7 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining import antecedents, confidence, judging
 from llmarm_tutorial.mining.antecedents import Evidence, gather, padded
-from llmarm_tutorial.mining.confidence import shrunk
+from llmarm_tutorial.mining.confidence import shrunk_confidence
 from llmarm_tutorial.mining.judging import Trial, confidence_losses
 from llmarm_tutorial.mining.rules import pair_rules
 
@@ -66,7 +66,7 @@ def test_counted_confidence_is_that_of_the_rule_table(shop):
     code = {item: place for place, item in enumerate(shop.items["item_id"])}
     x = np.array([[code[min(a)]] for a in rules["antecedent"]], dtype=np.int32)
     y = np.array([code[min(b)] for b in rules["consequent"]])
-    found = confidence.raw(gather(shop.basket_matrix(), x))
+    found = confidence.raw_confidence(gather(shop.basket_matrix(), x))
     assert found[np.arange(len(y)), y] == pytest.approx(rules["confidence"].to_numpy(), abs=1e-6)
 
 
@@ -135,15 +135,15 @@ def test_bands():
 def test_estimates_by_hand():
     """{1} ⇒ {4}: one of three baskets; item 4 is in three of five."""
     known = gather(FIVE, padded([[0]]))
-    assert confidence.raw(known)[0, 3] == pytest.approx(1 / 3)
+    assert confidence.raw_confidence(known)[0, 3] == pytest.approx(1 / 3)
     assert confidence.add_k(known, 1)[0, 3] == pytest.approx(2 / 5)
-    assert shrunk(known, known.shares, 2)[0, 3] == pytest.approx((1 + 2 * 3 / 5) / (3 + 2))
-    assert shrunk(known, known.shares, np.inf)[0] == pytest.approx(known.shares)
+    assert shrunk_confidence(known, known.shares, 2)[0, 3] == pytest.approx((1 + 2 * 3 / 5) / (3 + 2))
+    assert shrunk_confidence(known, known.shares, np.inf)[0] == pytest.approx(known.shares)
 
 
 def test_without_baskets_a_count_falls_back_on_the_shares():
     known = gather(matrix_of([{0, 1}, {2}]), padded([[0, 2]]))
-    assert confidence.raw(known)[0] == pytest.approx(known.shares)
+    assert confidence.raw_confidence(known)[0] == pytest.approx(known.shares)
 
 
 def test_doubt_believes_a_count_that_the_prior_cannot_explain():
@@ -153,7 +153,9 @@ def test_doubt_believes_a_count_that_the_prior_cannot_explain():
     told = confidence.doubted(known, np.array([0.1]), np.inf, 0.001)[:, 0]
     assert told[0] == pytest.approx((40 + confidence.SLACK * 0.1) / (100 + confidence.SLACK), abs=0.01)
     assert told[1:] == pytest.approx([0.1, 0.1], abs=0.02)
-    assert confidence.doubted(known, np.array([0.1]), 50, 0.0) == pytest.approx(shrunk(known, np.array([0.1]), 50))
+    assert confidence.doubted(known, np.array([0.1]), 50, 0.0) == pytest.approx(
+        shrunk_confidence(known, np.array([0.1]), 50)
+    )
 
 
 def test_doubt_is_bayes_rule_by_hand():
@@ -189,7 +191,7 @@ def test_a_rare_item_borrows_from_those_like_it():
     truth = 0.3 * 6 / 7 + 0.05 / 7  # a basket with an even item is of the even habit six times of seven
     even = lent[[0, 2, 4, 6]]
     assert np.abs(even - truth).max() < 0.06
-    assert np.abs(confidence.raw(singles)[18, [0, 2, 4, 6]] - truth).max() > 0.06
+    assert np.abs(confidence.raw_confidence(singles)[18, [0, 2, 4, 6]] - truth).max() > 0.06
 
 
 # --- losses --------------------------------------------------------------------------------------------------------
@@ -256,8 +258,8 @@ def test_tuned_strengths_are_no_worse_than_either_side(trial):
     chosen = judging.tune_confidence(known, unseen, known.shares, model)
     options = {
         "both": chosen.estimate(known, known.shares, model),
-        "shares": shrunk(known, known.shares, np.inf),
-        "counts": confidence.raw(known),
+        "shares": shrunk_confidence(known, known.shares, np.inf),
+        "counts": confidence.raw_confidence(known),
         "model": model,
     }
     table = judging.by_band({name: confidence_losses(p, unseen) for name, p in options.items()}, known)

@@ -16,9 +16,9 @@ from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.mining import rule_checks, sequence_rules
-from llmarm_tutorial.mining.patterns import from_sequences, mine_sequences, prefixspan
+from llmarm_tutorial.mining.patterns import mine_sequences, prefixspan, transactions_from_lists
 from llmarm_tutorial.mining.rules import COLUMNS
-from llmarm_tutorial.mining.sequence_rules import TESTS, follow_rules, from_patterns
+from llmarm_tutorial.mining.sequence_rules import TESTS, follow_rules, rules_from_patterns
 from llmarm_tutorial.recommend.by_rules import recommend_by_rules
 
 FOUR = ["abcb", "acb", "bac", "cab"]  # four customers, one item a visit
@@ -77,17 +77,17 @@ def test_four_sequences_by_hand():
     expected = {("a",): 4, ("b",): 4, ("c",): 4}
     expected |= {("a", "b"): 3, ("a", "c"): 3, ("b", "c"): 2, ("c", "b"): 3, ("a", "c", "b"): 2}
     assert prefixspan(FOUR, 2) == expected
-    assert as_dict(mine_sequences(from_sequences(FOUR), 2)) == expected
+    assert as_dict(mine_sequences(transactions_from_lists(FOUR), 2)) == expected
 
 
 def test_items_of_one_visit_have_no_order():
     together = [[{"a", "b"}], [{"a", "b"}], [{"a"}, {"b"}]]
-    assert as_dict(mine_sequences(from_sequences(together), 1)) == {("a",): 3, ("b",): 3, ("a", "b"): 1}
+    assert as_dict(mine_sequences(transactions_from_lists(together), 1)) == {("a",): 3, ("b",): 3, ("a", "b"): 1}
     assert prefixspan(together, 1) == {("a",): 3, ("b",): 3, ("a", "b"): 1}
 
 
 def test_a_customer_counts_once_and_an_item_may_come_again():
-    assert as_dict(mine_sequences(from_sequences(["ababab", "ab"]), 1, max_length=2)) == {
+    assert as_dict(mine_sequences(transactions_from_lists(["ababab", "ab"]), 1, max_length=2)) == {
         ("a",): 2,
         ("b",): 2,
         ("a", "b"): 2,
@@ -99,7 +99,7 @@ def test_a_customer_counts_once_and_an_item_may_come_again():
 
 def test_the_first_place_is_not_enough_under_a_maximum_gap():
     # the first a is three visits before c, the second is next to it; ⟨a, c, d⟩ must be found through the second one
-    data = from_sequences(["abbacd"])
+    data = transactions_from_lists(["abbacd"])
     found = as_dict(mine_sequences(data, 1, max_gap=1))
     assert ("a", "c", "d") in found
     assert ("a", "d") not in found
@@ -121,7 +121,9 @@ def test_a_window_takes_the_latest_start():
 
 
 def test_visits_without_a_frequent_item_still_count_as_steps():
-    data = from_sequences(["axb", "ayb"])  # x and y are rare and dropped from the search, not from the calendar
+    data = transactions_from_lists(
+        ["axb", "ayb"]
+    )  # x and y are rare and dropped from the search, not from the calendar
     assert ("a", "b") not in as_dict(mine_sequences(data, 2, max_gap=1))
     assert ("a", "b") in as_dict(mine_sequences(data, 2, max_gap=2))
     assert ("a", "b") in as_dict(mine_sequences(data, 2, min_gap=2))
@@ -136,7 +138,7 @@ def test_visits_without_a_frequent_item_still_count_as_steps():
 def test_all_miners_agree_with_brute_force(sequences, smallest, longest):
     expected = brute_force(sequences, smallest, longest or 6)
     assert prefixspan(sequences, smallest, longest) == expected
-    assert as_dict(mine_sequences(from_sequences(sequences), smallest, max_length=longest)) == expected
+    assert as_dict(mine_sequences(transactions_from_lists(sequences), smallest, max_length=longest)) == expected
 
 
 @settings(max_examples=150, deadline=None)
@@ -159,7 +161,7 @@ def test_the_package_prefixspan_finds_the_same(sequences, smallest, longest):
     peer.minlen, peer.maxlen = 1, longest
     expected = {tuple(pattern): count for count, pattern in peer.frequent(smallest)}
     visits = [[[item] for item in sequence] for sequence in sequences]
-    assert as_dict(mine_sequences(from_sequences(visits), smallest, max_length=longest)) == expected
+    assert as_dict(mine_sequences(transactions_from_lists(visits), smallest, max_length=longest)) == expected
     assert prefixspan(visits, smallest, longest) == expected
 
 
@@ -181,7 +183,7 @@ def test_closed_patterns_agree_with_brute_force(sequences, smallest, min_gap, wi
 
 def test_closed_patterns_by_hand():
     # every sequence with a, b, c in this order has a b after it; the package prefixspan 0.5.2 overlooks that
-    found = mine_sequences(from_sequences([*FOUR * 2, "abcabc"]), 3)
+    found = mine_sequences(transactions_from_lists([*FOUR * 2, "abcabc"]), 3)
     assert as_dict(found)["a", "b", "c"] == as_dict(found)["a", "b", "c", "b"] == 3
     closed = as_dict(found.closed())
     assert ("a", "b", "c") not in closed
@@ -191,7 +193,7 @@ def test_closed_patterns_by_hand():
 @settings(max_examples=60, deadline=None)
 @given(sequences_of_visits, st.integers(1, 3), st.sampled_from([None, 2]), st.sets(st.integers(0, 4), min_size=1))
 def test_constraints_on_items_select_among_all_patterns(sequences, smallest, max_gap, chosen):
-    data = from_sequences(sequences)
+    data = transactions_from_lists(sequences)
     chosen = chosen & set(data.items["item_id"])
     every = as_dict(mine_sequences(data, smallest, max_gap=max_gap))
     if chosen:
@@ -214,14 +216,14 @@ def test_small_blocks_change_nothing(shop, monkeypatch, limits):
 
 
 def test_a_support_exactly_on_the_threshold_is_kept():
-    data = from_sequences(["ab"] * 3 + ["b"] * 7)
+    data = transactions_from_lists(["ab"] * 3 + ["b"] * 7)
     assert ("a", "b") in as_dict(mine_sequences(data, 0.3))  # 0.3 · 10 is 3.0000000000000004 in binary
     assert ("a", "b") in as_dict(mine_sequences(data, 3))
     assert ("a", "b") not in as_dict(mine_sequences(data, 4))
 
 
 def test_patterns_are_in_canonical_order():
-    found = mine_sequences(from_sequences(FOUR), 2)
+    found = mine_sequences(transactions_from_lists(FOUR), 2)
     assert found.table()["pattern"].to_list() == sorted(as_dict(found), key=lambda pattern: (len(pattern), pattern))
     assert found.by_length() == [3, 4, 1]
     assert repr(found) == "<8 patterns in 4 sequences, by length [3, 4, 1]>"
@@ -251,29 +253,29 @@ def test_parameters_out_of_range(wrong, word):
 @pytest.mark.parametrize("support", [0, -1, 1.5, True, "many"])
 def test_a_support_out_of_range(support):
     with pytest.raises(BadParameter):
-        mine_sequences(from_sequences(FOUR), support)
+        mine_sequences(transactions_from_lists(FOUR), support)
 
 
 def test_what_is_missing_is_said():
     with pytest.raises(Lacks, match="clock"):
-        mine_sequences(from_sequences(FOUR), 1, window="3D")
+        mine_sequences(transactions_from_lists(FOUR), 1, window="3D")
     with pytest.raises(Lacks, match="users"):
         mine_sequences(Transactions.from_baskets(["ab", "b"]), 1)
     with pytest.raises(UnknownName, match="item"):
-        mine_sequences(from_sequences(FOUR), 1, only=["z"])
+        mine_sequences(transactions_from_lists(FOUR), 1, only=["z"])
     with pytest.raises(DataError):
-        from_sequences([[], []])
+        transactions_from_lists([[], []])
     for limits in ({"max_length": 2}, {"max_gap": 2}, {"only": ["a"]}, {"containing": ["a"]}):
         with pytest.raises(BadParameter, match="Closed"):
-            mine_sequences(from_sequences(FOUR), 1, **limits).closed()
+            mine_sequences(transactions_from_lists(FOUR), 1, **limits).closed()
 
 
 def test_nothing_frequent_is_an_empty_result():
     for limits in ({}, {"max_gap": 2}, {"containing": ["a"]}):
-        found = mine_sequences(from_sequences(FOUR), 5, **limits)
+        found = mine_sequences(transactions_from_lists(FOUR), 5, **limits)
         assert len(found) == 0
         assert len(found.table()) == 0
-    assert len(mine_sequences(from_sequences(FOUR), 5).closed()) == 0
+    assert len(mine_sequences(transactions_from_lists(FOUR), 5).closed()) == 0
 
 
 # --- numbers that two other programs agree on ---
@@ -294,41 +296,43 @@ def rules_as_dict(table: pd.DataFrame, *columns: str) -> dict:
 
 
 def test_rules_from_patterns_by_hand():
-    found = from_patterns(mine_sequences(from_sequences(FOUR), 2))
+    found = rules_from_patterns(mine_sequences(transactions_from_lists(FOUR), 2))
     assert tuple(found.columns) == COLUMNS
     counted = rules_as_dict(found, "count", "antecedent_count", "consequent_count", "confidence")
     assert counted[("c",), ("b",)] == (3, 4, 4, 0.75)
     assert counted[("b",), ("c",)] == (2, 4, 4, 0.5)
     assert counted[("a", "c"), ("b",)] == (2, 3, 4, 2 / 3)
     assert len(counted) == 5
-    longer = rules_as_dict(from_patterns(mine_sequences(from_sequences(FOUR), 2), max_consequent=None), "count")
+    longer = rules_as_dict(
+        rules_from_patterns(mine_sequences(transactions_from_lists(FOUR), 2), max_consequent=None), "count"
+    )
     assert set(longer) - set(counted) == {(("a",), ("c", "b"))}
     assert found["confidence"].is_monotonic_decreasing
 
 
 def test_a_sequential_rule_exactly_on_the_confidence_is_kept():
-    data = from_sequences(["ab"] * 7 + ["a"] * 3)
+    data = transactions_from_lists(["ab"] * 7 + ["a"] * 3)
     patterns = mine_sequences(data, 1)
-    assert len(from_patterns(patterns, 0.7)) == 1  # 0.7 · 10 is 7.000000000000001 in binary
-    assert len(from_patterns(patterns, 0.71)) == 0
-    assert len(follow_rules(from_sequences(["ab"] * 7 + ["ac"] * 3), 1, 1, 0.7)) == 1
+    assert len(rules_from_patterns(patterns, 0.7)) == 1  # 0.7 · 10 is 7.000000000000001 in binary
+    assert len(rules_from_patterns(patterns, 0.71)) == 0
+    assert len(follow_rules(transactions_from_lists(["ab"] * 7 + ["ac"] * 3), 1, 1, 0.7)) == 1
 
 
 def test_rules_from_patterns_need_beginnings():
-    data = from_sequences(FOUR)
+    data = transactions_from_lists(FOUR)
     for patterns in (mine_sequences(data, 2, containing=["b"]), mine_sequences(data, 2).closed()):
         with pytest.raises(BadParameter, match="beginnings"):
-            from_patterns(patterns)
+            rules_from_patterns(patterns)
     with pytest.raises(BadParameter, match="max_consequent"):
-        from_patterns(mine_sequences(data, 2), max_consequent=0)
-    assert len(from_patterns(mine_sequences(data, 5))) == 0
+        rules_from_patterns(mine_sequences(data, 2), max_consequent=0)
+    assert len(rules_from_patterns(mine_sequences(data, 5))) == 0
 
 
 # --- what follows within a window ---
 
 
 def test_what_follows_by_hand():
-    data = from_sequences(["aabx", "xab", "b"])  # six visits... of which five have a next one
+    data = transactions_from_lists(["aabx", "xab", "b"])  # six visits... of which five have a next one
     table = follow_rules(data, 1, 1)
     assert tuple(table.columns) == (*COLUMNS, *TESTS)
     counted = rules_as_dict(table, "count", "antecedent_count", "consequent_count", "n_baskets")
@@ -361,9 +365,9 @@ def test_what_follows_agrees_with_brute_force(sequences, within):
     counts, expected, n = brute_follow(sequences, within)
     if n == 0:
         with pytest.raises(BadParameter, match="two visits"):
-            follow_rules(from_sequences(sequences), within)
+            follow_rules(transactions_from_lists(sequences), within)
         return
-    found = follow_rules(from_sequences(sequences), within, 1, repeats=True)
+    found = follow_rules(transactions_from_lists(sequences), within, 1, repeats=True)
     table = rules_as_dict(found, "count", "reverse_count", "n_baskets", "expected")
     assert {(x[0], y[0]) for x, y in table} == {pair for pair, count in counts.items() if count}
     for (x, y), (count, reverse, visits, by_chance) in table.items():
@@ -388,7 +392,7 @@ def test_per_customer_agrees_with_brute_force(sequences, within):
         }
         for pair in held:
             expected[pair] = expected.get(pair, 0) + 1
-    found = follow_rules(from_sequences(sequences), within, 1, per="customer", repeats=True)
+    found = follow_rules(transactions_from_lists(sequences), within, 1, per="customer", repeats=True)
     table = rules_as_dict(found, "count", "antecedent_count", "consequent_count", "n_baskets")
     assert {(x[0], y[0]): values[0] for (x, y), values in table.items()} == expected
     for (x, y), (_, with_x, with_y, n) in table.items():
@@ -400,7 +404,7 @@ def test_per_customer_agrees_with_brute_force(sequences, within):
 def test_the_tests_of_a_rule_against_scipy():
     from scipy import stats
 
-    table = follow_rules(from_sequences(["abxab", "abyab", "xxaby", "byaba"]), 1, 1)
+    table = follow_rules(transactions_from_lists(["abxab", "abyab", "xxaby", "byaba"]), 1, 1)
     row = table[[x == {"a"} and y == {"b"} for x, y in zip(table["antecedent"], table["consequent"], strict=True)]]
     row = row.iloc[0]
     assert row["p_value"] == pytest.approx(stats.poisson.sf(row["count"] - 1, row["expected"]))
@@ -413,7 +417,7 @@ def test_a_taste_for_both_is_no_evidence():
     random = np.random.default_rng(5)
     fond = [[[item] for item in random.choice(list("ab"), 20)] for _ in range(200)]
     rest = [[[item] for item in random.choice(list("xy"), 20)] for _ in range(200)]
-    table = follow_rules(from_sequences(fond + rest), 1, 1).set_index("antecedent")
+    table = follow_rules(transactions_from_lists(fond + rest), 1, 1).set_index("antecedent")
     row = table.loc[[frozenset("a")]].iloc[0]
     assert row["lift"] > 1.8
     assert row["lift_within"] == pytest.approx(1.0, abs=0.12)
@@ -439,7 +443,7 @@ def test_the_planted_sequential_rules_come_first_where_baskets_show_none(shop):
 
 
 def test_parameters_of_follow_rules():
-    data = from_sequences(FOUR)
+    data = transactions_from_lists(FOUR)
     for wrong, word in (({"within": 0}, "within"), ({"within": 1.0}, "within"), ({"per": "basket"}, "per")):
         with pytest.raises(BadParameter, match=word):
             follow_rules(data, **wrong)
@@ -448,7 +452,7 @@ def test_parameters_of_follow_rules():
 
 
 def test_rules_recommend_what_they_say():
-    data = from_sequences(["ab", "ab", "ac", "cd"])
+    data = transactions_from_lists(["ab", "ab", "ac", "cd"])
     rules = follow_rules(data, 1, 1)
     system = recommend_by_rules(rules, data.items, last=2)
     scores = system.scores(Histories.from_lists([[0], [2, 0], [2, 0, 3, 3]]))  # codes of a, b, c, d are 0 to 3
@@ -459,16 +463,16 @@ def test_rules_recommend_what_they_say():
     with pytest.raises(BadParameter, match="measure"):
         recommend_by_rules(rules, data.items, by="beauty")
     with pytest.raises(BadParameter, match="one item"):
-        recommend_by_rules(from_patterns(mine_sequences(data, 1)).assign(antecedent=[("a", "b")] * 3), data.items)
+        recommend_by_rules(rules_from_patterns(mine_sequences(data, 1)).assign(antecedent=[("a", "b")] * 3), data.items)
 
 
 def test_sequential_rules_are_readable():
-    found = sequence_rules.readable_sequences(from_patterns(mine_sequences(from_sequences(FOUR), 2)))
+    found = sequence_rules.readable_sequences(rules_from_patterns(mine_sequences(transactions_from_lists(FOUR), 2)))
     assert "a → c ⇒ b" in set(found["rule"])
 
 
 def test_lift_by_gap_by_hand():
-    data = from_sequences(["abba", "ab"])
+    data = transactions_from_lists(["abba", "ab"])
     table = sequence_rules.lift_by_gap(data, [("a", "b")], reach=2).set_index("gap")
     assert table.index.to_list() == [-2, -1, 0, 1, 2]
     assert table["count"].to_list() == [1, 1, 0, 2, 1]

@@ -19,7 +19,7 @@ from llmarm_tutorial.mining import rules as rules_module
 from llmarm_tutorial.mining.measures import MEASURES, expected_count, lift, measures, positive_pmi, shrunk_lift
 from llmarm_tutorial.mining.miners import mine
 from llmarm_tutorial.mining.rule_checks import against_truth, average_precision, rank_rules, recount, without_redundant
-from llmarm_tutorial.mining.rules import COLUMNS, from_itemsets, mine_rules, pair_rules, readable
+from llmarm_tutorial.mining.rules import COLUMNS, mine_rules, pair_rules, readable, rules_from_itemsets
 from llmarm_tutorial.mining.significance import (
     benjamini_hochberg,
     fisher_greater,
@@ -102,7 +102,7 @@ def test_rules_agree_with_the_peer_library(baskets, smallest, confidence):
     itemsets = mine(transactions, smallest)
     if len(itemsets) == 0:
         return  # the peer refuses an empty table
-    ours = from_itemsets(itemsets, confidence, max_consequent=None)
+    ours = rules_from_itemsets(itemsets, confidence, max_consequent=None)
     table = itemsets.table().rename(columns={"itemset": "itemsets"})
     theirs = association_rules(table, metric="confidence", min_threshold=confidence - 1e-9, num_itemsets=len(baskets))
     peers = {(r["antecedents"], r["consequents"]): r for _, r in theirs.iterrows()}
@@ -118,7 +118,7 @@ def test_rules_agree_with_the_peer_library(baskets, smallest, confidence):
 def test_pair_rules_are_the_rules_of_two_items(baskets, smallest, confidence):
     transactions = Transactions.from_baskets(baskets)
     direct = pair_rules(transactions, smallest, confidence)
-    mined = from_itemsets(mine(transactions, smallest, max_length=2), confidence)
+    mined = rules_from_itemsets(mine(transactions, smallest, max_length=2), confidence)
     assert set(keyed(direct)) == set(keyed(mined))
     by_rule = keyed(mined)
     for key, row in keyed(direct).items():
@@ -212,7 +212,7 @@ def test_impossible_confidences_are_refused(confidence):
 
 def test_rules_need_all_subsets():
     with pytest.raises(BadParameter, match="mine_rules"):
-        from_itemsets(mine(FIVE, 0.4, containing=[1]), 0.5)
+        rules_from_itemsets(mine(FIVE, 0.4, containing=[1]), 0.5)
 
 
 # --- published numbers ---
@@ -225,16 +225,16 @@ def groceries(real_data):
 
 def test_published_rules_of_groceries(groceries):
     itemsets = mine(groceries, 0.001)
-    rules = from_itemsets(itemsets, 0.8)
+    rules = rules_from_itemsets(itemsets, 0.8)
     assert len(rules) == 410
     lengths = (rules["antecedent"].map(len) + 1).value_counts()
     assert [lengths[k] for k in (3, 4, 5, 6)] == [29, 229, 140, 12]
-    assert len(from_itemsets(itemsets, 0.5)) == 5668
-    assert len(from_itemsets(itemsets, 0.8, max_consequent=None)) == 413
-    assert len(from_itemsets(itemsets, 0.5, max_consequent=None)) == 5829
+    assert len(rules_from_itemsets(itemsets, 0.5)) == 5668
+    assert len(rules_from_itemsets(itemsets, 0.8, max_consequent=None)) == 413
+    assert len(rules_from_itemsets(itemsets, 0.5, max_consequent=None)) == 5829
     moderate = mine(groceries, 0.006)
-    assert len(from_itemsets(moderate, 0.25)) == 463
-    assert len(from_itemsets(moderate, 0.25, max_consequent=None)) == 467
+    assert len(rules_from_itemsets(moderate, 0.25)) == 463
+    assert len(rules_from_itemsets(moderate, 0.25, max_consequent=None)) == 467
 
 
 def test_the_best_known_rule_of_groceries(groceries):

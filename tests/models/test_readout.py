@@ -21,7 +21,7 @@ from llmarm_tutorial.mining.rules import COLUMNS, pair_rules  # noqa: E402
 from llmarm_tutorial.models import gap_reading, readout  # noqa: E402
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]])
-QUICK = replace(readout.RECIPE, epochs=6, learning_rate=5e-3)
+QUICK = replace(readout.READOUT_SETTINGS, epochs=6, learning_rate=5e-3)
 
 
 def two_habits(n: int, seed: int, n_items: int = 20) -> sparse.csr_matrix:
@@ -52,7 +52,7 @@ def test_targets_are_the_counted_confidences():
     targets = torch.cat([batch["targets"] for batch in seen]).numpy()
     assert sum(batch["size"] for batch in seen) == len(antecedents) == 128
     known = gather(FIVE.basket_matrix(), antecedents)
-    assert targets == pytest.approx(confidence.raw(known), abs=1e-6)
+    assert targets == pytest.approx(confidence.raw_confidence(known), abs=1e-6)
     by_hand = targets[(antecedents == [0, -1]).all(axis=1)][0]
     assert by_hand == pytest.approx([1, 1, 2 / 3, 1 / 3])
 
@@ -119,7 +119,7 @@ def test_it_agrees_with_counts_where_there_are_many(trained):
     train, model, _ = trained
     known = gather(train, padded([[item] for item in range(20)]))
     assert known.baskets.min() > 200
-    error = np.abs(readout.confidences(model, known.antecedents) - confidence.raw(known))[known.open]
+    error = np.abs(readout.confidences(model, known.antecedents) - confidence.raw_confidence(known))[known.open]
     assert error.mean() < 0.025
 
 
@@ -130,7 +130,7 @@ def test_it_beats_raw_counts_where_there_are_few(trained):
     known = gather(train, asked)
     few = known.take(np.flatnonzero((known.baskets > 0) & (known.baskets < 20)))
     truth = gather(many, few.antecedents)
-    told = {"model": readout.confidences(model, few.antecedents), "counts": confidence.raw(few)}
+    told = {"model": readout.confidences(model, few.antecedents), "counts": confidence.raw_confidence(few)}
     rmse = {name: judging.mean_losses(judging.confidence_losses(p, truth))["rmse"] for name, p in told.items()}
     assert rmse["model"] < 0.4 * rmse["counts"]
 
@@ -154,7 +154,7 @@ def test_a_gap_is_no_confidence():
     matrix = FIVE.basket_matrix()
     x = padded([[0]])
     known = gather(matrix, x)
-    counted = np.where(known.open, confidence.raw(known), 0)
+    counted = np.where(known.open, confidence.raw_confidence(known), 0)
     assert counted.sum() == pytest.approx(2)
     assert gap_reading.items_to_come(matrix, x, strength=0)[0] == pytest.approx(2)
     model = readout.new_model(matrix)
@@ -212,8 +212,8 @@ def test_a_rule_table_from_counts_is_that_of_the_miner():
     matrix = two_habits(400, 2)
     known = gather(matrix, padded([[item] for item in range(20)]))
     ours = confidence.rule_table(
-        known.antecedents, confidence.raw(known), known.baskets / matrix.shape[0], known.shares, matrix.shape[0],
-        items_of(20), how="counts", min_confidence=0.2,
+        known.antecedents, confidence.raw_confidence(known), known.baskets / matrix.shape[0], known.shares,
+        matrix.shape[0], items_of(20), how="counts", min_confidence=0.2,
     )  # fmt: skip
     mined = pair_rules(matrix, 1, 0.2)
     assert [*ours] == [*COLUMNS, "how"]

@@ -1,6 +1,6 @@
 """What the corner shop is made of: its products, its customers, its seasons, and the truth planted in it.
 
-Only tables live here. `corner_shop` draws baskets from them, `corner_shop_truth` counts what came out.
+Only tables live here. `draw` draws baskets from them, `truth_table` counts what came out.
 """
 
 from __future__ import annotations

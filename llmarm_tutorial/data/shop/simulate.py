@@ -1,8 +1,8 @@
 """The corner shop: simulated baskets in which we know what is true.
 
 `generate` makes a shop in memory, `write` one of any size on disk, and `truth` and `planted_rules` say what a method
-should find in it. `corner_shop_plan` holds what the shop is made of, `corner_shop_draw` draws the baskets, and
-`corner_shop_truth` counts what came out.
+should find in it. `plan` holds what the shop is made of, `draw` draws the baskets, and
+`truth_table` counts what came out.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def planted_rules(kind: str | Iterable[str] | None = "same_basket", folder: str 
     """What is planted, one row each, for scoring what a method recovers.
 
     Args:
-        kind: A key of `corner_shop_plan.KINDS`, or several, or None for all.
+        kind: A key of `plan.KINDS`, or several, or None for all.
         folder: Folder of a shop, as for `truth`.
 
     Returns:

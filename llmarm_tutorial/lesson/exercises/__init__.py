@@ -1,1 +1,1 @@
-"""Definitions of the lessons' exercises: module `lesson_NN` holds `EXERCISES`, a list of `check.Exercise`."""
+"""Definitions of the lessons' exercises: module `lesson_NN` holds `EXERCISES`, a list of `answers.Exercise`."""
