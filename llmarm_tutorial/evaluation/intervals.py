@@ -76,6 +76,9 @@ def bootstrap(
     if not 0 < level < 1 or resamples < 1:
         raise BadParameter(f"An interval needs a level in (0, 1) and resamples from 1, not {level} and {resamples}.")
     values = [statistic(weights) for weights in resampled_weights(n_cases, clusters, resamples=resamples, seed=seed)]
+    if not values:  # without cases there is nothing to draw
+        nothing = np.full(np.shape(statistic(np.zeros(n_cases))), np.nan)
+        return nothing, nothing.copy()
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return low, high
 

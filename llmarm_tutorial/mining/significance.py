@@ -47,16 +47,21 @@ def benjamini_hochberg(p: np.ndarray, n_tests: int | None = None) -> np.ndarray:
     """q-values: the expected share of false discoveries among all tests with a p-value no larger.
 
     Args:
-        p: p-values, shape (n,).
+        p: p-values, shape (n,), in [0, 1]; those a trifle above 1, as sums give, count as 1.
         n_tests: How many tests were made, at least n; those not in `p` count as p = 1, that is, they stand behind all
             others and only raise the number. None: just those in `p`.
 
     Returns:
         q-values, shape (n,), in [0, 1].
+
+    Raises:
+        BadParameter: If a p-value is below 0 or unknown (NaN).
     """
-    p = np.asarray(p, dtype=float)
+    p = np.minimum(np.asarray(p, dtype=float), 1)
     if not len(p):
         return p
+    if not (p >= 0).all():
+        raise BadParameter("p-values lie between 0 and 1 and are known: leave out tests without one.")
     # scipy corrects for the tests in p; those not in it only raise their number, and a share stays at most 1
     return np.minimum(false_discovery_control(p) * (1 if n_tests is None else n_tests / len(p)), 1)
 

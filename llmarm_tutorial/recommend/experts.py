@@ -41,6 +41,7 @@ class Expert:
         name: What tables call it; unique within a fusion.
         system: The recommender.
         scale: "logits", whose softmax is a chance, or "shares", whose share of their sum is; shares below 0 count as 0.
+            "counts" are shares that are refused below 0.
     """
 
     name: str
@@ -48,8 +49,8 @@ class Expert:
     scale: str = "shares"
 
     def __post_init__(self) -> None:
-        if self.scale not in ("logits", "shares"):
-            raise BadParameter(f"An expert says 'logits' or 'shares', not {self.scale!r}.")
+        if self.scale not in ("logits", "shares", "counts"):
+            raise BadParameter(f"An expert says 'logits', 'shares' or 'counts', not {self.scale!r}.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +94,14 @@ def chances(scores: np.ndarray, scale: str) -> np.ndarray:
     Args:
         scores: Shape (n_cases, n_items); -inf for what is no candidate.
         scale: See `Expert`.
+
+    Raises:
+        BadParameter: If there is a count below 0.
     """
     if scale == "logits":
         return np.exp(log_chances(scores, scale))
+    if scale == "counts" and ((scores < 0) & np.isfinite(scores)).any():
+        raise BadParameter("A product needs scores of counting that are at least 0, as shares and counts are.")
     shares = np.maximum(scores, 0)
     return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
 
@@ -108,11 +114,14 @@ def log_chances(scores: np.ndarray, scale: str) -> np.ndarray:
         scale: See `Expert`. To shares `FLOOR` is added, so that silence is not a veto.
 
     Returns:
-        Same shape, float32, from `LEAST` to 0 (a little above 0 where a share is 1).
+        Same shape, float32, at most 0 (a little above 0 where a share is 1); what is -inf among logits gets `LEAST`, or
+        the lowest of its row where that is lower.
     """
     if scale == "logits":
-        finite = np.maximum(scores, np.finfo(np.float32).min)  # a row without candidates stays defined
-        return np.maximum(log_softmax(finite, axis=1), LEAST, dtype=np.float32)
+        known = np.isfinite(scores)
+        logs = log_softmax(np.where(known, scores, np.finfo(np.float32).min), axis=1)  # all -inf stays defined
+        lowest = np.minimum(LEAST, np.where(known, logs, 0).min(axis=1, keepdims=True))
+        return np.where(known, logs, lowest).astype(np.float32)
     return np.log(chances(scores, scale) + FLOOR).astype(np.float32, copy=False)
 
 
@@ -211,7 +220,7 @@ def product(
 
     Args:
         model: Scores are logits: their softmax is P.
-        counting: Their share of scores is P; scores below 0 count as 0.
+        counting: Their share of scores is P; they are at least 0, or scoring raises `BadParameter`.
         weight: How much counting says, at least 0; 0 leaves the model alone.
         name: What tables call it.
 
@@ -220,7 +229,7 @@ def product(
     """
     if not weight >= 0:
         raise BadParameter(f"The weight of counting is at least 0, not {weight}.")
-    experts = (Expert("model", model, "logits"), Expert("counting", counting))
+    experts = (Expert("model", model, "logits"), Expert("counting", counting, "counts"))
     return Fusion(experts, {"log": (1.0, weight)}, name=name)
 
 

@@ -114,3 +114,8 @@ def test_resamples_that_are_not_defined_are_passed_over():
     for refused in ({"level": 0.0}, {"resamples": 0}):
         with pytest.raises(BadParameter, match="resamples from 1"):
             bootstrap(np.sum, 20, **refused)
+
+
+def test_without_cases_an_interval_is_unknown():
+    low, high = bootstrap_interval(np.empty((0, 2)))
+    assert np.isnan([low, high]).tolist() == [[True, True], [True, True]]

@@ -443,3 +443,9 @@ def test_against_truth_by_hand():
 
 def test_measure_names_are_the_columns():
     assert set(MEASURES) <= set(pair_rules(FIVE, 1).columns)
+
+
+@pytest.mark.parametrize("p", [[0.1, np.nan], [0.1, -0.2]])
+def test_p_values_that_are_none_are_refused(p):
+    with pytest.raises(BadParameter, match="leave out tests"):
+        benjamini_hochberg(np.array(p))

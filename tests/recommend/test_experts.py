@@ -184,3 +184,17 @@ def test_choosing_a_weight_asks_each_system_once_and_finds_what_separate_evaluat
 def test_what_cannot_be_joined_is_one_sentence(what, error: type, message: str):
     with pytest.raises(error, match=message):
         what()
+
+
+def test_a_weight_of_zero_leaves_the_order_of_the_model_alone():
+    rng = np.random.default_rng(0)
+    logits, counts = rng.normal(0, 300, (6, 9)), rng.integers(0, 5, (6, 9))  # chances far below any share
+    known = Histories.from_lists([[0]] * 6, 9)
+    scores = product(Precomputed(9, logits), Precomputed(9, counts), 0.0).scores(known)
+    assert (scores.argsort(axis=1) == logits.argsort(axis=1)).all()
+
+
+def test_counts_below_zero_are_refused_by_a_product():
+    joined = product(Precomputed(3, np.zeros((1, 3))), Precomputed(3, np.array([[1.0, -1.0, 0.0]])))
+    with pytest.raises(BadParameter, match="at least 0, as shares"):
+        joined.scores(Histories.from_lists([[0]], 3))
