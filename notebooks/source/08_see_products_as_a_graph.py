@@ -533,9 +533,9 @@ pd.DataFrame(
 # find. Within that: counting on the graph (neighbours, paths) is ahead of a pair's own counts, and joined to them it adds; the
 # lower ends of both intervals are just above zero. What it predicts first are pairs of one purpose or one season that had not met
 # often enough. So over several links there *is* something to be found. The networks do not find more of it than counting on the same
-# graph: their means are lower, and against the pair's own lift the sign is not certain. GraphSAGE is ahead of the network without a
-# graph, by an interval that just leaves out zero; but its seeds differ as much as the methods do (`sd over seeds`), so a single run could
-# have supported any story. Suggestive at most, then, and for two hops rather than for networks. On a wholesaler's data
+# graph: their means are lower, and against the pair's own lift the sign is not certain. Whether they are ahead of the
+# network without a graph is open: the seeds of GraphSAGE differ as much as the methods do (`sd over seeds`), and other threads or another
+# machine move its mean by as much again, so a single run could have supported any story. Suggestive at most, then, and for two hops rather than for networks. On a wholesaler's data
 # (`benchmarks/graphs.py`) a pair's own lift is the one to beat.
 #
 # **What flatters.** Two habits of the literature on links. *Sampled negatives*: a method has to tell each positive from a few pairs drawn
@@ -572,7 +572,7 @@ pd.DataFrame(flattery).rename_axis("average precision")
 # **What we see.** The same scores, the same links: only the question became easier. With one sampled negative for each positive the
 # average precision is many times that among all candidates, and chance alone gets one half; the order of the methods changes as well. Hidden
 # at random, a link stays in the counts, and the pair's own lift finds most of them again: whoever compares a network with that has
-# compared it with the answer sheet. Of those that see the graph alone, two find old links more easily than new ones as well. Before
+# compared it with the answer sheet. Katz and LightGCN, which see the graph alone, score twice as high on old links as on new ones, too. Before
 # believing a table of link prediction, look for the candidates and for the clock.
 #
 # ## 5. Customers and products in one graph
@@ -842,8 +842,9 @@ pd.concat(tails).set_index(["question", "what", "products"])
 # %% [markdown]
 # **What we see.** For the next basket the cautious choice is personal popularity, with LightGCN on the panel or without: a gain of exactly
 # nothing. The learned combination, which uses what it is given, gains nothing that is clearly more than luck in either question, nor does
-# the fusion that is chosen for what is new to the customer. By popularity one sees what the graph does there: it moves the list towards
-# bestsellers, gains with them and loses as much in the middle. The long tail, where a graph should help most, gains nothing. So here the
+# the fusion that is chosen for what is new to the customer. By popularity one sees what LightGCN does
+# alone in the next basket: it moves the list towards bestsellers, gains with them and loses more in the middle and in the long tail. In the
+# learned combination little of that is left, and the long tail, where a graph should help most, gains next to nothing. So here the
 # graph is one more way to say what counting has said. More seeds and larger data are in `benchmarks/graphs.py`.
 #
 # ## 7. New products
