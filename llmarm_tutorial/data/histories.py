@@ -57,7 +57,7 @@ class Histories:
 
     @classmethod
     def from_matrix(cls, matrix: sparse.csr_matrix, users: np.ndarray | None = None) -> Histories:
-        """A case per row of a matrix of cases × items: the items that are not 0, in the matrix's order, in one visit.
+        """A case per row of a matrix of cases × items: its stored entries, in the matrix's order, in one visit.
 
         Args:
             matrix: Shape (n_cases, n_items).

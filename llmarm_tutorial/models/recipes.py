@@ -139,7 +139,7 @@ class Recipe:
             model: Trained in place of a new one, such as one that starts from other vectors.
             validate: From the recommender to a score, larger is better; the best epoch is kept.
             folder: Keeps checkpoints by key and seed, so that the same call goes on, or returns at once; one folder per
-                data and way of validating.
+                data, way of validating and `model` given: the key knows none of them.
             progress: Show a progress bar.
         """
         model = self.model(histories, seed=seed) if model is None else model
