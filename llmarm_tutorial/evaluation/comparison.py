@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, sign_flip_test
+from llmarm_tutorial.evaluation.verdicts import verdict
 
 
 class Comparison(NamedTuple):
@@ -34,6 +35,11 @@ class Comparison(NamedTuple):
     high: float
     p_value: float
     cases: int
+
+    @property
+    def verdict(self) -> str:
+        """Whether the first "wins", "loses" or is "level", where more of the metric is better."""
+        return verdict(self.low, self.high)
 
 
 class Results(Protocol):

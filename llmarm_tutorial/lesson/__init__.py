@@ -5,8 +5,11 @@ Public names, by module:
     answers: what an exercise is, and what is wrong with an answer
     check: exercises that check themselves: a learner hands in a value and is told what is right, or what to think
         about
+    claims: what the literature claims, each with the test that was written down before its results: `claims.toml` as
+        objects
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
     listing: show_code
+    prose: against, say, signed
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
         does
 """
@@ -18,8 +21,10 @@ __getattr__, __dir__, __all__ = face(
     {
         "answers": "",
         "check": "",
+        "claims": "",
         "ledger": "",
         "listing": "show_code",
+        "prose": "against say signed",
         "widgets": "",
     },
 )

@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.evaluation import verdicts
+from llmarm_tutorial.lesson import claims
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
+
+    from llmarm_tutorial.evaluation.comparison import Comparison
 
 MIME = "application/vnd.llmarm.result+json"
 _NAME = re.compile(r"[a-z0-9]+([._@-][a-z0-9]+)*(/[a-z0-9]+([._@-][a-z0-9]+)*)*")
@@ -27,21 +31,28 @@ Value = float | int | bool | str
 
 @dataclass(frozen=True)
 class Result:
-    """One recorded value.
+    """One recorded value: a level that something reaches, or a gain of one system over another.
+
+    A level reproduces within its tolerance. A tolerance that could hide which side of its baseline the level is on
+    says nothing: such a level is recorded without baseline, and its gain beside it. A gain reproduces by what its
+    interval allows one to say, see `running.verify`.
 
     Attributes:
         name: Slug with parts joined by "/", such as "rules/precision_at_20".
-        value: A finite number, a truth value or text.
+        value: A finite number, a truth value or text; of a gain, how much better, so that more is better.
         unit: Unit of the value, "" for a pure number.
-        interval: Lower and upper bound of a confidence interval, in the unit of the value.
-        baseline: What counting reaches on the same task, in the unit of the value.
-        tolerance: How far a rerun may differ in absolute terms; None: a rerun is not compared (timings).
+        interval: Lower and upper bound of a confidence interval, in the unit of the value; of a gain, the paired one.
+        baseline: What counting reaches on the same task, in the unit of the value; of a gain, what the other system
+            reaches, None if it was not measured.
+        tolerance: How far a rerun may differ in absolute terms; None: its number is not compared (timings, and gains
+            of which only the verdict must stay).
         relative: How far a rerun may differ beyond `tolerance`, as a share of the value.
-        claim: Identifier of the claim of the literature that the value speaks to.
+        claim: Identifier of the claim of the literature that the value speaks to, see `lesson.claims`.
         note: What a reader must know to interpret the value.
+        over: Name of the system that a gain is over; "" for a level.
 
     Raises:
-        BadParameter: If the name is no slug, a number is not finite or the interval is not ordered.
+        BadParameter: If the name is no slug, a number is not finite, the interval is not ordered, or a gain has none.
     """
 
     name: str
@@ -53,6 +64,7 @@ class Result:
     relative: float = 0.0
     claim: str | None = None
     note: str = ""
+    over: str = ""
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -76,6 +88,10 @@ class Result:
                     f"{where} has the interval {self.interval!r}; give (lower, upper) with lower not above upper."
                 )
             object.__setattr__(self, "interval", tuple(bounds))
+        elif self.over:
+            raise BadParameter(
+                f"{where} is a gain over {self.over}; give its paired interval, interval=(lower, upper)."
+            )
         if self.baseline is not None:
             object.__setattr__(self, "baseline", _number(_plain(self.baseline), f"{where}: its baseline"))
         for allowed in ("tolerance", "relative"):
@@ -86,12 +102,21 @@ class Result:
                 raise BadParameter(f"{where} has a negative {allowed}; 0 asks for an exact match.")
             object.__setattr__(self, allowed, float(slack))
 
+    @property
+    def verdict(self) -> str | None:
+        """Of a gain "wins", "level" or "loses", see `evaluation.verdicts`; None of a level."""
+        return verdicts.verdict(*self.interval) if self.over and self.interval else None
+
     def line(self) -> str:
         """The result as one line of text."""
-        parts = [f"{self.name} = {show(self.value)}{' ' + self.unit if self.unit else ''}"]
+        sign = "+" if self.over and self.value > 0 else ""
+        parts = [f"{self.name} = {sign}{show(self.value)}{' ' + self.unit if self.unit else ''}"]
         if self.interval is not None:
             parts[0] += f" [{show(self.interval[0])}, {show(self.interval[1])}]"
-        if self.baseline is not None:
+        if self.over:
+            reached = "" if self.baseline is None else f" ({show(self.baseline)})"
+            parts.append(f"{self.verdict} against {self.over}{reached}")
+        elif self.baseline is not None:
             parts.append(f"baseline {show(self.baseline)}")
         return " · ".join([*parts, self.note] if self.note else parts)
 
@@ -142,22 +167,27 @@ def record(
     relative: float = 0.0,
     claim: str | None = None,
     note: str = "",
+    over: str = "",
 ) -> Result:
     """Record a result: shown as one line, and kept in the notebook for reports, reference results and claims.
 
-    The arguments are those of `Result`. Two runs agree when they differ by at most `tolerance + relative * |value|`.
+    The arguments are those of `Result`. Two runs agree when they differ by at most `tolerance + relative * |value|`;
+    of gains see `record_gain`.
 
     Returns:
         The result, checked.
 
     Raises:
         BadParameter: See `Result`.
+        UnknownName: If the literature makes no such claim, see `lesson.claims`.
 
     Example:
         >>> _ = record("rules/precision_at_20", 0.85, interval=(0.64, 0.95), baseline=0.4)
         rules/precision_at_20 = 0.85 [0.64, 0.95] · baseline 0.4
     """
-    result = Result(name, value, unit, interval, baseline, tolerance, relative, claim, note)
+    result = Result(name, value, unit, interval, baseline, tolerance, relative, claim, note, over)
+    if claim is not None:
+        claims.check(claim)
     if _in_notebook():
         from IPython.display import display
 
@@ -166,6 +196,61 @@ def record(
     else:
         print(result.line())
     return result
+
+
+def record_gain(
+    name: str,
+    comparison: Comparison,
+    *,
+    less_is_better: bool = False,
+    unit: str = "",
+    baseline: float | None = None,
+    tolerance: float | None = None,
+    claim: str | None = None,
+    note: str = "",
+) -> Result:
+    """Record how much better the first system of a comparison is than the second.
+
+    Two runs agree when both say the same (wins, level, loses), or their intervals overlap and neither says the opposite
+    of the other's sign; with a tolerance the numbers must agree within it too.
+
+    Args:
+        name: As in `Result`.
+        comparison: Of both systems on the same cases.
+        less_is_better: Whether the metric is an error: the gain is then what the error shrinks by.
+        unit: Unit of the metric, "" for a pure number.
+        baseline: What the second system reaches.
+        tolerance: How far a rerun may differ: tiny where only counting is compared, None where training moves it.
+        claim: As in `Result`.
+        note: As in `Result`.
+
+    Returns:
+        The result, checked.
+
+    Raises:
+        BadParameter: See `Result`.
+        UnknownName: If the literature makes no such claim, see `lesson.claims`.
+
+    Example:
+        >>> from llmarm_tutorial.evaluation.comparison import Comparison
+        >>> difference = Comparison("log loss", "model", "counts", -0.25, -0.5, -0.125, 0.01, 90)
+        >>> _ = record_gain("gaps/gain", difference, less_is_better=True, unit="nats", baseline=2.5)
+        gaps/gain = +0.25 nats [0.125, 0.5] · wins against counts (2.5)
+    """
+    value, low, high = comparison.difference, comparison.low, comparison.high
+    if less_is_better:
+        value, low, high = 0.0 - value, 0.0 - high, 0.0 - low  # 0 - x, since -0.0 would be shown as -0
+    return record(
+        name,
+        value,
+        unit=unit,
+        interval=(low, high),
+        baseline=baseline,
+        tolerance=tolerance,
+        claim=claim,
+        note=note,
+        over=comparison.second,
+    )
 
 
 def collect(notebook: str | Path | NotebookNode) -> list[Result]:

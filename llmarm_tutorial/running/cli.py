@@ -181,10 +181,9 @@ def verify(
     ] = None,
     record: Annotated[bool, typer.Option("--record", help="Make these runs the reference.")] = False,
 ) -> None:
-    """Compare results with the reference results, each within its own tolerance."""
+    """Compare results with the reference results: levels within their tolerance, gains by their verdict."""
     from collections import Counter
 
-    from llmarm_tutorial.lesson.ledger import show
     from llmarm_tutorial.running import report as reports
     from llmarm_tutorial.running import verify as verification
 
@@ -193,11 +192,7 @@ def verify(
         return
     comparisons = verification.against_reference(folder, profile)
     for c in comparisons:
-        detail = {
-            verification.DRIFTED: f"{show(c.found)} instead of {show(c.expected)} ± {show(c.allowed)}",
-            verification.MISSING: f"expected {show(c.expected)}",
-        }.get(c.verdict, show(c.found))
-        typer.echo(f"{c.verdict:<12} {c.lesson[:2]} {c.name}: {detail}")
+        typer.echo(f"{c.verdict:<12} {c.lesson[:2]} {c.name}: {c.detail}")
     counts = Counter(c.verdict for c in comparisons)
     typer.echo(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no recorded values")
     failed = [run["lesson"] for run in reports.load(folder) if run["status"] != "ok"]

@@ -224,7 +224,7 @@ def tidy(results: list[dict[str, Any]], varied: Iterable[str] = ()) -> pd.DataFr
                     "unit": entry["unit"],
                     "low": low,
                     "high": high,
-                    "baseline": entry["baseline"],
+                    "baseline": 0.0 if entry.get("over") else entry["baseline"],  # a gain is measured against nothing
                 }
             )
     columns = [*_RUN_COLUMNS, *varied, *_VALUE_COLUMNS]

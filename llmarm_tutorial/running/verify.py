@@ -1,4 +1,7 @@
-"""Do the numbers reproduce? A run against the reference results of its profile, within each result's own tolerance.
+"""Do the numbers reproduce? A run against the reference results of its profile.
+
+A level reproduces within its own tolerance. A gain reproduces when both runs say the same of it, or when their
+intervals overlap and neither says the opposite of the other's sign: that a gain changes its sign cannot pass unseen.
 
 Reference files are `results/reference/<profile>.json`: lesson → its parameters, where and when it was recorded, and
 value name → what the ledger recorded.
@@ -13,10 +16,14 @@ from typing import Any
 
 from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError
-from llmarm_tutorial.lesson.ledger import Value
+from llmarm_tutorial.evaluation.verdicts import contradicts
+from llmarm_tutorial.lesson.ledger import Result, Value, show
 from llmarm_tutorial.running import lessons, report
 
 REPRODUCED, DRIFTED, MISSING, NEW, SKIPPED = "reproduced", "drifted", "missing", "new", "not compared"
+
+
+EXACT = 1e-9  # up to so much, a tolerance forgives rounding alone
 
 
 @dataclass(frozen=True)
@@ -27,18 +34,27 @@ class Verdict:
         lesson: Name of the lesson.
         name: Name of the value.
         verdict: REPRODUCED, DRIFTED, MISSING (the reference has it, the run has not), NEW (the other way round) or
-            SKIPPED (recorded with `tolerance=None`).
-        expected: The reference's value, None if new.
-        found: The run's value, None if missing.
-        allowed: How far they may be apart; 0 for truth values and text.
+            SKIPPED (a level recorded with `tolerance=None`).
+        expected: The reference's result, None if new.
+        found: The run's result, None if missing.
     """
 
     lesson: str
     name: str
     verdict: str
-    expected: Value | None
-    found: Value | None
-    allowed: float
+    expected: Result | None
+    found: Result | None
+
+    @property
+    def detail(self) -> str:
+        """What a reader needs to see of it."""
+        if self.found is None:
+            return f"expected {show(self.expected.value)}"
+        if self.verdict != DRIFTED:
+            return show(self.found.value) + (f", {self.found.verdict}" if self.found.over else "")
+        if self.expected.over:
+            return f"{_gain(self.found)} instead of {_gain(self.expected)}"
+        return f"{show(self.found.value)} instead of {show(self.expected.value)} ± {show(allowed(self.expected))}"
 
 
 def reference_path(profile: str) -> Path:
@@ -85,11 +101,17 @@ def record(folder: Path, profile: str | None = None) -> Path:
 
     Raises:
         UnknownName: If there is no such profile.
-        RunError: If a run failed, or the folder cannot serve.
+        RunError: If a run failed, a tolerance could hide a change of sign, or the folder cannot serve.
     """
     runs = _one_run_per_lesson(folder)
     if failed := [name for name, run in runs.items() if run["status"] != "ok"]:
         raise RunError(f"Failed lessons cannot become a reference: {', '.join(failed)}; mend and run them again.")
+    for name, run in runs.items():
+        if blunt := [entry["name"] for entry in run["values"] if is_blunt(Result.from_dict(entry))]:
+            raise RunError(
+                f"In lesson {name} the tolerance of {', '.join(blunt)} is wider than half the distance from the "
+                "baseline, so that a change of sign would pass; record the gain with ledger.record_gain instead."
+            )
     profile = profile or _profile(runs)
     path = reference_path(profile)
     content = _read(path) if path.exists() else {"format": 1, "lessons": {}}
@@ -106,21 +128,50 @@ def record(folder: Path, profile: str | None = None) -> Path:
 
 
 def _compare_values(lesson: str, values: list[dict[str, Any]], expected: dict[str, Any]) -> list[Verdict]:
-    found = {entry["name"]: entry["value"] for entry in values}
-    comparisons = []
-    for name, entry in expected.items():
-        want, tolerance = entry["value"], entry["tolerance"]
-        numeric = not isinstance(want, str | bool)
-        allowed = (tolerance or 0.0) + entry["relative"] * abs(want) if numeric else 0.0
-        if name not in found:
-            verdict = MISSING
-        elif tolerance is None:
-            verdict = SKIPPED
-        else:
-            verdict = REPRODUCED if agree(want, found[name], allowed) else DRIFTED
-        comparisons.append(Verdict(lesson, name, verdict, want, found.get(name), allowed))
-    new = [entry for entry in found if entry not in expected]
-    return comparisons + [Verdict(lesson, name, NEW, None, found[name], 0.0) for name in new]
+    found = {entry["name"]: Result.from_dict(entry) for entry in values}
+    wanted = {name: Result.from_dict({"name": name} | entry) for name, entry in expected.items()}
+    verdicts = [
+        Verdict(lesson, name, _verdict(want, found[name]) if name in found else MISSING, want, found.get(name))
+        for name, want in wanted.items()
+    ]
+    return verdicts + [Verdict(lesson, name, NEW, None, result) for name, result in found.items() if name not in wanted]
+
+
+def _verdict(want: Result, got: Result) -> str:
+    if want.over:
+        return REPRODUCED if gains_agree(want, got) else DRIFTED
+    if want.tolerance is None:
+        return SKIPPED
+    return REPRODUCED if agree(want.value, got.value, allowed(want)) else DRIFTED
+
+
+def gains_agree(want: Result, got: Result) -> bool:
+    """Whether two runs say the same of a gain.
+
+    Both must be gains over the same system, agree within the tolerance of the first where it has one, and either have
+    one verdict, or intervals that overlap while neither verdict says the opposite of the other's sign.
+    """
+    if want.over != got.over:
+        return False
+    if want.tolerance is not None and not agree(want.value, got.value, allowed(want)):
+        return False
+    overlap = want.interval[0] <= got.interval[1] and got.interval[0] <= want.interval[1]
+    opposite = contradicts(want.verdict, got.value) or contradicts(got.verdict, want.value)
+    return want.verdict == got.verdict or (overlap and not opposite)
+
+
+def allowed(result: Result) -> float:
+    """How far a rerun may be from a result; 0 for truth values and text."""
+    if isinstance(result.value, str | bool):
+        return 0.0
+    return (result.tolerance or 0.0) + result.relative * abs(result.value)
+
+
+def is_blunt(result: Result) -> bool:
+    """Whether a level's tolerance is wider than half its distance from its baseline: it cannot tell its effect."""
+    if result.over or result.baseline is None or result.tolerance is None or isinstance(result.value, str | bool):
+        return False
+    return allowed(result) > max(abs(result.value - result.baseline) / 2, EXACT)
 
 
 def agree(want: Value, got: Value, allowed: float) -> bool:
@@ -128,6 +179,13 @@ def agree(want: Value, got: Value, allowed: float) -> bool:
     if isinstance(want, str | bool) or isinstance(got, str | bool):
         return type(want) is type(got) and want == got
     return abs(got - want) <= allowed + 1e-12 * abs(want)  # decimal texts of the same double differ by less
+
+
+def _gain(result: Result) -> str:
+    if not result.over:
+        return f"{show(result.value)}, no gain"
+    low, high = map(show, result.interval)
+    return f"{show(result.value)} [{low}, {high}], {result.verdict} against {result.over}"
 
 
 def _one_run_per_lesson(folder: Path) -> dict[str, dict[str, Any]]:

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmarm_tutorial.errors import BadParameter, RunError
+from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
+from llmarm_tutorial.evaluation import Comparison
 from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.lesson.ledger import MIME, Result
 
@@ -39,6 +40,37 @@ def test_in_a_notebook_three_forms_are_displayed(monkeypatch):
     assert set(bundle) == {"text/plain", "text/html", MIME}
     assert "less &lt; more" in bundle["text/html"]
     assert bundle[MIME]["value"] == 1
+
+
+@pytest.mark.parametrize(
+    ("difference", "less_is_better", "line"),
+    [
+        (Comparison("NDCG@10", "model", "counts", -0.02, -0.03, -0.01, 0.01, 90), False, "loses"),
+        (Comparison("NDCG@10", "model", "counts", 0.02, -0.01, 0.05, 0.2, 90), False, "level"),
+        (Comparison("log loss", "model", "counts", -0.02, -0.03, -0.01, 0.01, 90), True, "wins"),
+        (Comparison("log loss", "model", "counts", 0.02, 0.01, 0.03, 0.01, 90), True, "loses"),
+        (Comparison("log loss", "counts", "counts", 0.0, 0.0, 0.0, 1.0, 90), True, "level"),
+    ],
+)
+def test_a_gain_says_who_wins(capsys, difference, less_is_better, line):
+    result = ledger.record_gain("a", difference, less_is_better=less_is_better, baseline=0.5)
+    assert result.verdict == line
+    assert result.interval[0] <= result.value <= result.interval[1]
+    assert str(result.value) != "-0.0"
+    assert capsys.readouterr().out.endswith(f" · {line} against counts (0.5)\n")
+    assert result.tolerance is None  # compared by its verdict, not by its number
+
+
+def test_levels_have_no_verdict_and_gains_need_an_interval():
+    assert Result("a", 0.3, interval=(0.2, 0.4), baseline=0.1).verdict is None
+    with pytest.raises(BadParameter, match="gain over counts; give its paired interval"):
+        Result("a", 0.3, over="counts")
+
+
+def test_only_claims_of_the_literature_can_be_spoken_to():
+    ledger.record("a", 1, claim="slip-5")
+    with pytest.raises(UnknownName, match=r"no claim '21'.*claims\.toml"):
+        ledger.record("a", 1, claim="21")
 
 
 @pytest.mark.parametrize("name", ["Precision", "a b", "", "a/", "/a", "a//b", "é", 3])

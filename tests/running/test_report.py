@@ -109,7 +109,7 @@ def test_the_page_needs_nothing_else(page):
 
 
 def test_numbers_are_there_with_all_that_belongs_to_them(page):
-    for words in ("rules/precision", "0.8512", "share", "0.6 – 0.95", "0.4", "a note & more", "1,410"):
+    for words in ("rules/precision", "0.8512", "share", "0.6 to 0.95", "0.4", "a note & more", "1,410"):
         assert words in page.text
     assert "1 min 01 s" in page.text
     assert "1.5 GiB" in page.text
@@ -231,7 +231,7 @@ def test_a_batch_shows_means_and_dots(tmp_path):
     page = put_batch(tmp_path, values, ("SIZE",))
     (picture,) = page.all("img")  # one value that is a number: one plot, and no figures of the lessons
     assert base64.b64decode(picture["src"].partition(",")[2]).startswith(b"\x89PNG")
-    for words in ("SIZE 1", "SIZE 2", "-0.4841 – 4.484", "run-2-0", "6 runs finished", "the baseline an upright mark"):
+    for words in ("SIZE 1", "SIZE 2", "-0.4841 to 4.484", "run-2-0", "6 runs finished", "the baseline an upright mark"):
         assert words in page.text
     assert page.source.index("-0.4841") < page.source.index("<img"), "the table first, then the plots"
     assert not re.search(r"img \{[^}]*min-width", page.source), "a plot fits the narrowest page"

@@ -90,6 +90,80 @@ def test_the_edge_of_the_tolerance(place, reference, found, verdict):
     assert verdicts(place / "b") == {"a": verdict}
 
 
+def gain(value: float, low: float, high: float, over: str = "counts", **facts) -> Result:
+    return Result("a", value, interval=(low, high), over=over, tolerance=facts.pop("tolerance", None), **facts)
+
+
+WON, LOST = gain(0.02, 0.01, 0.03), gain(-0.02, -0.03, -0.01)
+
+
+@pytest.mark.parametrize(
+    ("reference", "found", "verdict"),
+    [
+        (WON, gain(0.05, 0.04, 0.06), "reproduced"),  # wins in both, however much
+        (WON, gain(0.012, -0.001, 0.025), "reproduced"),  # level now, but the intervals overlap and the sign is kept
+        (WON, gain(-0.001, -0.02, 0.018), "drifted"),  # level, overlapping: but the reference says that it wins
+        (WON, gain(0.001, -0.007, 0.009), "drifted"),  # level, of the same sign: but the intervals do not meet
+        (WON, LOST, "drifted"),
+        (LOST, WON, "drifted"),
+        (gain(0.0, 0.0, 0.0), gain(0.0, 0.0, 0.0), "reproduced"),
+        (gain(0.001, -0.01, 0.012), gain(-0.001, -0.012, 0.01), "reproduced"),  # level in both: a sign says nothing
+        (gain(0.001, -0.01, 0.012), gain(-0.008, -0.015, -0.001), "drifted"),  # it loses now, and was above zero
+        (gain(-0.001, -0.01, 0.008), gain(-0.008, -0.015, -0.001), "reproduced"),
+        (WON, gain(0.02, 0.01, 0.03, over="chance"), "drifted"),  # a gain over something else
+        (WON, Result("a", 0.02), "drifted"),  # no gain at all
+        (gain(0.02, 0.01, 0.03, tolerance=1e-6), gain(0.02, 0.01, 0.03), "reproduced"),
+        (gain(0.02, 0.01, 0.03, tolerance=1e-6), gain(0.021, 0.01, 0.03), "drifted"),  # counting is exact
+    ],
+)
+def test_a_gain_reproduces_by_what_its_interval_says(place, reference, found, verdict):
+    put_run(place / "a", "01_x", reference)
+    put_run(place / "b", "01_x", found)
+    verify.record(place / "a")
+    assert verdicts(place / "b") == {"a": verdict}
+
+
+@given(st.floats(-1, 1), st.floats(0, 0.5), st.floats(0, 0.5))
+def test_a_clear_gain_never_reproduces_with_its_sign_turned(value, below, above):
+    result = gain(value, value - below, value + above)
+    turned = gain(-value, -value - above, -value + below)
+    assert verify.gains_agree(result, result)
+    assert verify.gains_agree(result, turned) == (result.verdict == "level")
+
+
+@pytest.mark.parametrize(
+    ("result", "blunt"),
+    [
+        (Result("a", 0.126, baseline=0.096, tolerance=0.1), True),
+        (Result("a", 0.126, baseline=0.096, tolerance=0.014), False),
+        (Result("a", 0.126, baseline=0.096, tolerance=0.01, relative=0.1), True),
+        (Result("a", 0.126, tolerance=0.1), False),  # says nothing of a baseline
+        (Result("a", 1.0, baseline=1.0, tolerance=1e-9), False),  # forgives rounding alone
+        (Result("a", 1.0, baseline=1.0, tolerance=0.001), True),
+        (Result("a", 9.0, baseline=8.9, tolerance=None), False),  # not compared
+        (gain(0.001, 0.0005, 0.002, baseline=0.3, tolerance=0.02), False),  # compared by its verdict
+    ],
+)
+def test_a_level_must_tell_its_effect_from_none(place, result, blunt):
+    assert verify.is_blunt(result) == blunt
+    put_run(place / "a", "01_x", result)
+    if blunt:
+        with pytest.raises(RunError, match=r"lesson 01_x the tolerance of a is wider .*record_gain"):
+            verify.record(place / "a")
+    else:
+        verify.record(place / "a")
+
+
+def test_what_drifted_is_shown_as_it_is_read(place):
+    put_run(place / "a", "01_x", WON)
+    put_run(place / "b", "01_x", LOST)
+    verify.record(place / "a")
+    (verdict,) = verify.against_reference(place / "b")
+    assert verdict.detail == (
+        "-0.02 [-0.03, -0.01], loses against counts instead of 0.02 [0.01, 0.03], wins against counts"
+    )
+
+
 @given(st.floats(-1e9, 1e9), st.floats(0, 10), st.floats(0, 1), st.floats(-1, 1))
 def test_within_the_tolerance_is_reproduced_beyond_it_drifted(value, tolerance, relative, share):
     allowed = tolerance + relative * abs(value)

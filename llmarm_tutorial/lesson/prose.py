@@ -1,0 +1,50 @@
+"""Sentences about results that are made from the results: they are true on whatever data the lesson was run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
+from llmarm_tutorial.lesson.ledger import show
+
+if TYPE_CHECKING:
+    from llmarm_tutorial.evaluation.comparison import Comparison
+    from llmarm_tutorial.lesson.ledger import Result
+
+_WORDS = {WINS: "better than", LEVEL: "level with", LOSES: "worse than"}
+
+
+def say(*paragraphs: str) -> None:
+    """Show paragraphs of Markdown under the cell; outside a notebook they are printed.
+
+    Args:
+        paragraphs: Markdown text, made with `against` and `number` wherever it speaks of an outcome.
+    """
+    from IPython.display import Markdown, display
+
+    display(Markdown("\n\n".join(paragraphs)))
+
+
+def against(gain: Comparison | Result, *, name: bool = True) -> str:
+    """What a gain allows one to say, as the end of a sentence: "**worse than** counts (−0.0042, −0.0081 to −0.0003)".
+
+    Args:
+        gain: A comparison in which more of the metric is better, or a recorded gain.
+        name: Whether to name the system that the gain is over.
+
+    Returns:
+        Markdown: better than, level with or worse than; the gain and its 95 % interval.
+    """
+    if hasattr(gain, "difference"):
+        other, value, interval = gain.second, gain.difference, (gain.low, gain.high)
+    else:
+        other, value, interval = gain.over, gain.value, gain.interval
+    low, high = map(signed, interval)
+    named = f" {other}" if name else ""
+    return f"**{_WORDS[gain.verdict]}**{named} ({signed(value)}, {low} to {high})"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, a true minus and four significant digits: "+0.0109", "−0.0042", "0"."""
+    text = show(abs(value))
+    return text if value == 0 else f"{'+' if value > 0 else '−'}{text}"

@@ -1,0 +1,36 @@
+"""Sentences made from results say what the interval allows, whatever the results are."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmarm_tutorial.evaluation import Comparison
+from llmarm_tutorial.lesson import against, say, signed
+from llmarm_tutorial.lesson.ledger import Result
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "words"),
+    [
+        (0.0041, 0.0109, 0.0177, "**better than** counts (+0.0109, +0.0041 to +0.0177)"),
+        (-0.0081, -0.0042, -0.0003, "**worse than** counts (−0.0042, −0.0081 to −0.0003)"),
+        (-0.01, 0.001, 0.012, "**level with** counts (+0.001, −0.01 to +0.012)"),
+        (0.0, 0.0, 0.0, "**level with** counts (0, 0 to 0)"),
+    ],
+)
+def test_the_words_follow_the_interval(low, value, high, words):
+    comparison = Comparison("NDCG@10", "model", "counts", value, low, high, 0.5, 90)
+    assert against(comparison) == words
+    assert against(Result("a", value, interval=(low, high), over="counts")) == words
+    assert against(comparison, name=False) == words.replace(" counts", "")
+
+
+def test_signs_are_typographic():
+    assert [signed(v) for v in (0.5, -0.5, 0.0, -12345.6)] == ["+0.5", "−0.5", "0", "−12,346"]
+
+
+def test_paragraphs_are_shown_as_markdown(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    say("The model is **level with** counts.", "So be it.")
+    assert shown[0].data == "The model is **level with** counts.\n\nSo be it."
