@@ -34,8 +34,9 @@ test: $(READY) ## run every test, every notebook among them (ARGS="-k apriori" p
 lab: $(READY) ## open the lessons in JupyterLab
 	.venv/bin/python -m jupyterlab notebooks
 
-notebooks: $(READY) ## make the notebooks from notebooks/source (LESSONS="01" makes one)
+notebooks: $(READY) ## run notebooks/source, store notebooks, reference results and tables (LESSONS="01" for one)
 	.venv/bin/python tools/editions.py build $(LESSONS)
+	.venv/bin/python tools/results_tables.py
 
 bench: $(READY_BENCH) ## compare time and memory with other libraries (BENCH=training takes the models)
 	.venv/bin/python benchmarks/$(BENCH).py $(ARGS)

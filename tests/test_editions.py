@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
+from llmarm_tutorial.lesson.ledger import MIME
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = editions.sources(ROOT)
 EXERCISE = "check.exercise("
@@ -41,6 +43,11 @@ answer += _scratch
 rest = answer - 1
 ### END SOLUTION
 assert answer == 42
+
+# %%
+from llmarm_tutorial.lesson import ledger
+
+_ = ledger.record("answer/value", 42.5, tolerance=0.1)
 """
 
 
@@ -151,7 +158,7 @@ def test_building_gives_an_executed_and_an_exercise_edition(built: Path):
     assert notebook.cells[3].outputs[0].text == "1\n"
     assert notebook.metadata.kernelspec.name == "python3"
     assert [cell.get("outputs", []) for cell in exercises.cells] == [[]] * len(exercises.cells)
-    assert exercises.cells[-1].source.splitlines() == [
+    assert exercises.cells[-2].source.splitlines() == [
         "# the answer to everything",
         "answer = ...  # your code here",
         "rest = ...  # your code here",
@@ -163,7 +170,7 @@ def test_building_gives_an_executed_and_an_exercise_edition(built: Path):
 
 
 def test_building_again_changes_no_byte(built: Path):
-    paths = [*built.rglob("*.ipynb")]
+    paths = [*(built / "notebooks").rglob("*.ipynb")]
     before = [path.read_bytes() for path in paths]
     editions.build(built, ["07"])
     assert [path.read_bytes() for path in paths] == before
@@ -182,9 +189,10 @@ def test_a_failing_lesson_leaves_its_notebook_alone(built: Path, tmp_path: Path)
     notebook = root / "notebooks" / "07_try_the_editions.ipynb"
     before = notebook.read_bytes()
     lesson(root, SOURCE.replace("= 42, 0", "= 41, 0"))
-    with pytest.raises(editions.CellExecutionError, match="AssertionError"):
+    with pytest.raises(editions.EditionError, match="llmarm run failed"):
         editions.build(root, [])
     assert notebook.read_bytes() == before
+    assert "AssertionError" in (root / "runs/notebooks/07_try_the_editions/log.txt").read_text(encoding="utf-8")
 
 
 def test_a_lesson_that_does_not_exist_is_named(built: Path):
@@ -219,6 +227,33 @@ def _untagged(notebook):
     notebook.cells[2].metadata = {}
 
 
+def _result(notebook):
+    (output,) = notebook.cells[-1].outputs
+    return output.data
+
+
+def _another_value(notebook):
+    _result(notebook)[MIME]["value"] = 42.6
+    _result(notebook)["text/plain"] = "answer/value = 42.6"
+
+
+def _another_text(notebook):
+    _result(notebook)["text/plain"] = "answer/value = 43"
+
+
+def _another_tolerance(notebook):
+    _result(notebook)[MIME]["tolerance"] = 5.0
+
+
+def _result_lost(notebook):
+    notebook.cells[-1].outputs = []
+
+
+def _result_renamed(notebook):
+    _result(notebook)[MIME]["name"] = "answer/other"
+    _result(notebook)["text/plain"] = "answer/other = 42.5"
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -228,11 +263,28 @@ def _untagged(notebook):
         (_not_in_order, "from top to bottom"),
         (_edited, "is not what"),
         (_untagged, "is not what"),
+        (_another_value, "its result answer/value is not that of the reference"),
+        (_another_text, "it shows another answer/value than it records"),
+        (_another_tolerance, "its result answer/value is not that of the reference"),
+        (_result_lost, "it lacks the result answer/value"),
     ],
 )
 def test_an_unsound_notebook_is_noticed(built: Path, tmp_path: Path, change, complaint: str):
     (problem,) = editions.problems(edit(built, tmp_path, change))
     assert complaint in problem
+
+
+def test_a_renamed_result_is_noticed_twice(built: Path, tmp_path: Path):
+    unknown, missing = editions.problems(edit(built, tmp_path, _result_renamed))
+    assert "lacks the result answer/value" in unknown + missing
+    assert "answer/other is not in the reference" in unknown + missing
+
+
+def test_what_is_stored_and_the_reference_are_one_run(built: Path):
+    reference = json.loads((built / "results/reference/quick.json").read_text(encoding="utf-8"))["lessons"]
+    run = json.loads((built / "runs/notebooks/07_try_the_editions/results.json").read_text(encoding="utf-8"))
+    assert reference["07_try_the_editions"]["recorded"]["started"] == run["started"]
+    assert reference["07_try_the_editions"]["values"]["answer/value"]["value"] == 42.5
 
 
 def test_an_edited_exercise_edition_is_noticed(built: Path, tmp_path: Path):

@@ -1,6 +1,6 @@
 """One source, two notebooks: make the editions of the lessons and show that they are in step.
 
-    python tools/editions.py build [NN ...]   make the editions of all lessons, or of the ones named
+    python tools/editions.py build [NN ...]   make the editions of all lessons, or of the ones named, and the reference
     python tools/editions.py check            compare, in a second, without running anything
 
 `notebooks/source/NN_name.py` (percent text) is what people edit. From it come `notebooks/NN_name.ipynb`, run from top
@@ -15,6 +15,8 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import textwrap
 import tomllib
@@ -23,8 +25,9 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
+
+from llmarm_tutorial.lesson.ledger import MIME, Result
 
 ROOT = Path(__file__).resolve().parents[1]
 GAP = "...  # your code here"
@@ -205,25 +208,73 @@ def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False,
     client.execute(env={**os.environ, "LLMARM_CHECK_STRICT": "1", "LLMARM_ATTEMPTS": os.devnull})
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            # a live widget is dead in a stored notebook; its static twin stays
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            cell.outputs = _tidied(cell.outputs)
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
 
 def build(root: Path, numbers: list[str]) -> None:
-    """Make both editions of the numbered lessons, or of all; a lesson that fails leaves its executed notebook alone."""
+    """Make both editions of the numbered lessons, or of all, and record what the lessons measured as the reference.
+
+    One `llmarm run` gives the stored notebooks and `results/reference/quick.json`, so that they cannot differ. It stays
+    in `runs/notebooks`, with a report. Nothing is stored unless all lessons came through.
+
+    Raises:
+        EditionError: If there is no such lesson, one fails, or its results cannot be a reference.
+    """
     chosen = [source for source in sources(root) if not numbers or source.name[:2] in numbers]
     if unknown := set(numbers) - {source.name[:2] for source in chosen}:
         valid = ", ".join(source.name[:2] for source in sources(root))
         raise EditionError(f"There is no lesson {', '.join(sorted(unknown))}. Valid: {valid}.")
-    folder = root / "notebooks"
+    folder, out = root / "notebooks", root / "runs" / "notebooks"
+    shutil.rmtree(out, ignore_errors=True)
+    (out / "not-run").mkdir(parents=True)
     (folder / "exercises").mkdir(exist_ok=True)
     for source in chosen:
-        print(f"{source.stem} …", flush=True)
-        notebook = notebook_of(source)
-        _write(exercises_of(notebook, source.stem), folder / "exercises" / f"{source.stem}.ipynb")
-        _write(execute(notebook, folder), folder / f"{source.stem}.ipynb")
+        _write(notebook_of(source), out / "not-run" / f"{source.stem}.ipynb")
+    _llmarm("run", "--out", str(out), lessons=out / "not-run")
+    _llmarm("verify", str(out), "--record", lessons=folder)
+    for source in chosen:
+        executed = nbformat.read(out / source.stem / f"{source.stem}.ipynb", as_version=4)
+        _write(exercises_of(notebook_of(source), source.stem), folder / "exercises" / f"{source.stem}.ipynb")
+        _write(with_outputs(notebook_of(source), executed), folder / f"{source.stem}.ipynb")
+
+
+def _llmarm(*arguments: str, lessons: Path) -> None:
+    """Call the kit's command line with the lessons of a folder and strict self-checks."""
+    environment = {**os.environ, "LLMARM_LESSONS": str(lessons), "LLMARM_CHECK_STRICT": "1"}
+    done = subprocess.run([sys.executable, "-m", "llmarm_tutorial", *arguments], env=environment, check=False)
+    if done.returncode:
+        raise EditionError(f"llmarm {arguments[0]} failed, see above; the stored notebooks are as they were.")
+
+
+def with_outputs(notebook: NotebookNode, executed: NotebookNode) -> NotebookNode:
+    """A notebook with the outputs of an executed one of the same code, tidied so that equal runs give equal files.
+
+    Raises:
+        EditionError: If the executed notebook has other code.
+    """
+    notebook = nbformat.from_dict(notebook)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    done = [cell for cell in executed.cells if cell.cell_type == "code"]
+    if [cell.source for cell in cells] != [cell.source for cell in done]:
+        raise EditionError("The executed notebook has other code than its source; make it again.")
+    for cell, ran in zip(cells, done, strict=True):
+        cell.execution_count, cell.outputs = ran.execution_count, _tidied(ran.outputs)
+    return notebook
+
+
+def _tidied(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Outputs without live widgets, which are dead in a stored notebook; streams that follow each other are joined."""
+    tidy: list[NotebookNode] = []
+    for output in outputs:
+        if WIDGET in output.get("data", {}):
+            continue  # its static twin stays
+        if output.output_type == "stream" and tidy and tidy[-1].get("name") == output.name:
+            tidy[-1].text += output.text
+        else:
+            tidy.append(nbformat.from_dict(output))
+    return tidy
 
 
 def _write(notebook: NotebookNode, path: Path) -> None:
@@ -256,8 +307,30 @@ def problems(root: Path) -> list[str]:
             if _cells(stored) != _cells(expected):
                 found.append(f"{here}: is not what {source.relative_to(root)} gives; run  make notebooks.")
             elif expected is notebook:
-                found += [f"{here}: {problem}" for problem in _unsound(stored)]
+                found += [
+                    f"{here}: {problem}" for problem in (*_unsound(stored), *_not_recorded(stored, source.stem, root))
+                ]
     return found
+
+
+def _not_recorded(notebook: NotebookNode, name: str, root: Path) -> list[str]:
+    """Where an executed notebook says something else than the reference results: both come from one run."""
+    path = root / "results" / "reference" / "quick.json"
+    reference = json.loads(path.read_text(encoding="utf-8"))["lessons"] if path.exists() else {}
+    recorded = reference.get(name, {"values": {}})["values"]
+    outputs = [
+        output for cell in notebook.cells for output in cell.get("outputs", []) if MIME in output.get("data", {})
+    ]
+    measured = {output.data[MIME]["name"]: output.data for output in outputs}
+    found = [f"its result {key} is not in the reference." for key in measured.keys() - recorded.keys()]
+    found += [f"it lacks the result {key} of the reference." for key in recorded.keys() - measured.keys()]
+    for key in measured.keys() & recorded.keys():
+        result = Result.from_dict(measured[key][MIME])
+        if json.loads(json.dumps(result.to_dict())) != {"name": key, **recorded[key]}:
+            found.append(f"its result {key} is not that of the reference.")
+        if measured[key].get("text/plain") != result.line():
+            found.append(f"it shows another {key} than it records.")
+    return [f"{problem} Run  make notebooks  LESSONS={name[:2]}." for problem in sorted(found)]
 
 
 def _cells(notebook: NotebookNode) -> list[tuple[str, str, str, list[str]]]:
@@ -287,7 +360,7 @@ def main(arguments: list[str]) -> int:
         case ["build", *numbers]:
             try:
                 build(ROOT, numbers)
-            except (EditionError, CellExecutionError) as error:
+            except EditionError as error:
                 print(error, file=sys.stderr)
                 return 1
             return main(["check"])
