@@ -1,25 +1,25 @@
 """What does judging cost, and counting? Seconds of the ranking evaluation and of the baselines.
 
-    python benchmarks/ranking.py [--users 100000] [--items 10000] [--set movielens-1m]
+    python benchmarks/ranking.py [--users 100000] [--items 10000] [--data movielens-1m]
 
 First the evaluation alone, with scores that are at hand, for that many users and items; then fit and scores of every
-baseline at its defaults, leave-one-out. CPU seconds, which other work on the machine disturbs less than the clock.
+baseline at its defaults, leave-one-out. Seconds of the processor, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 
+import harness
 import numpy as np
-import pandas as pd
+from rows import setting
 
-from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 from llmarm_tutorial.recommend.tuning import BASELINES, make_baseline
+
+LEVELS = {"all scores differ": 2**24, "three levels": 3, "all scores equal": 1}
 
 
 class AtHand:
@@ -30,54 +30,52 @@ class AtHand:
         self.table = np.random.default_rng(0).integers(0, levels, (256, n_items)).astype(np.float32)
 
     def scores(self, histories: Histories) -> np.ndarray:
+        """The first rows of the table."""
         return self.table[: len(histories)]
 
 
-def evaluation_cost(n_users: int, n_items: int) -> pd.DataFrame:
+def made_up(n_users: int, n_items: int) -> Task:
+    """Users with 20 random items and one random target."""
     rng = np.random.default_rng(1)
-    lengths = np.full(n_users, 20)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    items = rng.integers(0, n_items, offsets[-1], dtype=np.int32)
-    histories = Histories(items, offsets, np.tile(np.arange(20, dtype=np.int32), n_users), n_items)
-    targets = Histories(
-        rng.integers(0, n_items, n_users, dtype=np.int32), np.arange(n_users + 1), np.zeros(n_users, np.int32), n_items
-    )
-    counts = np.bincount(items, minlength=n_items)
-    task = Task(histories, targets.matrix().astype(bool), np.arange(n_users), n_items, counts)
-    rows = []
-    for name, levels in {"all scores differ": 2**24, "three levels": 3, "all scores equal": 1}.items():
-        begin = time.process_time()
-        evaluate(AtHand(n_items, levels), task, block=256)
-        rows.append((name, time.process_time() - begin))
-    return pd.DataFrame(rows, columns=["scores", "seconds"])
+    known = rng.integers(0, n_items, (n_users, 20)).tolist()
+    return Task.from_lists(known, rng.integers(0, n_items, (n_users, 1)).tolist(), n_items)
 
 
-def baseline_cost(name: str) -> pd.DataFrame:
-    split = loading.load(name).filter_items(5).leave_one_out("event")
-    train, task = split.train.histories(), next_item_task(split, "test")
-    rows = []
-    for baseline in BASELINES:
+def measure(bench: harness.Bench) -> None:
+    """The evaluation alone, then every baseline."""
+    users, items = (500, 100) if bench.smoke else (bench.options.users, bench.options.items)
+    size = setting(users=users, items=items)
+    task = None
+    for name, levels in LEVELS.items():
+        if bench.has("made up", name, setting=size):
+            continue
+        task = task or made_up(users, items)
         begin = time.process_time()
-        fitted = make_baseline(baseline).fit(train)
-        fit_seconds = time.process_time() - begin
-        begin = time.process_time()
-        judged = evaluate(fitted, task, ks=(10,))
+        evaluate(AtHand(items, levels), task, block=256)
         seconds = time.process_time() - begin
-        rows.append((baseline, fit_seconds, seconds, judged.mean("HR@10"), judged.mean("NDCG@10")))
-    return pd.DataFrame(rows, columns=["baseline", "fit", "scores and evaluation", "HR@10", "NDCG@10"])
+        bench.add("made up", name, {"evaluation seconds": seconds}, setting=size, seconds=seconds)
+    for data, transactions in bench.datasets():
+        split = transactions.filter_items(5).leave_one_out("event")
+        train, task = split.train.histories(), next_item_task(split, "test")
+        for name in BASELINES:
+            if bench.has(data, name, made_of=[make_baseline(name)]):
+                continue
+            begin = time.process_time()
+            fitted = make_baseline(name).fit(train)
+            fit = time.process_time() - begin
+            judged = evaluate(fitted, task, ks=(10,))
+            seconds = time.process_time() - begin
+            values = {metric: judged.mean(metric) for metric in ("HR@10", "NDCG@10")}
+            values |= {"fit seconds": fit, "evaluation seconds": seconds - fit}
+            bench.add(data, name, values, made_of=[make_baseline(name)], seconds=seconds)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure, write ranking.csv and ranking.json."""
+    parser = harness.parser(__doc__, data=["movielens-1m"])
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--items", type=int, default=10_000)
-    parser.add_argument("--set", default="movielens-1m")
-    given = parser.parse_args()
-    print(evaluation_cost(given.users, given.items).round(1).to_string(index=False))
-    try:
-        print(baseline_cost(given.set).round(3).to_string(index=False))
-    except LlmarmError as error:
-        print(error)
+    harness.run(parser, measure)
 
 
 if __name__ == "__main__":

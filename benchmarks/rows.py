@@ -1,0 +1,62 @@
+"""The one schema of what benchmarks measure, read by the benchmarks and by the pages of results/.
+
+    data, system    what was measured, on what
+    setting         "name=value; name=value", see `setting`: what else tells two rows apart (a minimum support, a task,
+                    a number of labels). The one free column: without it such things would go into the names.
+    seed            a whole number, 0 where nothing is drawn; empty where a row is about all seeds together, as a gain
+    metric, value   one number; a gain has the metric "NDCG@10 gain on sr"
+    low, high       95 % interval of the value, where there is one
+    seconds         what the system cost, processor time unless the script says otherwise; the same in all rows of a
+                    measurement
+    memory          highest memory while measuring, above what the data take, MB
+
+Means and standard deviations over seeds are not stored: `over_seeds` computes them. Words, such as chosen settings or
+why something failed, are notes in the JSON file beside the rows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+KEY = ("data", "system", "setting", "seed", "metric")
+NUMBERS = ("value", "low", "high", "seconds", "memory")
+COLUMNS = (*KEY, *NUMBERS)
+
+
+def setting(**parts: Any) -> str:
+    """What else tells two rows apart, as text: `setting(support=0.1, task="new")` is "support=0.1; task=new"."""
+    return "; ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in parts.items()
+    )
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """The rows of a file; `seed` is a whole number or <NA>, an empty number is NaN."""
+    text = {column: str for column in ("data", "system", "setting", "metric")}
+    empty = {column: [""] for column in ("seed", *NUMBERS)}
+    return pd.read_csv(
+        path, dtype=text | {"seed": "Int64"}, keep_default_na=False, na_values=empty, float_precision="round_trip"
+    )
+
+
+def unfolded(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a column of text more for every name in `setting`, empty where a row has none of it."""
+    parts = [dict(part.split("=", 1) for part in text.split("; ") if part) for text in rows["setting"]]
+    return rows.join(
+        pd.DataFrame(parts, index=rows.index, columns=list(dict.fromkeys(n for p in parts for n in p))).fillna("")
+    )
+
+
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per data, system, setting and metric, in the order of the first ones.
+
+    Returns:
+        Columns `data`, `system`, `setting`, `metric`, `seeds` (how many rows), means `value`, `low`, `high`, `seconds`,
+        `memory` over them, and the standard deviation `sd` of the values, NaN of a single one.
+    """
+    groups = rows.groupby(["data", "system", "setting", "metric"], sort=False)
+    table = groups[list(NUMBERS)].mean()
+    return table.assign(seeds=groups.size(), sd=groups["value"].std()).reset_index()
