@@ -204,7 +204,7 @@ class Bench:
         if self.notes.pop(label, None) or notes:
             self.notes |= {label: dict(notes)} if notes else {}
             write_atomically(self.work / "notes.json", json.dumps(self.notes, indent=1) + "\n")
-        write_atomically(self.work / "rows.csv", pd.DataFrame(self._rows.values()).to_csv(index=False))
+        write_atomically(self.work / "rows.csv", self._table("made_of").to_csv(index=False))
         shown = ", ".join(f"{metric} {_plain(value)}" for metric, value in list(values.items())[:3])
         shown = (notes or {}).get("note", shown)
         cost = "" if np.isnan(seconds) else f", {seconds:,.3g} s"
@@ -291,7 +291,10 @@ class Bench:
     @property
     def rows(self) -> pd.DataFrame:
         """All rows so far, those of earlier calls with the same --work among them."""
-        table = pd.DataFrame(self._rows.values(), columns=COLUMNS)
+        return self._table()
+
+    def _table(self, *more: str) -> pd.DataFrame:
+        table = pd.DataFrame(self._rows.values(), columns=[*COLUMNS, *more])
         return table.astype({"seed": "Int64"} | dict.fromkeys(NUMBERS, float))
 
     def write(self, figures: Mapping[str, Figure], seconds: float) -> None:

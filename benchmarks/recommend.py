@@ -26,7 +26,7 @@ matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 import psutil
-import quality
+import recipes
 import torch
 
 from llmarm_tutorial.data import loading
@@ -39,7 +39,6 @@ from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import recommend as recommend_figures
-from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import Expert, Fusion, Precomputed, choose_weight
@@ -50,15 +49,7 @@ from llmarm_tutorial.recommend.similarity import Similarity
 METRICS = ("HR@10", "NDCG@10", "Coverage@10", "Diversity@10", "Novelty@10")
 TRIES = 12  # settings of each baseline tried on validation
 CHECKED = 3000  # validation cases on which everything is chosen
-LENGTH = 128  # tokens of a history that the models of baskets read
-# by data set and objective: "masked" is a model of the set of purchases, "causal" one of their order
-SET = Recipe(objective="masked", positions=False, max_length=LENGTH, validate_every=2)
-ORDER = replace(SET, objective="causal", positions=True, visits=True)
-RECIPES = {
-    "shop": {"masked": replace(SET, epochs=60), "causal": replace(ORDER, epochs=60)},
-    "online-retail": {"masked": replace(SET, epochs=50), "causal": replace(ORDER, epochs=24)},
-    "movielens-1m": {"causal": quality.RECIPES["cpu"]["movielens-1m"]["causal"]},
-}
+RECIPES = {name: recipes.RECIPES["cpu"][name] for name in ("shop", "online-retail", "movielens-1m")}
 RULE_WEIGHTS = (0.1, 0.25, 0.5, 0.75, 1.0)
 TRADES = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0)
 GIVEN_UP = 0.02  # share of NDCG@10 that diversity may cost on validation

@@ -34,12 +34,10 @@ def setting(**parts: Any) -> str:
 
 
 def read_rows(path: Path) -> pd.DataFrame:
-    """The rows of a file; `seed` is a whole number or <NA>, an empty number is NaN."""
-    text = {column: str for column in ("data", "system", "setting", "metric")}
-    empty = {column: [""] for column in ("seed", *NUMBERS)}
-    return pd.read_csv(
-        path, dtype=text | {"seed": "Int64"}, keep_default_na=False, na_values=empty, float_precision="round_trip"
-    )
+    """The rows of a file, bit for bit; `seed` is a whole number or <NA>, a number that is not there NaN."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table["seed"] = pd.array([int(text) if text else None for text in table["seed"]], dtype="Int64")
+    return table.assign(**{column: [float(text or "nan") for text in table[column]] for column in NUMBERS})
 
 
 def unfolded(rows: pd.DataFrame) -> pd.DataFrame:

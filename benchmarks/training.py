@@ -1,7 +1,7 @@
 """How fast is the training loop? Items per second and memory against Hugging Face's Trainer, side by side in one run.
 
-    python benchmarks/training.py [--turns 4] [--seconds 6] [--sets movielens-1m beauty] [--device cuda] [--compile]
-    python benchmarks/training.py --until 0.1 --sets movielens-1m     # hours on a CPU: seconds to a validation NDCG@10
+    python benchmarks/training.py [--turns 4] [--seconds 6] [--data movielens-1m beauty] [--device cuda] [--compile]
+    python benchmarks/training.py --until 0.1 --data movielens-1m     # hours on a CPU: seconds to a validation NDCG@10
 
 All systems train the same network (BERT with 2 layers of width 64, a fifth of the items masked) with AdamW on the same
 windows of the same histories, 128 in a batch. Those of Trainer use `BertForMaskedLM` and
@@ -22,41 +22,37 @@ with width H, feed-forward width F and |I| items,
 
 operations: a multiplication and an addition count as two, the backward pass takes twice the forward pass. Padding,
 scores of positions that are not masked, and anything computed again count as nothing. With a network as small as this
-one the share is low on any GPU. Needs the data sets named by --sets.
+one the share is low on any GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
-import importlib.metadata
-import json
 import math
 import multiprocessing
 import os
 import platform
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import harness
 import numpy as np
 import pandas as pd
 import psutil
 import torch
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from rows import setting, unfolded
 from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
-from llmarm_tutorial.data import loading
-from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 from llmarm_tutorial.figures import house_style
@@ -67,7 +63,7 @@ from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tokens import FIRST_ITEM, PAD
 from llmarm_tutorial.models.training import Settings, train
 
-LENGTHS = {"movielens-1m": 200, "beauty": 50}  # longest input, as published for these sets
+LENGTHS = {"movielens-1m": 200, "beauty": 50, "shop": 20}  # longest input, as published for the first two
 BATCH, MASK_SHARE, RATE = 128, 0.2, 1e-3
 OURS = "llmarm"
 SYSTEMS = {  # name → keyword arguments of `ours` or `theirs`
@@ -97,8 +93,9 @@ class Data(NamedTuple):
         return item_config(self.n_items, objective="masked", max_length=LENGTHS[self.name])
 
 
-def load(name: str) -> Data:
-    split = loading.load(name).leave_one_out()
+def prepared(name: str, data: Transactions) -> Data:
+    """The data of a set, last events left out."""
+    split = data.leave_one_out()
     histories = split.train.histories()
     task = next_item_task(split, "validation", max_cases=5000)
     return Data(name, histories.items, histories.offsets, len(split.train.items), task)
@@ -324,27 +321,31 @@ def until(training, system: str, data: Data, options: argparse.Namespace) -> dic
 
 
 class Worker:
-    """A system in a process of its own."""
+    """A system in a process of its own; with --smoke a fork of this one, which is quick to start."""
 
     def __init__(self, system: str, data: Data, options: argparse.Namespace) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self.system, (self.line, theirs) = system, spawn.Pipe()
-        self.process = spawn.Process(target=work, args=(system, data, options, theirs), daemon=True)
+        context = multiprocessing.get_context("fork" if options.smoke else "spawn")
+        self.system, (self.line, theirs) = system, context.Pipe()
+        self.process = context.Process(target=work, args=(system, data, options, theirs), daemon=True)
         self.process.start()
         theirs.close()
 
     def answer(self) -> dict:
+        """What the process says next."""
         try:
             return self.line.recv()
         except EOFError:
             return {"note": "the process ended"}
 
 
-def measure(data: Data, options: argparse.Namespace, peak: float) -> list[dict]:
-    """Rounds in which every system has a turn; one row per system."""
-    workers = [Worker(system, data, options) for system in SYSTEMS]
+def rounds(workers: list[Worker], options: argparse.Namespace) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
+    """Rounds in which every system has a turn; the first one warms up.
+
+    Returns:
+        (turns of every system: steps, items, flops, seconds, rates; why others failed).
+    """
     failed = {worker.system: start["note"] for worker in workers if "note" in (start := worker.answer())}
-    turns: dict[str, list[dict]] = {system: [] for system in SYSTEMS}
+    turns: dict[str, list[dict]] = {worker.system: [] for worker in workers}
     for number in range(options.turns + 1):
         for worker in workers if number % 2 else workers[::-1]:
             if worker.system in failed:
@@ -356,58 +357,79 @@ def measure(data: Data, options: argparse.Namespace, peak: float) -> list[dict]:
             elif number:
                 rates = {"rate": turn["items"] / turn["seconds"], "cpu_rate": turn["items"] / turn["cpu"]}
                 turns[worker.system].append(turn | rates)
-    rows = []
-    for worker in workers:
-        row = {"data": data.name, "max_length": LENGTHS[data.name], "system": worker.system}
-        if worker.system in failed:
-            rows.append(row | {"note": failed[worker.system]})
-            continue
+    return {system: pd.DataFrame(kept) for system, kept in turns.items() if system not in failed}, failed
+
+
+def in_turns(bench: harness.Bench, data: Data, **which: Any) -> None:
+    """Measure all systems of a set side by side."""
+    workers = [Worker(system, data, bench.options) for system in SYSTEMS]
+    turns, failed = rounds(workers, bench.options)
+    for system, note in failed.items():
+        bench.add(data.name, system, {"items per second": np.nan}, notes={"note": note}, **which)
+    for worker in (worker for worker in workers if worker.system in turns):
         worker.line.send(None)
-        mine = pd.DataFrame(turns[worker.system])
-        row |= {"items_per_second": mine["rate"].median(), "items_per_cpu_second": mine["cpu_rate"].median()}
-        row["steps"] = int(mine["steps"].sum())
-        row |= {"computed_per_item": mine["computed"].sum() / mine["items"].sum(), **worker.answer()}
-        if OURS not in failed:
-            first = pd.DataFrame(turns[OURS])
-            ratios = first["rate"] / mine["rate"]
-            row |= {"llmarm_faster": ratios.median(), "lowest": ratios.min(), "highest": ratios.max()}
-            row["llmarm_less_cpu"] = (first["cpu_rate"] / mine["cpu_rate"]).median()
-        row["tflop_per_second"] = (mine["flops"] / mine["seconds"]).median() / 1e12
-        rows.append(row | {"share_of_peak": row["tflop_per_second"] / peak})
+        memory, its = worker.answer()["peak_mb"], turns[worker.system]
         worker.process.join()
-    for row in rows:
-        print(f"{data.name:14} {row['system']:34} " + (row.get("note") or shown(row)), flush=True)
-    return rows
+        values = {"items per second": its["rate"].median(), "items per CPU second": its["cpu_rate"].median()}
+        if OURS in turns:
+            ratios = turns[OURS]["rate"] / its["rate"]
+            values["llmarm is times faster"] = ratios.median(), ratios.min(), ratios.max()
+            values["llmarm is times faster by CPU time"] = (turns[OURS]["cpu_rate"] / its["cpu_rate"]).median()
+        values["steps"] = int(its["steps"].sum())
+        values["computed per item"] = its["computed"].sum() / its["items"].sum()
+        values["TFLOP/s"] = (its["flops"] / its["seconds"]).median() / 1e12
+        values["share of peak"] = values["TFLOP/s"] / peak_of(bench.options)
+        bench.add(data.name, worker.system, values, memory=memory, **which)
 
 
-def shown(row: dict) -> str:
-    text = f"{row['items_per_second']:>10,.0f} items/s  {row['peak_mb']:7,.0f} MB"
-    if "llmarm_faster" in row:
-        text += f"  llmarm is {row['llmarm_faster']:.3g} times as fast ({row['lowest']:.3g} to {row['highest']:.3g})"
-        text += f", {row['llmarm_less_cpu']:.3g} times by CPU time"
-    return text + (f"  {row['share_of_peak']:.2%} of the peak" if row["share_of_peak"] == row["share_of_peak"] else "")
+def measure(bench: harness.Bench) -> None:
+    """Every set: all systems in turns, or with --until each until it validates well enough."""
+    options = bench.options
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise RunError("torch sees no GPU here: leave out --device cuda, or see  llmarm doctor.")
+    if options.device == "cpu":
+        os.environ["ACCELERATE_USE_CPU"] = "1"  # Accelerate would take a GPU by itself
+    # else a thread that waits for another spins on a core that a neighbour could use, and both are slow
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    if bench.smoke:
+        options.turns, options.seconds = 1, 0.1
+    for name, transactions in bench.datasets():
+        data = prepared(name, transactions)
+        about = {"T": LENGTHS[name], "device": options.device} | ({"until": options.until} if options.until else {})
+        which = {
+            "setting": setting(**about),
+            "made_of": [options.turns, options.seconds, options.compile, options.epochs],
+        }
+        left = [system for system in SYSTEMS if not bench.has(name, system, **which)]
+        if left and not options.until:
+            in_turns(bench, data, **which)
+        for system in left if options.until else ():
+            done = Worker(system, data, options).answer()
+            values = {"epochs": done.get("epochs", 0), "best validation NDCG@10": done.get("best", np.nan)}
+            bench.add(name, system, values, seconds=done.get("seconds", np.nan), notes={"note": done["note"]}, **which)
 
 
-def draw(table: pd.DataFrame) -> plt.Figure:
+def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
     """Items per second of every system on every set."""
-    sets = list(dict.fromkeys(table["data"]))
-    figure, axes = plt.subplots(1, len(sets), figsize=(6 * len(sets), 2.8), sharey=True, squeeze=False)
-    for axis, name in zip(axes[0], sets, strict=True):
-        part = table[table["data"] == name].iloc[::-1]
-        rates = part["items_per_second"].fillna(0)
-        axis.barh(
-            part["system"],
-            rates,
-            color=[house_style.ACCENT if s == OURS else house_style.QUIET for s in part["system"]],
+    table = unfolded(rows[rows["metric"] == "items per second"])
+    names = list(dict.fromkeys(table["data"]))
+    if not names:
+        return {}
+    figure, axes = plt.subplots(1, len(names), figsize=(6 * len(names), 2.8), sharey=True, squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        here = table[table["data"] == name].iloc[::-1]
+        rates, colors = (
+            here["value"].fillna(0),
+            [house_style.ACCENT if s == OURS else house_style.QUIET for s in here["system"]],
         )
-        for place, row in enumerate(part.itertuples()):
-            done = row.items_per_second == row.items_per_second
-            label = f" {row.items_per_second:,.0f} · {row.peak_mb:,.0f} MB" if done else " did not finish"
-            axis.text(rates.iloc[place], place, label, va="center", fontsize=8)
-        axis.set(title=f"{name}, at most {part['max_length'].iloc[0]} items", xlabel="items per second")
+        axis.barh(here["system"], rates, color=colors)
+        for place, (rate, memory) in enumerate(zip(rates, here["memory"], strict=True)):
+            label = f" {rate:,.0f} · {memory:,.0f} MB" if rate else " did not finish"
+            axis.text(rate, place, label, va="center", fontsize=8)
+        axis.set(title=f"{name}, at most {here['T'].iloc[0]} items", xlabel="items per second")
         axis.set_xlim(0, 1.35 * rates.max() or 1)
     figure.suptitle("Items read in training per second · peak memory", x=0.01, ha="left", fontsize=10)
-    return figure
+    return {"training": figure}
 
 
 def peak_of(options: argparse.Namespace) -> float:
@@ -419,53 +441,16 @@ def peak_of(options: argparse.Namespace) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Speed and memory of training, side by side with Trainer.")
+    """Measure, write training.csv, training.json and training.png."""
+    parser = harness.parser(__doc__, data=["movielens-1m", "beauty"])
     parser.add_argument("--turns", type=int, default=4, help="rounds that count (one more warms up)")
     parser.add_argument("--seconds", type=float, default=6, help="a system's turn; one step is the least")
-    parser.add_argument("--sets", nargs="+", default=list(LENGTHS), choices=list(LENGTHS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--compile", action="store_true", help="with torch.compile, for all systems")
     parser.add_argument("--peak-tflops", type=float, help="the device's highest rate, where the kit does not know it")
     parser.add_argument("--until", type=float, help="train each system until NDCG@10 on validation is this; takes long")
     parser.add_argument("--epochs", type=int, default=200, help="the most epochs with --until")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "benchmarks")
-    options = parser.parse_args()
-    if options.device == "cuda" and not torch.cuda.is_available():
-        sys.exit("torch sees no GPU here: leave out --device cuda, or see  llmarm doctor.")
-    if options.device == "cpu":
-        os.environ["ACCELERATE_USE_CPU"] = "1"  # Accelerate would take a GPU by itself
-    # else a thread that waits for another spins on a core that a neighbour could use, and both are slow
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    begin, rows, peak = time.perf_counter(), [], peak_of(options)
-    for name in options.sets:
-        try:
-            data = load(name)
-        except LlmarmError as error:
-            print(f"{name}: left out. {error}")
-            continue
-        if options.until:
-            rows += [{"data": name, "system": s} | Worker(s, data, options).answer() for s in SYSTEMS]
-        else:
-            rows += measure(data, options, peak)
-    if not rows:
-        sys.exit("None of the data sets is on this machine: fetch them with  llmarm data fetch NAME.")
-    table, stem = pd.DataFrame(rows), "training_until" if options.until else "training"
-    options.out.mkdir(parents=True, exist_ok=True)
-    table.to_csv(options.out / f"{stem}.csv", index=False, float_format="%.4g")
-    if not options.until:
-        with house_style.style():
-            draw(table).savefig(options.out / "training.png", dpi=130, bbox_inches="tight")
-    gpu = [torch.cuda.get_device_name(0)] if options.device == "cuda" else []
-    about = {
-        "command": " ".join(["python benchmarks/training.py", *sys.argv[1:]]),
-        "seconds": round(time.perf_counter() - begin),
-        "python": platform.python_version(),
-        "machine": ", ".join([platform.machine(), f"{psutil.cpu_count()} cores", *gpu]),
-        "threads": os.environ.get("OMP_NUM_THREADS", str(torch.get_num_threads())),
-        "versions": {name: importlib.metadata.version(name) for name in ("torch", "transformers", "accelerate")},
-    }
-    (options.out / f"{stem}.json").write_text(json.dumps(about, indent=2) + "\n")
-    print(f"wrote {stem} to {options.out}, after {about['seconds']} s")
+    harness.run(parser, measure, figures)
 
 
 if __name__ == "__main__":

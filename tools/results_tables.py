@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,10 +20,12 @@ import editions
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "benchmarks"))  # for the schema of their rows
+from rows import over_seeds, read_rows, unfolded  # noqa: E402
+
 RESULTS = ROOT / "results"
 BENCHMARKS = RESULTS / "benchmarks"
 BEGIN, END = "<!-- made by tools/results_tables.py -->", "<!-- end -->"
-KIT = "llmarm eclat (NumPy)"
 LESSON_01, LESSON_04 = "01_count_what_goes_together", "04_read_rules_from_the_model"
 NAMES = {  # as in the files → as a visitor reads it
     "personal": "what the customer bought before",
@@ -79,7 +82,8 @@ def headlines() -> str:
     columns = ["gain on best counting", "best counting low", "best counting high"]
     singles = pd.read_csv(BENCHMARKS / "recommend.csv").set_index(["data", "system"])[columns]
     against = {data: NAMES[said["best counting"]] for data, said in settings_of("recommend")["chosen"].items()}
-    beauty = pd.read_csv(BENCHMARKS / "quality.csv").set_index(["data", "system"])[["gain on sr", "low", "high"]]
+    gains = measured("quality").query("metric == 'NDCG@10 gain on sr'")
+    beauty = gains.set_index(["data", "system"])[["value", "low", "high"]]
     fusion = pd.read_csv(BENCHMARKS / "graphs_fusion.csv").set_index(["data", "system", "targets", "against"])
     graph = fusion.loc[("movielens-1m", "hybrid with graph", "all", "hybrid without graph")][["gain", "low", "high"]]
     rules = reference()[LESSON_04]["values"]["bits_gained/model_20_to_99_baskets"]
@@ -153,62 +157,104 @@ def table(rows: list[list[str]], head: list[str]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
+ByMetric = Mapping[str, Any]  # metric → row of `over_seeds`
+
+
+def measured(benchmark: str) -> pd.DataFrame:
+    """The rows of a benchmark over seeds, with a column for every name in their setting."""
+    return unfolded(over_seeds(read_rows(BENCHMARKS / f"{benchmark}.csv")))
+
+
+def of_rows(
+    found: pd.DataFrame,
+    keys: Mapping[str, str],
+    columns: Mapping[str, Callable[[ByMetric], str]],
+    *,
+    by: str = "",
+    systems: bool = False,
+) -> str:
+    """A table of the rows of a benchmark: a line for each of what the keys tell apart.
+
+    Args:
+        found: See `measured`.
+        keys: Heading → column of `found`.
+        columns: Heading → from the rows of a line, by metric, to a cell.
+        by: Metric by which the lines of a data set are ordered, largest first.
+        systems: A column more for every system, made by the column named "system".
+    """
+    names = list(dict.fromkeys(found["system"])) if systems else []
+    lines = []
+    for values, line in found.groupby(list(keys.values()), sort=False):
+        metrics = by_metric(line)
+        cells = [show(metrics) for head, show in columns.items() if head != "system" or not systems]
+        cells += [columns["system"](by_metric(line[line["system"] == name])) for name in names]
+        lines.append((values[0], -metrics[by]["value"] if by else 0, [*values, *cells]))
+    if by:
+        order = list(dict.fromkeys(found["data"]))
+        lines.sort(key=lambda line: (order.index(line[0]), line[1]))
+    heads = [*keys, *(head for head in columns if head != "system" or not systems), *names]
+    return table([cells for _, _, cells in lines], heads)
+
+
+def by_metric(rows: pd.DataFrame) -> ByMetric:
+    """The first row of each metric."""
+    return {row["metric"]: row for _, row in rows.drop_duplicates("metric").iterrows()}
+
+
+def number(row: Mapping[str, Any], form: str = ".4f") -> str:
+    """A measured value: mean ± standard deviation over seeds [interval], as far as there are any."""
+    text = f"{row['value']:{form}}"
+    if pd.notna(row["sd"]):
+        text += f" ± {row['sd']:{form}}"
+    return text if pd.isna(row["low"]) else f"{text} [{row['low']:{form}}, {row['high']:{form}}]"
+
+
+def seconds(row: Mapping[str, Any]) -> str:
+    """What a measurement cost."""
+    return f"{row['seconds']:,.0f} s" if row["seconds"] >= 10 else f"{row['seconds']:.1f} s"
+
+
 def mining() -> str:
     """The benchmark of the miners: seconds, times the kit's, memory."""
-    measured = pd.read_csv(BENCHMARKS / "mining.csv")
-    miners = tuple(dict.fromkeys(measured["miner"]))
-    rows = []
-    for (data, support), part in measured.groupby(["data", "min_support"], sort=False):
-        part = part.set_index("miner")
-        cells = [
-            f"{part['seconds'][m]:.3g} s ({part['times_llmarm'][m]:.3g}×), {part['peak_mb'][m]:.0f} MB"
-            if pd.notna(part["seconds"][m])
-            else "did not finish"
-            for m in miners
-        ]
-        rows.append([f"{data} @ {support:g}", f"{part['itemsets'][KIT]:,.0f}", *cells])
-    return table(rows, ["data @ minimum support", "itemsets", *miners])
+
+    def cost(found: ByMetric) -> str:
+        row, times = found["itemsets"], found["times the seconds of llmarm"]["value"]
+        done = f"{row['seconds']:.3g} s ({times:.3g}×), {row['memory']:.0f} MB"
+        return "did not finish" if pd.isna(row["seconds"]) else done
+
+    found = measured("mining")
+    found["line"] = found["data"] + " @ " + found["support"]
+    lines = {"itemsets": lambda found: f"{found['itemsets']['value']:,.0f}", "system": cost}
+    return of_rows(found, {"data @ minimum support": "line"}, lines, systems=True)
 
 
 def quality() -> str:
     """The benchmark of next items: counting and models, mean and standard deviation over seeds."""
-    measured = pd.read_csv(BENCHMARKS / "quality.csv")
-    measured = measured.sort_values("NDCG@10", ascending=False, kind="stable")
-    measured = measured.sort_values("data", key=lambda names: names != "movielens-1m", kind="stable")
-    rows = []
-    for data, part in measured.groupby("data", sort=False):
-        for row in part.to_dict("records"):
-            spread = "" if row["seeds"] < 2 else f" ± {row['NDCG@10 sd']:.4f}"
-            gain = f"{row['gain on sr']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
-            cost = f"{row['core seconds']:,.0f} s" if row["core seconds"] >= 10 else f"{row['core seconds']:.1f} s"
-            cells = [f"{row['HR@10']:.3f}", f"{row['NDCG@10']:.4f}{spread}", gain, cost]
-            rows.append([data, row["system"], str(row["seeds"]) if row["parameters"] else "–", *cells])
-    return table(rows, ["data", "system", "seeds", "HR@10", "NDCG@10", "gain on sr", "core time"])
+    columns = {
+        "seeds": lambda found: str(found["NDCG@10"]["seeds"]) if found["NDCG@10"]["setting"] else "–",
+        "HR@10": lambda found: f"{found['HR@10']['value']:.3f}",
+        "NDCG@10": lambda found: number(found["NDCG@10"]),
+        "gain on sr": lambda found: number(found["NDCG@10 gain on sr"], "+.4f"),
+        "core time": lambda found: seconds(found["NDCG@10"]),
+    }
+    return of_rows(measured("quality"), {"data": "data", "system": "system"}, columns, by="NDCG@10")
 
 
 def training() -> str:
     """The benchmark of the training loop against Hugging Face Trainer."""
-    measured = pd.read_csv(BENCHMARKS / "training.csv")
-    rows = [
-        [
-            f"{row['data']}, T = {row['max_length']}",
-            row["system"],
-            f"{row['items_per_cpu_second']:,.0f}",
-            f"{row['llmarm_faster']:.2g} ({row['lowest']:.2g}–{row['highest']:.2g})",
-            f"{row['llmarm_less_cpu']:.2g}",
-            f"{row['peak_mb']:,.0f} MB",
-        ]
-        for row in measured.to_dict("records")
-    ]
-    head = [
-        "data",
-        "system",
-        "items per CPU second",
-        "llmarm is … times faster (range)",
-        "… by CPU time",
-        "peak memory",
-    ]
-    return table(rows, head)
+
+    def faster(found: ByMetric) -> str:
+        return "{value:.2g} ({low:.2g}–{high:.2g})".format(**found["llmarm is times faster"])
+
+    found = measured("training")
+    found["line"] = found["data"] + ", T = " + found["T"]
+    columns = {
+        "items per CPU second": lambda found: f"{found['items per CPU second']['value']:,.0f}",
+        "llmarm is … times faster (range)": faster,
+        "… by CPU time": lambda found: f"{found['llmarm is times faster by CPU time']['value']:.2g}",
+        "peak memory": lambda found: f"{found['items per second']['memory']:,.0f} MB",
+    }
+    return of_rows(found, {"data": "line", "system": "system"}, columns)
 
 
 def finetuning() -> str:
