@@ -180,7 +180,8 @@ class Bench:
             values: Metric → value, or value with the two ends of its interval.
             seed: Seed of the measurement; 0 where nothing is drawn.
             setting: See `setting`.
-            made_of: What decides the values besides the data set: recipes, settings, limits.
+            made_of: What decides the values besides data set and seed: recipes, settings, limits. Other seeds that
+                were made of something else are dropped: a mean over seeds is of one thing.
             seconds: Processor seconds that the system cost.
             memory: Highest memory, MB.
             cases: Metric → value of every case, shape (n_cases,), from which `gain` computes.
@@ -190,11 +191,12 @@ class Bench:
             file = io.BytesIO()
             np.save(file, np.asarray(found, dtype=np.float32))
             write_atomically(self._cases(data, system, setting, seed, metric), file.getvalue())
-        for key in [
-            key for key, row in self._rows.items() if seed is not None and _same(row, data, system, setting, seed)
-        ]:
-            del self._rows[key]
         made = self._made(data, made_of)
+        if seed is not None:
+            for key, row in list(self._rows.items()):
+                same = key[:3] == (data, system, setting)
+                if same and (row["seed"] in (seed, None) or row["made_of"] != made):
+                    del self._rows[key]  # measured before, or a gain from it, or another seed of what is no more
         for metric, value in values.items():
             value, low, high = value if isinstance(value, tuple) else (value, np.nan, np.nan)
             found = (data, system, setting, seed, metric, value, low, high, seconds, memory)
@@ -275,15 +277,8 @@ class Bench:
 
     def smaller(self, recipe: Recipe) -> Recipe:
         """The recipe; with --smoke one of the same kind that takes a second."""
-        small = {
-            "hidden": 16,
-            "layers": 1,
-            "heads": 1,
-            "feed_forward": 16,
-            "max_length": 20,
-            "epochs": 1,
-            "validate_every": 1,
-        }
+        small = dict.fromkeys(("layers", "heads", "epochs", "validate_every"), 1)
+        small |= {"hidden": 16, "feed_forward": 16, "max_length": 20}
         return dataclasses.replace(recipe, **small) if self.smoke else recipe
 
     # --- results

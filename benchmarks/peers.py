@@ -126,7 +126,7 @@ def apart(
     before = {name: os.environ.get(name) for name in threads}
     os.environ.update(threads)
     try:
-        return _asked("spawn" if fresh else "fork", _prepared, prepare, repeats, enough, limit)
+        return _asked(start_method(fresh), _prepared, prepare, repeats, enough, limit)
     finally:
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -165,5 +165,15 @@ def _repeated(job: Callable[[], float], repeats: int, enough: float, limit: int,
     except Exception as error:
         line.send(Spent(note=f"{type(error).__name__}: {error}"[:200]))
         return
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
-    line.send(Spent(float(value), statistics.median(spent), len(spent), max(0.0, (peak - before) / 2**20)))
+    memory = max(0, highest_memory() - before) / 2**20
+    line.send(Spent(float(value), statistics.median(spent), len(spent), memory))
+
+
+def start_method(fresh: bool) -> str:
+    """How `multiprocessing` starts a process: a fork of one with libraries at work is quick, and on a Mac not safe."""
+    return "spawn" if fresh or platform.system() == "Darwin" else "fork"
+
+
+def highest_memory() -> int:
+    """The most memory that this process has held at once, bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)

@@ -60,7 +60,8 @@ class Question:
 
     def counting(self, name: str) -> None:
         """A baseline with its default settings and with those that did best on validation."""
-        usual, made_of = tuning.make_baseline(name), [CHECKED, TRIES]
+        usual = tuning.make_baseline(name)
+        made_of = [usual, tuning.BASELINES[name].grid, CHECKED, TRIES]
         try:
             if not self.bench.has(self.name, name, made_of=[usual]):
                 begin, used = time.perf_counter(), time.process_time()

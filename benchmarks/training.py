@@ -32,8 +32,6 @@ import collections
 import math
 import multiprocessing
 import os
-import platform
-import resource
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -47,6 +45,7 @@ import psutil
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from peers import highest_memory, start_method
 from rows import setting, unfolded
 from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
@@ -147,8 +146,7 @@ class Gate:
     def _peak(self) -> int:
         if self.device == "cuda":
             return torch.cuda.max_memory_allocated()
-        unit = 1 if platform.system() == "Darwin" else 1024
-        return max(0, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - self.before)
+        return max(0, highest_memory() - self.before)
 
 
 class Gated:
@@ -324,7 +322,7 @@ class Worker:
     """A system in a process of its own; with --smoke a fork of this one, which is quick to start."""
 
     def __init__(self, system: str, data: Data, options: argparse.Namespace) -> None:
-        context = multiprocessing.get_context("fork" if options.smoke else "spawn")
+        context = multiprocessing.get_context(start_method(fresh=not options.smoke))
         self.system, (self.line, theirs) = system, context.Pipe()
         self.process = context.Process(target=work, args=(system, data, options, theirs), daemon=True)
         self.process.start()

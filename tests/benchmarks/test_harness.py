@@ -116,6 +116,19 @@ def test_a_measurement_is_stale_when_what_decides_it_changes(tmp_path: Path):
     assert bench.rows[["metric", "value"]].to_numpy().tolist() == [["MRR", 0.7]]
 
 
+def test_a_mean_over_seeds_is_of_one_thing(tmp_path: Path):
+    """A new recipe measured with one seed takes the other seeds of the old recipe with it, and the old gain."""
+    bench, case = bench_in(tmp_path), {"NDCG@10": np.ones(2)}
+    for seed in (1, 2):
+        bench.add("made up", "model", {"NDCG@10": 1}, seed=seed, made_of=["old"], cases=case)
+    bench.add("made up", "sr", {"NDCG@10": 0}, cases={"NDCG@10": np.zeros(2)})
+    bench.gain("made up", "model", "sr")
+    bench.add("made up", "model", {"NDCG@10": 0.5}, seed=1, made_of=["new"], cases={"NDCG@10": np.full(2, 0.5)})
+    assert bench.rows[["system", "seed", "value"]].to_numpy().tolist() == [["sr", 0, 0], ["model", 1, 0.5]]
+    bench.gain("made up", "model", "sr")
+    assert bench.rows["value"].iloc[-1] == 0.5
+
+
 def test_a_fingerprint_tells_apart_what_differs_and_refuses_what_it_cannot_tell():
     histories = Histories.from_lists([[0, 1], [2]])
     task, other = Task.from_lists([[0]], [[1]], 3), Task.from_lists([[0]], [[2]], 3)
