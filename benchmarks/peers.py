@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import psutil
-from harness import Bench
+from harness import Bench, hardware
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from rows import setting, unfolded
@@ -49,10 +49,11 @@ def side_by_side(
     """
     supports = [given.split("@") for given in bench.options.data]
     repeats, first = 1 if bench.smoke else bench.options.repeats, next(iter(miners.values()))
+    versions = hardware()["versions"]  # a library that was not there, or is newer now, is measured
     for name, data in bench.datasets():
         data = data.filter_items(least_count) if least_count > 1 else data
         for support in (float(text) for set_, text in supports if set_ == name):
-            which = {"setting": setting(support=support), "made_of": [repeats, limit, least_count]}
+            which = {"setting": setting(support=support), "made_of": [repeats, limit, least_count, versions]}
             if all(bench.has(name, miner, **which) for miner in miners):
                 continue
             own = np.nan
