@@ -16,7 +16,7 @@ from llmarm_tutorial.errors import BadParameter, LlmarmError, RunError
 from llmarm_tutorial.running import cli_data
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from llmarm_tutorial.running.display import RunDisplay
 
 
 class _Group(TyperGroup):
@@ -45,7 +45,16 @@ app.add_typer(cli_data.app, name="data")
 Out = Annotated[
     Path | None, typer.Option("--out", help="Folder for the results; default runs/<date-time>.", show_default=False)
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Lessons at the same time.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        help="Lessons at the same time; default what cores and free memory carry.",
+        show_default=False,
+    ),
+]
 Timeout = Annotated[
     int | None, typer.Option("--timeout", min=1, help="Seconds that one cell may take.", show_default=False)
 ]
@@ -98,7 +107,7 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Seed of every draw.")] = None,
     out: Out = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     timeout: Timeout = None,
 ) -> None:
     """Execute lessons and write their notebooks, results and a report."""
@@ -130,8 +139,9 @@ def run(
         runs.append(run_folder.Run(lesson.name, lesson, profile, values))
     out = out or _new_folder()
     with files.lock(out, wait=False, complaint=batch_module.BUSY.format(out)), _display(len(runs)) as display:
-        results = pool.execute(runs, out, jobs=jobs, timeout=timeout, again=True, listen=display.listen)
-    _finish(display.console, results, out)
+        show = {"announce": display.announce, "listen": display.listen}
+        results = pool.execute(runs, out, jobs=jobs, timeout=timeout, again=True, **show)
+    _finish(display, results, out)
 
 
 @app.command()
@@ -145,7 +155,7 @@ def batch(
             show_default=False,
         ),
     ] = None,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
     timeout: Timeout = None,
 ) -> None:
     """Execute a grid of lessons × data sets × parameters × seeds; started again, it goes on where it was."""
@@ -161,8 +171,9 @@ def batch(
             "remove their folders to renew"
         )
     with _display(len(todo)) as display:
-        results = batches.run_batch(loaded, out, jobs=jobs, timeout=timeout, listen=display.listen)
-    _finish(display.console, results, out)
+        show = {"announce": display.announce, "listen": display.listen}
+        results = batches.run_batch(loaded, out, jobs=jobs, timeout=timeout, **show)
+    _finish(display, results, out)
 
 
 @app.command()
@@ -236,7 +247,7 @@ def _new_folder() -> Path:
     return Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}"
 
 
-def _display(total: int) -> Any:
+def _display(total: int) -> RunDisplay:
     from rich.console import Console
 
     from llmarm_tutorial.running.display import RunDisplay
@@ -244,11 +255,10 @@ def _display(total: int) -> Any:
     return RunDisplay(Console(width=None if sys.stdout.isatty() else 120), total)
 
 
-def _finish(console: Console, results: list[dict[str, Any]], out: Path) -> None:
+def _finish(display: RunDisplay, results: list[dict[str, Any]], out: Path) -> None:
     from llmarm_tutorial.running import report as reports
-    from llmarm_tutorial.running.display import show_table
 
-    show_table(console, results)
-    console.print(f"\nreport: {reports.build(out)}", soft_wrap=True, markup=False, highlight=False)
+    display.close(results)
+    display.console.print(f"\nreport: {reports.build(out)}", soft_wrap=True, markup=False, highlight=False)
     if any(run["status"] != "ok" for run in results):
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rich.console import Console
@@ -10,14 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from llmarm_tutorial.running.execution import Beat
-from llmarm_tutorial.running.report import seconds, size
+from llmarm_tutorial.running.report import about, seconds, size
 from llmarm_tutorial.running.run_folder import Run
+from llmarm_tutorial.running.schedule import Schedule
 
 LONGEST_TABLE = 40
 
 
 class RunDisplay:
-    """Follows runs; use as a context manager and give `listen` to what executes them.
+    """Follows runs; use as a context manager and give `announce` and `listen` to what executes them.
 
     Args:
         console: Where to show it.
@@ -26,6 +28,8 @@ class RunDisplay:
 
     def __init__(self, console: Console, total: int) -> None:
         self.console, self.total, self.ended = console, total, 0
+        self._plan: Schedule | None = None
+        self._clock = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
         self._bars = Progress(
             TextColumn("[bold]{task.description}"),
@@ -44,6 +48,11 @@ class RunDisplay:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+    def announce(self, plan: Schedule) -> None:
+        """Say, before the first run starts, how many run at the same time and how long all of them will take."""
+        self._plan, self._clock = plan, time.monotonic()
+        self._say(describe(plan))
 
     def listen(self, run: Run, news: Beat | dict[str, Any] | None) -> None:
         """Show that a run starts (None), where it stands (a beat) or how it ended (its results)."""
@@ -79,9 +88,35 @@ class RunDisplay:
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style), soft_wrap=True)
 
+    def close(self, results: list[dict[str, Any]]) -> None:
+        """A closing table, and how long everything took."""
+        show_table(self.console, results)
+        if self._plan is None:  # nothing was left to do
+            return
+        took = f"{_runs(len(self._plan.runs))} in {seconds(time.monotonic() - self._clock)}"
+        if self._plan.estimate is not None:
+            took += f", estimated were {seconds(self._plan.estimate)}"
+        self._say(f"\n{took}")
+
+
+def describe(plan: Schedule) -> str:
+    """One sentence on how runs will be executed, with the estimate of their time."""
+    several = f", {plan.jobs} at a time" if len(plan.runs) > 1 else ""
+    if plan.estimate is not None:
+        return f"{_runs(len(plan.runs))}{several}: {about(plan.estimate)} on this machine as it is now"
+    shown = ", ".join(plan.unknown[:3]) + (f" and {len(plan.unknown) - 3} more" if len(plan.unknown) > 3 else "")
+    return f"{_runs(len(plan.runs))}{several}; how long is not known: there is no recorded time like that of {shown}"
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'s' * (count != 1)}"
+
 
 def show_table(console: Console, results: list[dict[str, Any]]) -> None:
-    """A closing table: run, status, time, peak memory, number of results. Of very many runs only the failed ones."""
+    """A closing table: run, status, time, processor time, peak memory, number of results.
+
+    Of very many runs only the failed ones.
+    """
     if len(results) > LONGEST_TABLE:
         failed = [run for run in results if run["status"] != "ok"]
         console.print(f"\n{len(results) - len(failed)} runs finished, {len(failed)} failed", highlight=False)
@@ -93,13 +128,15 @@ def show_table(console: Console, results: list[dict[str, Any]]) -> None:
         ("run", "left"),
         ("status", "left"),
         ("time", "right"),
+        ("processor", "right"),
         ("peak memory", "right"),
         ("results", "right"),
     ):
         table.add_column(name, justify=side, no_wrap=True)
     for run in results:
         status = Text(run["status"], "green" if run["status"] == "ok" else "bold red")
-        facts = seconds(run["seconds"]), size(run["peak_memory_bytes"]), str(len(run["values"]))
+        times = seconds(run["seconds"]), seconds(run.get("cpu_seconds"))  # older runs have no processor time
+        facts = *times, size(run["peak_memory_bytes"]), str(len(run["values"]))
         table.add_row(run["run"], status, *facts)
     console.print()
     console.print(table)

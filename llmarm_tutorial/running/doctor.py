@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.running import machine
 
 GIB = 1024**3
 _RECORDED = (
@@ -61,11 +62,6 @@ class Finding(NamedTuple):
         return f"{f'[{self.level}]':<10} {self.text}{f' → {self.remedy}' if self.remedy else ''}"
 
 
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def versions() -> dict[str, str]:
     """Versions of Python and of the installed packages that numbers may depend on."""
     found = {"python": platform.python_version()}
@@ -82,7 +78,7 @@ def hardware() -> dict[str, Any]:
 
     return {
         "cpu": _cpu_model(),
-        "cores": cores(),
+        "cores": machine.cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": _gpus(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -193,14 +189,12 @@ def _extras() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    import psutil
-
-    memory, disk = psutil.virtual_memory().available, shutil.disk_usage(Path.cwd()).free
+    memory, disk = machine.free_memory(), shutil.disk_usage(Path.cwd()).free
     for name, free, least in (("memory", memory, 2 * GIB), ("disk space", disk, 1 * GIB)):
         remedy = "" if free >= least else f"lessons may need {least // GIB} GiB: close programs or free some"
         yield Finding("note" if remedy else "ok", f"{free / GIB:.1f} GiB of {name} free", remedy)
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
-    yield Finding("ok", f"{cores()} processor cores; OMP_NUM_THREADS {threads} (llmarm sets it for its runs)")
+    yield Finding("ok", f"{machine.cores()} processor cores; OMP_NUM_THREADS {threads} (llmarm sets it for its runs)")
 
 
 def _kernel() -> Iterator[Finding]:

@@ -16,10 +16,16 @@ from typing import Any, NamedTuple
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.files import FULL, writing
 from llmarm_tutorial.lesson import ledger
-from llmarm_tutorial.running import doctor
+from llmarm_tutorial.running import doctor, machine
 from llmarm_tutorial.running.run_folder import ANSI, JOURNAL, Run, describe_run, error_summary, write_outcome
 
-THREAD_CAPS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")
+
+class Conditions(NamedTuple):
+    """Under which a run takes its time: runs at the same time, BLAS threads of each, time of the speed check."""
+
+    jobs: int = 1
+    threads: int = 1
+    speed_seconds: float | None = None
 
 
 class Beat(NamedTuple):
@@ -37,7 +43,7 @@ def run_lesson(
     out: Path,
     *,
     timeout: int | None = None,
-    threads: int = 1,
+    conditions: Conditions = Conditions(),  # noqa: B008  a tuple, which nobody can change
     listen: Callable[[Beat], None] = lambda beat: None,
 ) -> dict[str, Any]:
     """Execute a lesson in the folder of its notebook and write what came of it to `out / run.id`.
@@ -49,7 +55,7 @@ def run_lesson(
         run: What to execute.
         out: Folder of the runs.
         timeout: Seconds that one cell may take; None for no limit.
-        threads: Threads that BLAS may use.
+        conditions: How many threads BLAS may use, and what else the time depends on; noted with the results.
         listen: Is told at every cell and a few times a second where the run stands.
 
     Returns:
@@ -68,7 +74,8 @@ def run_lesson(
         print(f"{results['started']} {run.lesson.name} {json.dumps(run.parameters, ensure_ascii=False)}", file=log)
         watch = _Watch(listen, log)
         with watch:
-            results["error"] = _execute(run, watch, log, timeout, threads)
+            before = _cpu_of_children()
+            results["error"] = _execute(run, watch, log, timeout, conditions.threads)
         if results["error"]:
             print(f"failed: {results['error']['type']}: {results['error']['message']}", file=log)
     notebook = watch.notebook
@@ -82,8 +89,9 @@ def run_lesson(
         "status": "failed" if results["error"] else "ok",
         "data_fingerprint": fingerprint[0] if fingerprint else None,
         "seconds": round(time.monotonic() - clock, 3),
+        "cpu_seconds": round(_cpu_of_children() - before, 3),
         "peak_memory_bytes": watch.peak,
-        "threads": threads,
+        **conditions._asdict(),
         "versions": doctor.versions(),
         "hardware": doctor.hardware(),
     }
@@ -135,18 +143,21 @@ def _execute(run: Run, watch: _Watch, log: Any, timeout: int | None, threads: in
     return None
 
 
+def _cpu_of_children() -> float:
+    """Processor seconds of all processes below this one that have ended: the kernel and what it started."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def _own_kernel(threads: int) -> type:
     """A kernel manager that starts this interpreter, with BLAS held to so many threads."""
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    caps = {
-        f"{name}_NUM_THREADS" if name != "VECLIB_MAXIMUM" else f"{name}_THREADS": str(threads) for name in THREAD_CAPS
-    }
     # a run must not count as a learner's attempt at the exercises
     own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "LLMARM_ATTEMPTS": os.devnull}
-    spec = KernelSpec(**get_kernel_dict(), env=caps | own)
+    spec = KernelSpec(**get_kernel_dict(), env=machine.capped(threads) | own)
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = spec

@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.running import doctor, lessons, pool, run_folder
 from llmarm_tutorial.running.lessons import Lesson
 from llmarm_tutorial.running.run_folder import Run
+from llmarm_tutorial.running.schedule import Schedule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,8 +160,9 @@ def run_batch(
     plan: Plan,
     out: Path,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     timeout: int | None = None,
+    announce: Callable[[Schedule], None] = lambda plan: None,
     listen: pool.Listener = lambda run, news: None,
 ) -> list[dict[str, Any]]:
     """Do what the plan asks and the folder lacks, then gather the tables.
@@ -168,9 +170,9 @@ def run_batch(
     Args:
         plan: What to run.
         out: Folder of the batch; of an earlier attempt, to resume it.
-        jobs: Number of processes.
+        jobs: Number of processes; None: as many as cores and free memory carry.
         timeout: Seconds that one cell may take.
-        listen: See `pool.execute`.
+        announce, listen: See `pool.execute`.
 
     Returns:
         The results of all runs of the plan, in its order.
@@ -180,7 +182,7 @@ def run_batch(
     """
     with files.lock(out, wait=False, complaint=BUSY.format(out)):
         todo, _ = pending(plan, out)
-        pool.execute(todo, out, jobs=jobs, timeout=timeout, listen=listen)
+        pool.execute(todo, out, jobs=jobs, timeout=timeout, announce=announce, listen=listen)
         results = [run_folder.read_results(out / run.id) for run in plan.runs]
         if not all(results):
             raise RunError(f"Results vanished from {out} while the batch ran; start it again.")

@@ -22,9 +22,10 @@ import psutil
 
 from llmarm_tutorial import files
 from llmarm_tutorial.errors import RunError
-from llmarm_tutorial.running import doctor, execution, run_folder
-from llmarm_tutorial.running.execution import Beat
+from llmarm_tutorial.running import doctor, execution, run_folder, schedule
+from llmarm_tutorial.running.execution import Beat, Conditions
 from llmarm_tutorial.running.run_folder import Run
+from llmarm_tutorial.running.schedule import Schedule
 
 Listener = Callable[[Run, "Beat | dict[str, Any] | None"], None]
 
@@ -33,19 +34,21 @@ def execute(
     runs: Iterable[Run],
     out: Path,
     *,
-    jobs: int = 1,
+    jobs: int | None = None,
     timeout: int | None = None,
     again: bool = False,
+    announce: Callable[[Schedule], None] = lambda plan: None,
     listen: Listener = lambda run, news: None,
 ) -> list[dict[str, Any]]:
-    """Execute runs, at most `jobs` at a time, and go on after failed ones.
+    """Execute runs, at most `jobs` at a time and the longest first, and go on after failed ones.
 
     Args:
-        runs: What to execute, in this order.
+        runs: What to execute.
         out: Folder that gets a folder for each.
-        jobs: Processes; each gets its share of the cores as BLAS threads.
+        jobs: Processes; None: as many as cores and free memory carry. See `schedule.make`.
         timeout: Seconds that one cell may take.
         again: Execute runs that are finished already once more.
+        announce: Is told, before the first run starts, how all of them will be executed.
         listen: Is told (run, None) when a run starts, (run, beat) while it works, (run, results) when it ended.
 
     Returns:
@@ -54,18 +57,21 @@ def execute(
     Raises:
         RunError: If results cannot be written; what runs is stopped then.
     """
-    waiting = list(runs)
-    order = [run.id for run in waiting]
-    threads = max(1, doctor.cores() // max(1, min(jobs, len(waiting))))
+    order = list(runs)
+    if not order:
+        return []
+    plan = schedule.make(order, jobs)
+    announce(plan)
+    waiting, conditions = list(plan.runs), Conditions(plan.jobs, plan.threads, plan.speed_seconds)
     working: dict[Connection, tuple[Run, multiprocessing.process.BaseProcess]] = {}
     done: dict[str, dict[str, Any]] = {}
     spawn = multiprocessing.get_context("spawn")
     try:
         while waiting or working:
-            while waiting and len(working) < jobs:
+            while waiting and len(working) < plan.jobs:
                 run = waiting.pop(0)
                 ours, theirs = spawn.Pipe(duplex=False)
-                process = spawn.Process(target=_work, args=(run, out, timeout, threads, again, theirs), name=run.id)
+                process = spawn.Process(target=_work, args=(run, out, timeout, conditions, again, theirs), name=run.id)
                 listen(run, None)
                 process.start()
                 theirs.close()
@@ -89,10 +95,10 @@ def execute(
         for _, process in working.values():
             _kill_tree(process.pid)
             process.join()
-    return [done[name] for name in order]
+    return [done[run.id] for run in order]
 
 
-def _work(run: Run, out: Path, timeout: int | None, threads: int, again: bool, line: Connection) -> None:
+def _work(run: Run, out: Path, timeout: int | None, conditions: Conditions, again: bool, line: Connection) -> None:
     """What a process does: one run. Sends beats and at last the results, or a sentence if these cannot be written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -102,7 +108,7 @@ def _work(run: Run, out: Path, timeout: int | None, threads: int, again: bool, l
             results = None if again else run_folder.read_results(folder)
             if results is None or results["status"] != "ok":  # else a leftover of a killed batch has just finished it
                 _divert_output(folder / run_folder.JOURNAL)
-                results = execution.run_lesson(run, out, timeout=timeout, threads=threads, listen=line.send)
+                results = execution.run_lesson(run, out, timeout=timeout, conditions=conditions, listen=line.send)
             line.send(results)
     except RunError as error:
         line.send(str(error))
@@ -145,6 +151,7 @@ def _record_death(run: Run, out: Path, code: int | None) -> dict[str, Any]:
     results = run_folder.describe_run(run, datetime.now(UTC)) | {
         "error": run_folder.error_summary("ProcessDied", f"its process {reason}; see {run_folder.LOG}"),
         "seconds": None,
+        "cpu_seconds": None,
         "peak_memory_bytes": None,
         "versions": doctor.versions(),
         "hardware": doctor.hardware(),

@@ -267,6 +267,16 @@ def seconds(value: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def about(value: float) -> str:
+    """A duration that is known roughly, in words: to five seconds, from a minute on to ten, from five on to minutes."""
+    step = 5 if value < 57.5 else 10 if value < 295 else 60
+    minutes, rest = divmod(max(round(value / step), 1) * step, 60)
+    words = [
+        f"{number} {unit}{'s' * (number != 1)}" for number, unit in ((minutes, "minute"), (rest, "second")) if number
+    ]
+    return f"about {' '.join(words)}"
+
+
 def size(value: float | None) -> str:
     """An amount of memory for people."""
     if value is None:

@@ -2,9 +2,6 @@
 
 A level reproduces within its own tolerance. A gain reproduces when both runs say the same of it, or when their
 intervals overlap and neither says the opposite of the other's sign: that a gain changes its sign cannot pass unseen.
-
-Reference files are `results/reference/<profile>.json`: lesson → its parameters, where and when it was recorded, and
-value name → what the ledger recorded.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError
 from llmarm_tutorial.evaluation.verdicts import contradicts
 from llmarm_tutorial.lesson.ledger import Result, Value, show
-from llmarm_tutorial.running import lessons, report
+from llmarm_tutorial.running import reference, report
 
 REPRODUCED, DRIFTED, MISSING, NEW, SKIPPED = "reproduced", "drifted", "missing", "new", "not compared"
 
@@ -57,16 +54,6 @@ class Verdict:
         return f"{show(self.found.value)} instead of {show(self.expected.value)} ± {show(allowed(self.expected))}"
 
 
-def reference_path(profile: str) -> Path:
-    """Where the reference results of a profile are kept: beside the folder of lessons.
-
-    Raises:
-        UnknownName: If there is no such profile.
-    """
-    lessons.check_profile(profile)
-    return lessons.folder().parent / "results" / "reference" / f"{profile}.json"
-
-
 def against_reference(folder: Path, profile: str | None = None) -> list[Verdict]:
     """Compare every lesson in a folder of runs with the reference.
 
@@ -82,11 +69,11 @@ def against_reference(folder: Path, profile: str | None = None) -> list[Verdict]
         RunError: If there is no reference, or the runs cannot be compared with it.
     """
     runs = _one_run_per_lesson(folder)
-    path = reference_path(profile or _profile(runs))
-    reference = _read(path)["lessons"]
+    path = reference.path_of(profile or _profile(runs))
+    stored = reference.read(path)["lessons"]
     found = []
     for name, run in runs.items():
-        expected = reference.get(name)
+        expected = stored.get(name)
         if expected is not None:
             _same_parameters(name, run["parameters"], expected["parameters"])
         found += _compare_values(name, run["values"], expected["values"] if expected else {})
@@ -113,13 +100,13 @@ def record(folder: Path, profile: str | None = None) -> Path:
                 "baseline, so that a change of sign would pass; record the gain with ledger.record_gain instead."
             )
     profile = profile or _profile(runs)
-    path = reference_path(profile)
-    content = _read(path) if path.exists() else {"format": 1, "lessons": {}}
+    path = reference.path_of(profile)
+    content = reference.read(path) if path.exists() else {"format": 1, "lessons": {}}
     content["profile"] = profile
     for name, run in runs.items():
         content["lessons"][name] = {
             "parameters": run["parameters"],
-            "recorded": {key: run[key] for key in ("started", "git_commit", "versions", "hardware")},
+            "recorded": {key: run.get(key) for key in reference.RECORDED},
             "values": {v["name"]: {key: v[key] for key in v if key != "name"} for v in run["values"]},
         }
     content["lessons"] = dict(sorted(content["lessons"].items()))
@@ -210,17 +197,3 @@ def _same_parameters(lesson: str, mine: dict[str, Any], reference: dict[str, Any
         raise RunError(
             f"Lesson {lesson} was run with other parameters than its reference: {pairs}; run it with the reference's."
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(content["lessons"], dict):
-            return content
-    except FileNotFoundError:
-        raise RunError(
-            f"There are no reference results {path}; record some with  llmarm verify DIR --record."
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise RunError(f"The reference results {path} are not readable; restore the file.")

@@ -264,7 +264,7 @@ def test_a_run_writes_notebook_log_and_results(tmp_path, monkeypatch):
     run = make_run(tmp_path / "{lessons} ü", RECORD, facts, recorded, SIZE=5)
     beats = []
 
-    results = execution.run_lesson(run, tmp_path / "out", threads=1, listen=beats.append)
+    results = execution.run_lesson(run, tmp_path / "out", listen=beats.append)
 
     folder = tmp_path / "out" / "a-run"
     assert sorted(path.name for path in folder.iterdir()) == ["01_toy.ipynb", "log.txt", "results.json"]

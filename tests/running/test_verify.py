@@ -12,7 +12,7 @@ from test_report import ERROR, put_run
 
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.lesson.ledger import Result
-from llmarm_tutorial.running import verify
+from llmarm_tutorial.running import reference, verify
 
 
 @pytest.fixture(autouse=True)
@@ -216,7 +216,7 @@ def test_without_reference_the_command_is_named(place):
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"lessons": 1}'])
 def test_a_broken_reference_is_one_sentence(place, content):
     put_run(place / "a", "01_x", Result("a", 1))
-    path = verify.reference_path("quick")
+    path = reference.path_of("quick")
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(RunError, match="not readable"):
