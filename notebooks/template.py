@@ -7,7 +7,7 @@
 #
 # | You will do | You will learn | You need |
 # |---|---|---|
-# | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU |
+# | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU · {run_time} |
 
 # %%
 from llmarm_tutorial.data import load

@@ -301,6 +301,59 @@ def test_missing_and_stray_notebooks_are_noticed(built: Path, tmp_path: Path):
     assert "07_try_the_editions.ipynb: is missing" in complaints
 
 
+# --- the time that a lesson takes ------------------------------------------------------------------------------------
+
+TIMED = SOURCE.replace("# See [the data]", "# You need {run_time}. See [the data]")
+MACHINE = {"cpu": "Intel(R) Xeon(R) Processor @ 2.00GHz", "cores": 2}
+
+
+def record(root: Path, seconds: float | None) -> None:
+    """A reference in which the lesson took so many seconds."""
+    path = root / "results" / "reference" / "quick.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    entry = {"recorded": {"hardware": MACHINE, "seconds": seconds}}
+    path.write_text(json.dumps({"lessons": {"07_try_the_editions": entry}}))
+
+
+def test_the_time_in_the_title_is_the_recorded_one_of_a_named_machine(tmp_path: Path):
+    source = lesson(tmp_path, TIMED)
+    assert "You need its time to run is not recorded yet." in editions.notebook_of(source).cells[0].source
+    record(tmp_path, None)  # by an llmarm that did not keep the time
+    assert "not recorded yet" in editions.notebook_of(source).cells[0].source
+    for seconds, words in ((42.4, "about 40 seconds"), (67, "about 1 minute 10 seconds")):
+        record(tmp_path, seconds)
+        expected = f"You need {words} to run (recorded on 2 cores, Intel Xeon)."
+        assert expected in editions.notebook_of(source).cells[0].source
+
+
+def test_building_records_the_time_and_puts_it_into_both_titles(tmp_path: Path):
+    source = lesson(tmp_path, TIMED)
+    editions.build(tmp_path, [])
+    recorded = json.loads((tmp_path / "results" / "reference" / "quick.json").read_text(encoding="utf-8"))
+    assert recorded["lessons"]["07_try_the_editions"]["recorded"]["seconds"] > 0
+    for path in (tmp_path / "notebooks").rglob("*.ipynb"):
+        assert f"You need {editions.run_time(source)}." in nbformat.read(path, as_version=4).cells[0].source
+    assert "to run (recorded on" in editions.run_time(source)
+    record(tmp_path, 4242)
+    complaints = [problem for problem in editions.problems(tmp_path) if "is not what" in problem]
+    assert len(complaints) == 2, "titles with another time than the reference are out of step"
+
+
+@pytest.mark.parametrize("source", [*SOURCES, ROOT / "notebooks" / "template.py"], ids=lambda source: source.stem)
+def test_every_lesson_says_how_long_it_runs_and_nobody_types_it(source: Path):
+    first = source.read_text(encoding="utf-8").split("# %%")[1]
+    assert first.count(editions.RUN_TIME) == 1
+    assert not re.search(r"(minutes?|seconds?) to run", first)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_the_reference_knows_what_every_lesson_takes(source: Path):
+    """Else headers have no time and `llmarm run` no estimate: record anew as CONTRIBUTING.md says."""
+    path = ROOT / "results" / "reference" / "quick.json"
+    recorded = json.loads(path.read_text(encoding="utf-8"))["lessons"][source.stem]["recorded"]
+    assert all(recorded.get(key) for key in ("seconds", "cpu_seconds", "peak_memory_bytes", "speed_seconds", "jobs"))
+
+
 # --- gaps ------------------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,8 @@
 
 `notebooks/source/NN_name.py` (percent text) is what people edit. From it come `notebooks/NN_name.ipynb`, run from top
 to bottom with its outputs in place, and `notebooks/exercises/NN_name.ipynb`, without outputs and with a gap wherever
-the source has a solution. Badges and the set-up cell for Colab are put in here, so that all lessons have the same.
+the source has a solution. Badges and the set-up cell for Colab are put in here, so that all lessons have the same, and
+the time that a lesson takes comes from where it was recorded, results/reference/quick.json.
 """
 
 from __future__ import annotations
@@ -27,9 +28,13 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.lesson.ledger import MIME, Result
+from llmarm_tutorial.running import reference
+from llmarm_tutorial.running.report import about
 
 ROOT = Path(__file__).resolve().parents[1]
+RUN_TIME = "{run_time}"  # where a source has this, its editions say how long the lesson takes
 GAP = "...  # your code here"
 SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION[^\n]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*$", re.DOTALL | re.MULTILINE
@@ -97,6 +102,22 @@ def setup_cell() -> str:
             importlib.invalidate_caches()""")
 
 
+def run_time(source: Path) -> str:
+    """How long a lesson takes and on what machine, as `llmarm verify --record` wrote it down."""
+    root = source.parents[2]
+    try:
+        lessons = reference.read(root / "results" / "reference" / "quick.json")["lessons"]
+    except RunError:
+        lessons = {}
+    recorded = lessons.get(source.stem, {}).get("recorded", {})
+    if not recorded.get("seconds"):
+        return "its time to run is not recorded yet"
+    cores = recorded["hardware"]["cores"]
+    processor = re.sub(r"\((R|TM)\)| CPU| Processor| @.*", "", recorded["hardware"]["cpu"])
+    machine = f"{cores} core{'s' * (cores != 1)}, {' '.join(processor.split())}"
+    return f"{about(recorded['seconds'])} to run (recorded on {machine})"
+
+
 # --- from the source to the editions -------------------------------------------------------------------------------
 
 
@@ -114,6 +135,7 @@ def notebook_of(source: Path) -> NotebookNode:
         raise EditionError(f"{source.name}: leave out badges and set-up cell, tools/editions.py puts them in.")
     title, *rest = parsed.cells
     heading, _, text = title.source.partition("\n")
+    text = text.replace(RUN_TIME, run_time(source))
     title.source = f"{heading}\n\n{badges(f'notebooks/{source.stem}.ipynb')}\n\n{text.strip()}".strip()
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
     for cell in (title, nbformat.v4.new_code_cell(setup_cell()), *rest):

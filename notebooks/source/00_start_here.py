@@ -11,7 +11,7 @@
 # | You will do | You will learn | You need |
 # |---|---|---|
 # | check that this machine is ready | how the lessons fit together and how to run them | 5 minutes, no GPU, no account |
-# | look at the shop all lessons share | the words of the field, in English and Chinese | nothing but this page |
+# | look at the shop all lessons share | the words of the field, in English and Chinese | nothing but this page; {run_time} |
 
 # %%
 import pandas as pd

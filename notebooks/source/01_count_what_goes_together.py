@@ -12,7 +12,7 @@
 # |---|---|---|
 # | find frequent itemsets by hand, with Apriori and with bitsets | support, confidence and lift, and what each hides | [00 Start here](00_start_here.ipynb), Python and a little pandas |
 # | turn them into rules and draw them three ways | why a low minimum support is expensive, and how to make it cheap | 45 minutes, under 2 GB of memory, no GPU |
-# | test rules for significance, on unseen baskets, and against a planted truth | when to believe a rule, and where counting fails | under a minute to run |
+# | test rules for significance, on unseen baskets, and against a planted truth | when to believe a rule, and where counting fails | {run_time} |
 
 # %%
 import math

@@ -13,7 +13,7 @@
 # |---|---|---|
 # | mine sequential patterns by hand, with PrefixSpan and vectorised | what a basket view loses, and what gaps and time windows do | [01 Count what goes together](01_count_what_goes_together.ipynb) |
 # | turn them into rules, test them, and find the planted ones with their direction | when "A then B" is more than a taste for both | 45 minutes, under 2 GB of memory, no GPU |
-# | predict the next visit by counting, and evaluate it in three ways | why a random split and sampled negatives mislead | under a minute to run |
+# | predict the next visit by counting, and evaluate it in three ways | why a random split and sampled negatives mislead | {run_time} |
 
 # %%
 import math

@@ -13,7 +13,7 @@
 # |---|---|---|
 # | turn baskets and customers into token sequences, mask them by hand | what the masked and the causal objective ask, and why they are not the same | [01 Count what goes together](01_count_what_goes_together.ipynb), better also 02; no deep learning |
 # | build a BERT over items and train it with one readable loop | which loss is good: floors made by counting | 45 minutes, under 2 GB of memory, no GPU |
-# | look into the vectors, and predict the next visit | when such a model beats counting, and when it does not | about a minute to run |
+# | look into the vectors, and predict the next visit | when such a model beats counting, and when it does not | {run_time} |
 
 # %%
 import inspect

@@ -12,7 +12,7 @@
 # |---|---|---|
 # | repair counted confidences: shrinking, back-off, neighbours | why a confidence from few baskets is mostly luck, and what helps | [01 Count what goes together](01_count_what_goes_together.ipynb), a little PyTorch |
 # | read confidences out of a model in two ways, one of them wrong | why a gap in a basket is not a rule, and how to draw fair training pairs | 60 minutes, under 2 GB of memory, no GPU |
-# | let counts and model compete, then join them | where a model beats counting, where it loses, and what it costs | about a minute to run |
+# | let counts and model compete, then join them | where a model beats counting, where it loses, and what it costs | {run_time} |
 
 # %%
 import time

@@ -13,7 +13,7 @@
 # |---|---|---|
 # | turn a pretrained item model into a classifier, ten ways | what full fine-tuning, LoRA, adapters and prompts change, and what they cost | [03 Pretrain a language model of items](03_pretrain_on_items.ipynb) |
 # | draw the curve of quality against labels | whether pretraining saves labels, and whether counting needs them | 45 minutes, under 2 GB of memory, no GPU |
-# | test learning rates, stopping, dropout, augmentation, ensembles | which advice is worth following here; how to report a classifier honestly | about a minute to run |
+# | test learning rates, stopping, dropout, augmentation, ensembles | which advice is worth following here; how to report a classifier honestly | {run_time} |
 
 # %%
 import warnings

@@ -11,7 +11,7 @@
 # |---|---|---|
 # | build recommenders from vectors, rules and a model, then hybrids of them | what joining gains, and how to choose without fooling yourself | [02 Follow the customer](02_follow_the_customer.ipynb) and [03 Pretrain on items](03_pretrain_on_items.ipynb) |
 # | look past one number: variety, groups of customers, cold start, waiting time | what each gain costs, and who pays | 75 minutes, under 2 GB of memory, no GPU |
-# | use links in a shop: product pages, shelves, promotions, stock; try baskets of your own | why a rule that is true can still give a wrong forecast | about a minute to run |
+# | use links in a shop: product pages, shelves, promotions, stock; try baskets of your own | why a rule that is true can still give a wrong forecast | {run_time} |
 
 # %%
 import importlib.util

@@ -12,7 +12,7 @@
 # |---|---|---|
 # | train a student of a quarter of the weights from a teacher, from counting, and alone | what soft labels tell, what a temperature does, which way round the divergence goes | [03 Pretrain a language model of items](03_pretrain_on_items.ipynb) |
 # | prune, factorise, quantise, export to ONNX | which of these makes a model smaller, which makes it faster, and that they are not the same | 60 minutes, under 2 GB of memory, no GPU |
-# | draw quality against size and against waiting time | how to choose what to deploy, and to check that it still says the same | about a minute to run |
+# | draw quality against size and against waiting time | how to choose what to deploy, and to check that it still says the same | {run_time} |
 
 # %%
 import tempfile

@@ -12,7 +12,7 @@
 # |---|---|---|
 # | turn baskets into a graph, draw it, walk on it, find groups and middles in it | when a link is an accident, and how to tell a finding from what chance or sales alone would give | [01 Count what goes together](01_count_what_goes_together.ipynb) |
 # | predict links of the future by counting, by GraphSAGE and by LightGCN | which tests flatter; what a graph adds to a pair's own counts | 75 minutes, under 2 GB of memory, no GPU |
-# | propagate by hand, then train LightGCN on customers and products, and join it to counting | what smoothing over a graph does, and whether it is worth having | about a minute to run |
+# | propagate by hand, then train LightGCN on customers and products, and join it to counting | what smoothing over a graph does, and whether it is worth having | {run_time} |
 
 # %%
 import time
