@@ -119,6 +119,7 @@ def run(
     from llmarm_tutorial import files
     from llmarm_tutorial.running import lessons, pool, run_folder
     from llmarm_tutorial.running import plan as batch_module
+    from llmarm_tutorial.running import report as reports
 
     available = lessons.discover()
     chosen = lessons.choose(names or [], available)
@@ -143,8 +144,15 @@ def run(
         values = settings.get(lesson.number, {}) | lessons.check_values(lesson, mine)
         runs.append(run_folder.Run(lesson.name, lesson, profile, values))
     out = out or _new_folder()
-    with files.lock(out, wait=False, complaint=batch_module.BUSY.format(out)), _display(len(runs)) as display:
-        show = {"announce": display.announce, "listen": display.listen}
+    busy = batch_module.BUSY.format(out)
+    with files.lock(out, wait=False, complaint=busy), _display(len(runs)) as display, reports.rendering(out) as render:
+
+        def listen(run: run_folder.Run, news: Any) -> None:
+            display.listen(run, news)
+            if isinstance(news, dict):
+                render(news)
+
+        show = {"announce": display.announce, "listen": listen}
         results = pool.execute(runs, out, jobs=jobs, timeout=timeout, again=True, **show)
     _finish(display, results, out)
 

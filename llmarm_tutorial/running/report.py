@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import functools
 import html
 import importlib
 import io
 import re
 import textwrap
 import urllib.parse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -127,6 +130,30 @@ def render_notebook(notebook: Path, title: str) -> Path | None:
         raise RunError(f"{notebook.name} could not be rendered as HTML ({reason}); open it in Jupyter.") from error
     files.write_atomically(page, text)
     return page
+
+
+@contextlib.contextmanager
+def rendering(folder: Path) -> Iterator[Callable[[dict[str, Any]], Future[None]]]:
+    """Render notebooks in a thread while other runs go on, so that `build` finds most pages there.
+
+    Args:
+        folder: Folder of the runs.
+
+    Yields:
+        A function that takes the results of a run which has just ended; it returns at once.
+    """
+
+    def render(results: dict[str, Any]) -> None:
+        notebook = folder / results["run"] / results["notebook"]
+        with contextlib.suppress(RunError):  # `build` tries again, and says what is wrong
+            if notebook.exists():  # not when its process died
+                render_notebook(notebook, results["title"])
+
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            yield functools.partial(thread.submit, render)
+        finally:
+            thread.shutdown(wait=False, cancel_futures=True)  # what is not begun is left to `build`
 
 
 def _render(folder: Path, runs: list[dict[str, Any]]) -> str:

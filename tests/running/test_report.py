@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import threading
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -283,6 +284,40 @@ def test_a_folder_without_runs_is_one_sentence(tmp_path, make):
 )
 def test_durations(value, text):
     assert report.seconds(value) == text
+
+
+def test_pages_are_made_while_other_runs_go_on_and_not_again_for_the_report(tmp_path):
+    good, damaged, died = (put_run(tmp_path, lesson) for lesson in ("01_x", "02_x", "03_x"))
+    (tmp_path / "02_x" / "02_x.ipynb").write_text("no notebook")
+    (tmp_path / "03_x" / "03_x.ipynb").unlink()
+    with report.rendering(tmp_path) as render:
+        for results in (good, damaged, died):
+            assert render(results).result(60) is None
+    page = tmp_path / "01_x" / "01_x.html"
+    assert [path.name for path in tmp_path.rglob("*.html")] == [page.name]
+    (tmp_path / "02_x" / "02_x.ipynb").unlink()
+    before = page.stat().st_mtime_ns
+    report.build(tmp_path)
+    assert page.stat().st_mtime_ns == before
+
+
+def test_pages_that_are_not_begun_are_left_to_the_report(tmp_path, monkeypatch):
+    begun, go_on = threading.Event(), threading.Event()
+    rendered = []
+
+    def slow(notebook, title):
+        begun.set()
+        go_on.wait(20)
+        rendered.append(notebook.name)
+
+    monkeypatch.setattr(report, "render_notebook", slow)
+    runs = [put_run(tmp_path, lesson) for lesson in ("01_x", "02_x")]
+    with report.rendering(tmp_path) as render:
+        waiting = [render(results) for results in runs]
+        begun.wait(20)
+        threading.Timer(0.3, go_on.set).start()  # the runs end, or Ctrl-C ends them, while the first page is made
+    assert rendered == ["01_x.ipynb"]
+    assert waiting[1].cancelled()
 
 
 @pytest.mark.parametrize("damage", [b"", b"PAR1 no", None], ids=["empty", "damaged", "foreign"])
