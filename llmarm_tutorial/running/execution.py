@@ -201,13 +201,18 @@ class _Watch:
             self._listen(Beat(self.cell, self.cells, time.monotonic() - self._start, self.memory, self.peak))
 
     def _sample(self) -> None:
-        """Ten times a second: the resident memory of all processes below this one, the kernel and what it started."""
+        """Ten times a second: the resident memory of all processes below this one, the kernel and what it started.
+
+        Which these are is asked less often: it takes a look at every process of the machine.
+        """
         import psutil
 
-        this, told = psutil.Process(), 0.0
+        this, told, listed, family = psutil.Process(), 0.0, 0.0, []
         while not self._over.wait(0.1):
+            if time.monotonic() - listed > 0.4:
+                listed, family = time.monotonic(), this.children(recursive=True)
             total = 0
-            for process in this.children(recursive=True):
+            for process in family:
                 with contextlib.suppress(psutil.Error):
                     if time.time() - process.create_time() > 0.2:  # just forked, it still counts its parent's memory
                         total += process.memory_info().rss
