@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from llmarm_tutorial.errors import RunError
+
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 _CAPS = ("OMP_NUM", "OPENBLAS_NUM", "MKL_NUM", "NUMEXPR_NUM", "VECLIB_MAXIMUM")
@@ -63,16 +65,23 @@ def speed_seconds(copies: int = 1) -> float:
 
     Args:
         copies: How many processes do it at the same time, as many as lessons will; the slowest one counts.
+
+    Raises:
+        RunError: If this Python cannot do the work.
     """
     command = [sys.executable, "-m", "llmarm_tutorial.running.speed"]
-    with contextlib.ExitStack() as open_processes:
+    # its errors are not shown: Ctrl-C reaches it as well, and ends it with a traceback
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with contextlib.ExitStack() as running:
         processes = [
-            open_processes.enter_context(
-                subprocess.Popen(command, env={**os.environ, **capped(1)}, stdout=subprocess.PIPE, text=True)
-            )
+            running.enter_context(subprocess.Popen(command, env={**os.environ, **capped(1)}, **streams))
             for _ in range(copies)
         ]
-        return max(float(process.communicate()[0]) for process in processes)
+        printed = [process.communicate()[0] for process in processes]
+    try:
+        return max(map(float, printed))
+    except ValueError:
+        raise RunError("The speed check could not be made; run  llmarm doctor  and mend what it names.") from None
 
 
 def _groups(controller: str) -> Iterator[Path]:

@@ -55,7 +55,7 @@ def execute(
         The results of all runs in their order.
 
     Raises:
-        RunError: If results cannot be written; what runs is stopped then.
+        RunError: If the speed check cannot be made, or results cannot be written; what runs is stopped then.
     """
     order = list(runs)
     if not order:

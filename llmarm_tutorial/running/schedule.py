@@ -49,6 +49,9 @@ def make(runs: Iterable[Run], jobs: int | None = None) -> Schedule:
     Args:
         runs: At least one.
         jobs: How many at the same time; None: as many as cores and free memory carry.
+
+    Raises:
+        RunError: If the speed check cannot be made.
     """
     runs = list(runs)
     recorded = {run.id: _recorded(run) for run in runs}

@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.running import machine, speed
 
 GIB = 2**30
@@ -102,6 +103,14 @@ def test_the_speed_check_is_of_processes_of_its_own_and_made_once():
     assert 0 < first < 10
     assert machine.speed_seconds(2) == first
     assert machine.speed_seconds.cache_info().misses == 1
+
+
+def test_a_python_that_cannot_make_the_speed_check_is_one_sentence(monkeypatch, capfd):
+    machine.speed_seconds.cache_clear()
+    monkeypatch.setattr(machine.sys, "executable", "false")
+    with pytest.raises(RunError, match="run  llmarm doctor"):
+        machine.speed_seconds(2)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_the_speed_check_is_the_same_work_each_time_and_short(monkeypatch):
