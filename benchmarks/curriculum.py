@@ -76,7 +76,7 @@ def main() -> None:
     options.add_argument("--each", action="store_true", help="one command for each lesson, and their sum")
     options.add_argument("--repeat", type=int, default=1, help="turns of both; default 1")
     options.add_argument("--jobs", help="lessons at the same time, in both; default what each checkout does by itself")
-    given = options.parse_args()
+    given = options.parse_intermixed_args()
     old, new = given.old.resolve(), given.new.resolve()
     for place in (old, new):
         if not (place / "notebooks").is_dir() or not (place / "llmarm_tutorial").is_dir():
