@@ -6,8 +6,10 @@ Only NumPy is needed; the matrices ask for SciPy when they are made.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,6 +93,14 @@ class Histories:
     def item_counts(self) -> np.ndarray:
         """Number of events of each item, shape (n_items,)."""
         return np.bincount(self.items, minlength=self.n_items)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the items, visits and bounds of all cases and of `n_items`; whose they are is not part of it."""
+        digest = hashlib.sha256(str(self.n_items).encode())
+        for part in (self.items, self.offsets, self.visits):
+            digest.update(np.ascontiguousarray(part, dtype="<i8").tobytes())
+        return digest.hexdigest()
 
     def of(self, row: int) -> np.ndarray:
         """Item codes of one case, in time order."""

@@ -1,6 +1,6 @@
 """An item model trained on histories, from one short description: how it is built, what it is asked, how it is trained.
 
-A recipe and a seed decide a model; the recipe's `key` names what is kept of it.
+A recipe, histories and a seed decide a model; `Recipe.key` names what is kept of it.
 """
 
 from __future__ import annotations
@@ -66,11 +66,25 @@ class Recipe:
     patience: int = 5
     log_every: int = 25
 
-    @property
-    def key(self) -> str:
-        """A name for what is kept of models made so: it differs where any field does, on every machine alike."""
-        fields = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(fields.encode()).hexdigest()[:12]
+    def key(self, histories: Histories, *, start: ItemModel | None = None) -> str:
+        """A name for what is kept of models made so, the same on every machine; models of other seeds share it.
+
+        It differs where anything does that changes the model: a field other than `log_every`, the histories, the model
+        started from. It knows neither how a training is validated nor the version of this package.
+
+        Args:
+            histories: What the model learns from.
+            start: What `fit` is given as `model`.
+
+        Returns:
+            12 hexadecimal digits.
+        """
+        fields = {name: value for name, value in asdict(self).items() if name != "log_every"}
+        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+        digest.update(histories.fingerprint.encode())
+        for name, weight in () if start is None else start.state_dict().items():
+            digest.update(name.encode() + weight.cpu().numpy().tobytes())
+        return digest.hexdigest()[:12]
 
     def model(self, histories: Histories, *, seed: int) -> ItemModel:
         """The model before training.
@@ -138,10 +152,11 @@ class Recipe:
             seed: Seed of everything: weights, batches, masks, dropout.
             model: Trained in place of a new one, such as one that starts from other vectors.
             validate: From the recommender to a score, larger is better; the best epoch is kept.
-            folder: Keeps checkpoints by key and seed, so that the same call goes on, or returns at once; one folder per
-                data, way of validating and `model` given: the key knows none of them.
+            folder: Keeps checkpoints by `key` and seed, so that the same call goes on, or returns at once; each way of
+                validating needs a folder of its own.
             progress: Show a progress bar.
         """
+        key = self.key(histories, start=model)
         model = self.model(histories, seed=seed) if model is None else model
         recommender = ItemRecommender(model)
         training = train(
@@ -149,7 +164,7 @@ class Recipe:
             self.batches(histories, seed=seed),
             self.settings(seed=seed),
             validate=None if validate is None else lambda _: validate(recommender),
-            folder=None if folder is None else Path(folder) / f"{self.key}-{seed}",
+            folder=None if folder is None else Path(folder) / f"{key}-{seed}",
             progress=progress,
         )
         return Fitted(recommender, training)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given
@@ -101,3 +102,17 @@ def test_asking_needs_numpy_alone():
         "Histories.from_lists([[1, 2]]).last(3); print({'scipy', 'pandas', 'torch'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_histories_with_the_same_fingerprint_hold_the_same():
+    one = Histories.from_lists([[4, 2], [7]], 9)
+    others = [
+        Histories.from_lists([[4, 3], [7]], 9),
+        Histories.from_lists([[4], [2, 7]], 9),
+        Histories.from_lists([[4, 2], [7]], 10),
+        replace(one, visits=np.zeros_like(one.visits)),
+    ]
+    assert len({histories.fingerprint for histories in [one, *others]}) == 5
+    assert Histories(one.items.astype("i8"), one.offsets, one.visits, 9, users=np.array([1, 0])).fingerprint == (
+        one.fingerprint
+    )

@@ -111,27 +111,58 @@ def test_the_dial_follows_the_family_of_bert():
     assert (config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (1, 8, 32)
 
 
-def test_a_key_is_the_same_everywhere_and_differs_by_every_field():
+def test_a_key_is_the_same_everywhere_and_differs_by_every_field_but_the_rhythm_of_the_log():
     assert set(OTHER) == {field.name for field in fields(Recipe)}
-    keys = {QUICK.key} | {replace(QUICK, **{name: value}).key for name, value in OTHER.items()}
-    assert len(keys) == 1 + len(OTHER)
-    assert replace(QUICK).key == QUICK.key
+    keys = {name: replace(QUICK, **{name: value}).key(known()) for name, value in OTHER.items()}
+    assert keys.pop("log_every") == replace(QUICK).key(known()) == QUICK.key(known())
+    assert len({QUICK.key(known()), *keys.values()}) == len(OTHER)
     code = (
+        "from llmarm_tutorial.data.histories import Histories\n"
         "from llmarm_tutorial.models.recipes import Recipe\n"
-        "print(Recipe(hidden=16, max_length=8, epochs=2, batch_size=8, dropout=0.2).key)"
+        "print(Recipe(hidden=16, epochs=2).key(Histories.from_lists([[4, 2], [7]])))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == QUICK.key
+    assert done.stdout.strip() == Recipe(hidden=16, epochs=2).key(Histories.from_lists([[4, 2], [7]]))
+
+
+def test_a_key_differs_by_data_and_by_the_model_started_from():
+    starts = [
+        QUICK.model(known(), seed=1),
+        QUICK.model(known(), seed=2),
+        replace(QUICK, hidden=32).model(known(), seed=1),
+    ]
+    keys = {QUICK.key(known()), QUICK.key(known(seed=1)), *(QUICK.key(known(), start=start) for start in starts)}
+    assert len(keys) == 5
+    assert QUICK.key(known(), start=starts[0]) == QUICK.key(known(), start=QUICK.model(known(), seed=1))
+
+
+def kept(folder) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def test_what_is_kept_is_opened_by_key_and_seed(tmp_path):
     one = fitted(folder=tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f"{QUICK.key}-1"}
+    first = f"{QUICK.key(known())}-1"
+    assert kept(tmp_path) == {first}
     again = fitted(folder=tmp_path)
     assert same(one.model, again.model)
     assert again.training.seconds == one.training.seconds
+    assert fitted(replace(QUICK, log_every=1), folder=tmp_path).training.seconds == one.training.seconds
     fitted(seed=2, folder=tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {f"{QUICK.key}-1", f"{QUICK.key}-2"}
+    assert kept(tmp_path) == {first, f"{QUICK.key(known())}-2"}
+
+
+def test_a_stale_model_is_never_opened(tmp_path):
+    """Neither after the recipe changed, nor the data, nor what is started from: each has a place of its own."""
+    fitted(folder=tmp_path)
+    start = QUICK.model(known(), seed=7)
+    longer, others, own = replace(QUICK, epochs=3), known(seed=1), QUICK.key(known(), start=start)
+    assert same(fitted(longer, folder=tmp_path).model, fitted(longer).model)
+    assert same(QUICK.fit(others, seed=1, folder=tmp_path).model, QUICK.fit(others, seed=1).model)
+    fitted(model=start, folder=tmp_path)
+    expected = {QUICK.key(known()), longer.key(known()), QUICK.key(others), own}
+    assert kept(tmp_path) == {f"{key}-1" for key in expected}
+    assert len(expected) == 4
 
 
 def test_a_model_that_is_given_is_the_one_that_is_trained():
