@@ -17,6 +17,7 @@ import torch
 from scipy import sparse
 from scipy.special import softmax
 
+from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Task
@@ -27,7 +28,7 @@ from llmarm_tutorial.recommend.counting import co_occurrences
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import Hybrid, choose_hybrid
 from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
-from llmarm_tutorial.recommend.tuning import choose_setting, validation_score
+from llmarm_tutorial.recommend.tuning import validation_score
 
 RECENCY = ((None, 0.0), (None, 1.0), (1, 0.0), (3, 1.0), (10, 1.0))  # `last` and `position_power`, see `by_links`
 

@@ -20,13 +20,13 @@ from sklearn.decomposition import NMF, TruncatedSVD
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
+from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.graphs.item_graph import ItemGraph, multi_hop
 from llmarm_tutorial.graphs.link_evaluation import evaluate_links
 from llmarm_tutorial.graphs.link_tasks import LinkTask
 from llmarm_tutorial.mining.measures import lift, positive_pmi, shrunk_lift
-from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.counting import Ease
 
 
@@ -219,8 +219,8 @@ METHODS: Mapping[str, Method] = {
 
 def choose_link_scores(
     name: str, task: LinkTask, grid: Mapping[str, tuple[Any, ...]] | None = None, metric: str = "average_precision"
-) -> tuning.Choice:
-    """Try all settings of a method on the validation task, see `tuning.choose_setting`.
+) -> Choice:
+    """Try all settings of a method on the validation task, see `choosing.choose_setting`.
 
     Args:
         name: Key of `METHODS`.
@@ -238,7 +238,7 @@ def choose_link_scores(
         raise UnknownName("method of link prediction", name, METHODS)
     method = METHODS[name]
     grid = method.grid if grid is None else grid
-    return tuning.choose_setting(
+    return choose_setting(
         [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())],
         lambda score: evaluate_links(task, score(task), name).mean(metric),
         build=lambda settings: partial(method.score, **settings),

@@ -7,13 +7,15 @@ same questions; by the number of training baskets behind the antecedent, since t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.mining.antecedents import BANDS, Evidence, band_names, band_of, draw_questions, gather
 from llmarm_tutorial.mining.confidence import (
     LEAST,
@@ -29,6 +31,7 @@ from llmarm_tutorial.mining.itemsets import slices
 
 STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, math.inf)
 DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
+STRONG = (64.0, 256.0, 1024.0, math.inf)  # those worth doubting
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
 COUNTED = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
@@ -181,20 +184,27 @@ def tune_confidence(
         reach = next(r for r in range(len(BANDS)) if (abs(band - number) <= r).sum() >= least or r == len(BANDS) - 1)
         rows = np.flatnonzero(abs(band - number) <= reach)
         here, there = known.take(rows), unseen.take(rows)
-        best = math.inf
-        for part in SHARES if second is not None else (0.0,):
-            prior = first[rows] if second is None else blended(first[rows], second[rows], part)
-            for m in STRENGTHS:
-                loss = mean_losses(confidence_losses(shrunk_confidence(here, prior, m), there))[by]
-                if loss < best:
-                    best, share[number], strength[number] = loss, part, m
-        prior = first[rows] if second is None else blended(first[rows], second[rows], float(share[number]))
-        for m in (64.0, 256.0, 1024.0, math.inf) if len(doubts) else ():
-            for chance in doubts:
-                loss = mean_losses(confidence_losses(doubted(here, prior, m, chance), there))[by]
-                if loss < best:
-                    best, strength[number], doubt[number] = loss, m, chance
+        priors = {0.0: first[rows]}
+        if second is not None:
+            priors = {part: blended(first[rows], second[rows], part) for part in SHARES}
+        share[number], strength[number], doubt[number] = _tuned(here, there, priors, by, doubts)
     return Tuned(share, strength, doubt)
+
+
+def _tuned(
+    known: Evidence, unseen: Evidence, priors: dict[float, np.ndarray], by: str, doubts: Sequence[float]
+) -> tuple[float, float, float]:
+    """(share, strength, doubt) that lose least; first without doubt, then doubt of what won."""
+
+    def estimate(setting: tuple[float, float, float]) -> np.ndarray:
+        part, strength, doubt = setting
+        return doubted(known, priors[part], strength, doubt)
+
+    chosen = _least_loss([(part, strength, 0.0) for part in priors for strength in STRENGTHS], estimate, unseen, by)
+    if not len(doubts):
+        return chosen
+    doubtful = [(chosen[0], strength, doubt) for strength in STRONG for doubt in doubts]
+    return _least_loss([chosen, *doubtful], estimate, unseen, by)
 
 
 class Trial(NamedTuple):
@@ -251,13 +261,13 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
         "item-kNN": {k: borrowed(singles, k) for k in (5, 10, 20)},
     }
     found = {"counts": tuple(raw_confidence(known) for known in both)}
-    k = min((0.01, 0.03, 0.1, 0.3, 1.0), key=lambda k: _loss(add_k(trial.known, k), trial.unseen))
+    k = _least_loss((0.01, 0.03, 0.1, 0.3, 1.0), partial(add_k, trial.known), trial.unseen)
     found["add-k"] = tuple(add_k(known, k) for known in both)
     chosen = tune_confidence(trial.known, trial.unseen, singles.shares)
     found["shrunk"] = tuple(chosen.estimate(known, singles.shares) for known in both)
     for name, choices in pool.items():
         options = [(table, weight) for table in choices.values() for weight in (0.5, 0.7, 0.85, 1.0)]
-        best = min(options, key=lambda option: _loss(backed_off(trial.known, *option), trial.unseen))
+        best = _least_loss(options, lambda option: backed_off(trial.known, *option), trial.unseen)
         priors = [backed_off(known, *best) for known in both]
         chosen = tune_confidence(trial.known, trial.unseen, priors[0], doubts=DOUBTS)
         found[name] = tuple(chosen.estimate(known, prior) for known, prior in zip(both, priors, strict=True))
@@ -283,5 +293,12 @@ def best_of(estimates: dict[str, tuple[np.ndarray, np.ndarray]], trial: Trial) -
     return result[0], result[1], chosen
 
 
-def _loss(estimate: np.ndarray, unseen: Evidence) -> float:
-    return mean_losses(confidence_losses(estimate, unseen))["log_loss"]
+def _least_loss(
+    settings: Sequence[Any], estimate: Callable[[Any], np.ndarray], unseen: Evidence, by: str = "log_loss"
+) -> Any:
+    """The setting whose estimate loses least on validation baskets."""
+
+    def gain(chances: np.ndarray) -> float:
+        return -mean_losses(confidence_losses(chances, unseen))[by]
+
+    return choose_setting(settings, gain, build=estimate).best

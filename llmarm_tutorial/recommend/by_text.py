@@ -166,7 +166,7 @@ def partner_scores(
 def validation_score_of_new_items(
     validations: Sequence[NewItems], targets: str = "new", *, metric: str = "MRR", max_cases: int | None = None
 ) -> Callable[[Baseline], float]:
-    """What `tuning.choose_setting` is to make large where items are new: the mean of a metric over validations.
+    """What `choosing.choose_setting` is to make large where items are new: the mean of a metric over validations.
 
     Args:
         validations: Hidden items of the training data, at least one draw of them, never the test.

@@ -21,11 +21,12 @@ import numpy as np
 from scipy.special import log_softmax
 from scipy.stats import rankdata
 
+from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
-from llmarm_tutorial.recommend.tuning import Choice, choose_setting, validation_score
+from llmarm_tutorial.recommend.tuning import validation_score
 
 RANK_OFFSET = 60  # of Cormack et al.: how little the first places differ
 LEAST = -30.0  # log chance of what an expert rules out, so that others may still recommend it

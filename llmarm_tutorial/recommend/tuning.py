@@ -1,19 +1,18 @@
-"""Choosing on validation: the one rule for it, and the baselines by name with the settings worth trying."""
+"""Choosing recommenders on validation: what is made large, and the baselines by name with the settings to try."""
 
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from operator import methodcaller
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.errors import UnknownName
 from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
@@ -31,69 +30,10 @@ from llmarm_tutorial.recommend.counting import (
 # --- choosing --------------------------------------------------------------------------------------------------------
 
 
-class Choice(NamedTuple):
-    """What did best on validation.
-
-    Attributes:
-        best: The settings.
-        system: What was built from them.
-        tries: One row per try, in order: `setting`, `value` (what was to be large), `seconds`.
-    """
-
-    best: Any
-    system: Any
-    tries: pd.DataFrame
-
-    @property
-    def value(self) -> float:
-        """The value of the best."""
-        return float(self.tries["value"].max())
-
-
-def choose_setting(
-    settings: Sequence[Any],
-    judge: Callable[[Any], float],
-    *,
-    build: Callable[[Any], Any] = lambda setting: setting,
-    budget: int | None = None,
-    seed: int = 0,
-) -> Choice:
-    """Try settings and keep the best; of equal values the earlier try wins.
-
-    Args:
-        settings: What to try, in order, at least one.
-        judge: From what was built to the value to make large; it must not see the test, see `validation_score`.
-        build: From a setting to what is judged, such as a fitted recommender.
-        budget: Number of tries, from 1: the first, then a random sample of the others without repetition, or all where
-            there are no more. None tries all. Give every competitor the same.
-        seed: Seed of the sample.
-
-    Raises:
-        BadParameter: If there is nothing to try or the budget is below 1.
-    """
-    if not len(settings):
-        raise BadParameter("To choose settings takes at least one to try.")
-    if budget is not None and budget < 1:
-        raise BadParameter(f"budget is at least 1, not {budget}.")
-    numbers = np.arange(len(settings))
-    if budget is not None and len(settings) > budget:
-        others = np.random.default_rng(seed).choice(len(settings) - 1, budget - 1, replace=False)
-        numbers = np.append(0, np.sort(others) + 1)
-    rows, best = [], None
-    for number in numbers:
-        begin = time.perf_counter()
-        system = build(settings[number])
-        value = float(judge(system))
-        rows.append({"setting": settings[number], "value": value, "seconds": time.perf_counter() - begin})
-        if best is None or value > best[0]:
-            best = value, settings[number], system
-    return Choice(best[1], best[2], pd.DataFrame(rows))
-
-
 def validation_score(
     task: Task, metric: str = "NDCG@10", *, filter_seen: bool = True, block: int | None = None
 ) -> Callable[[Recommender], float]:
-    """What `choose_setting` is to make large: the mean of a metric of a recommender on a validation task.
+    """What `choosing.choose_setting` is to make large: the mean of a metric of a recommender on a validation task.
 
     Args:
         task: The validation task; never the test.
@@ -176,7 +116,7 @@ def tune_baseline(
     filter_seen: bool = True,
     grid: Mapping[str, tuple[Any, ...]] | None = None,
 ) -> Choice:
-    """Choose the settings of a baseline on a validation task: the defaults, then its grid, see `choose_setting`.
+    """Choose the settings of a baseline on a validation task: the defaults, then its grid.
 
     Args:
         name: Name in `BASELINES`.

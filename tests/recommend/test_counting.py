@@ -27,7 +27,7 @@ from llmarm_tutorial.recommend.counting import (
     SequentialRules,
     transitions,
 )
-from llmarm_tutorial.recommend.tuning import BASELINES, choose_setting, make_baseline, tune_baseline
+from llmarm_tutorial.recommend.tuning import BASELINES, make_baseline, tune_baseline
 
 N = 6
 SMALL = [[0, 1, 2], [0, 1, 3], [0, 2], [1, 4, 1], [5]]
@@ -212,19 +212,6 @@ def wanderers(n_users: int = 150, n_items: int = 20) -> Transactions:
         walk = (rng.integers(n_items) + np.cumsum(rng.choice([1, 1, 1, 7], 8))) % n_items
         rows += [(user, place, int(item)) for place, item in enumerate(walk)]
     return Transactions.from_frame(pd.DataFrame(rows, columns=["user_id", "position", "item_id"]))
-
-
-def test_of_equal_tries_the_earlier_wins_and_a_budget_is_kept():
-    best, system, tries = choose_setting([3, 1, -3, 2], abs, build=lambda number: 10 * number)
-    assert (best, system) == (3, 30)
-    assert tries["setting"].tolist() == [3, 1, -3, 2]
-    assert tries["value"].tolist() == [30, 10, 30, 20]
-    settings = list(range(50))
-    few, again = (choose_setting(settings, float, budget=5, seed=2).tries["setting"].tolist() for _ in range(2))
-    assert few == again == sorted(set(few))
-    assert len(few) == 5
-    assert few[0] == 0, "the first is always tried"
-    assert choose_setting(settings, float, budget=50).best == 49
 
 
 def test_the_tuner_tries_the_defaults_first_and_keeps_the_best():

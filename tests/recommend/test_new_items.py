@@ -11,12 +11,13 @@ from hypothesis.extra import numpy as arrays
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestNeighbors
 
+from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.recommend import by_text, new_items, tuning
+from llmarm_tutorial.recommend import by_text, new_items
 from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Only, Projected
 from llmarm_tutorial.recommend.counting import (
     AssociationRules,
@@ -322,13 +323,13 @@ def test_the_best_settings_are_chosen(cold: NewItems):
     # who bought a most goes for n afterwards, who bought b and c for m: the other way round than VECTORS has it
     wrong = ContentNeighbours(VECTORS, neighbours=2)
     right = ContentNeighbours(VECTORS[[A, B, C, D, N, M]], neighbours=2)
-    best, _, tries = tuning.choose_setting([wrong, right, right], by_text.validation_score_of_new_items([cold, cold]))
+    best, _, tries = choose_setting([wrong, right, right], by_text.validation_score_of_new_items([cold, cold]))
     assert best is right
     values = tries["value"].tolist()
     assert values[1] == values[2] > values[0]
-    assert tuning.choose_setting([wrong], by_text.validation_score_of_new_items([cold], max_cases=1)).value <= 1
+    assert choose_setting([wrong], by_text.validation_score_of_new_items([cold], max_cases=1)).value <= 1
     with pytest.raises(BadParameter, match="at least one to try"):
-        tuning.choose_setting([], by_text.validation_score_of_new_items([cold]))
+        choose_setting([], by_text.validation_score_of_new_items([cold]))
     with pytest.raises(BadParameter, match="one validation"):
         by_text.validation_score_of_new_items([])
 
