@@ -123,14 +123,10 @@ class Bench:
 
     def batches(self, seed: int, share: float = 1.0) -> ItemBatches:
         """Training batches from a share of the customers."""
-        items, offsets = self.past.items, self.past.offsets
+        past, plan = self.past, self.plan
         if share < 1:
-            rows = np.sort(np.random.default_rng(0).permutation(len(offsets) - 1)[: round(share * (len(offsets) - 1))])
-            lengths = np.diff(offsets)[rows]
-            items = np.concatenate([items[offsets[row] : offsets[row + 1]] for row in rows])
-            offsets = np.concatenate([[0], np.cumsum(lengths)])
-        plan = self.plan
-        return ItemBatches(items, offsets, plan.length, plan.objective, batch_size=plan.batch_size, seed=seed)
+            past = past.take(np.sort(np.random.default_rng(0).permutation(len(past))[: round(share * len(past))]))
+        return ItemBatches(past, plan.length, plan.objective, batch_size=plan.batch_size, seed=seed)
 
     def teacher(self, seed: int) -> ItemModel:
         """The trained teacher of a seed."""

@@ -50,6 +50,7 @@ from rows import setting, unfolded
 from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.evaluation.ranking import evaluate
@@ -80,13 +81,12 @@ class Data(NamedTuple):
     """Training histories of one set, and what validates."""
 
     name: str
-    items: np.ndarray
-    offsets: np.ndarray
+    histories: Histories
     n_items: int
     validation: Task
 
     def batches(self) -> ItemBatches:
-        return ItemBatches(self.items, self.offsets, LENGTHS[self.name], "masked", BATCH, MASK_SHARE)
+        return ItemBatches(self.histories, LENGTHS[self.name], "masked", BATCH, MASK_SHARE)
 
     def config(self):
         return item_config(self.n_items, objective="masked", max_length=LENGTHS[self.name])
@@ -97,7 +97,7 @@ def prepared(name: str, data: Transactions) -> Data:
     split = data.leave_one_out()
     histories = split.train.histories()
     task = next_item_task(split, "validation", max_cases=5000)
-    return Data(name, histories.items, histories.offsets, len(split.train.items), task)
+    return Data(name, histories, len(split.train.items), task)
 
 
 # --- turns -----------------------------------------------------------------------------------------------------------
@@ -250,7 +250,7 @@ def theirs(
     config.tie_word_embeddings = True
     rows = []
     for start, stop in data.batches().windows(0).tolist():
-        tokens = (data.items[start:stop] + FIRST_ITEM).tolist()
+        tokens = (data.histories.items[start:stop] + FIRST_ITEM).tolist()
         padding = 0 if grouped else LENGTHS[data.name] - len(tokens)
         mask = [1] * len(tokens) + [0] * padding
         special = [0] * len(tokens) + [1] * padding

@@ -1,4 +1,4 @@
-"""From item sequences to training batches: windows, masks, targets, and batches of equal length.
+"""From histories to training batches: windows, masks, targets, and batches of equal length.
 
 Every epoch is drawn anew from (seed, epoch) alone, so that training can go on from any batch of any epoch as if it had
 never stopped.
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, causal_examples, mark_visits, masked_examples
 
@@ -23,18 +24,17 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class ItemBatches:
-    """Batches for an `ItemModel` from item sequences, by customer or by basket.
+    """Batches for an `ItemModel` from histories of customers, or from baskets.
 
     With `visits`, the model's [VISIT] stands before every visit, and the items of a visit, which have no order, are
     shuffled anew every epoch: data sets list them by number, and a model would learn that.
 
-    A sequence longer than `max_length` is cut into windows that follow each other; where the first cut falls is drawn
+    A history longer than `max_length` is cut into windows that follow each other; where the first cut falls is drawn
     anew every epoch, so that no item always stands at the same position. Windows of similar length share a batch:
     padding is computed and thrown away, and behind a few long sequences it would be most of the work.
 
     Attributes:
-        items: Item codes of all sequences, end to end, shape (n_events,).
-        offsets: Where each sequence begins, shape (n_sequences + 1,).
+        histories: What is learnt from.
         max_length: Longest input in tokens.
         objective: "causal": every item predicts the next one. "masked": items are replaced by [MASK] and predicted
             from both sides.
@@ -43,12 +43,11 @@ class ItemBatches:
         last_share: Share of windows in which only the last item is masked, in [0, 1]: what a recommender is asked
             (BERT4Rec mixes such samples in). Masked objective only.
         seed: Seed of everything drawn.
-        visits: Number of each event's visit within its sequence, shape (n_events,), for a model with visits.
+        visits: Whether the model reads visits.
         bucketed: False fills batches at random, as most code does; there to measure what bucketing gains.
     """
 
-    items: np.ndarray
-    offsets: np.ndarray
+    histories: Histories
     max_length: int
     objective: str = "causal"
     batch_size: int = 128
@@ -56,7 +55,7 @@ class ItemBatches:
     last_share: float = 0.0
     seed: int = 0
     bucketed: bool = True
-    visits: np.ndarray | None = None
+    visits: bool = False
 
     def __post_init__(self) -> None:
         if self.objective not in ("masked", "causal"):
@@ -69,21 +68,21 @@ class ItemBatches:
             raise BadParameter(
                 f"mask_share ({self.mask_share}) lies between 0 and 1, last_share ({self.last_share}) from 0 to 1."
             )
-        if np.diff(self.offsets).max(initial=0) < 2:
+        if self.histories.lengths.max(initial=0) < 2:
             raise DataError("No sequence has two items, so there is nothing to predict one from; use more data.")
 
     @cached_property
     def _marked(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Items and offsets as the model reads them, and the original event behind each item."""
-        if self.visits is None:
-            return self.items, self.offsets, np.arange(len(self.items))
-        return mark_visits(self.items, self.offsets, self.visits)
+        if self.visits:
+            return mark_visits(self.histories)
+        return self.histories.items, self.histories.offsets, np.arange(len(self.histories.items))
 
     @lru_cache(maxsize=2)  # noqa: B019, the batches of an epoch share it and an epoch is drawn once
     def _drawn(self, epoch: int) -> np.ndarray:
         """Items of an epoch, end to end, -1 for marks: those of each visit in random order."""
         items, _, event = self._marked
-        if self.visits is None:
+        if not self.visits:
             return items
         real = np.flatnonzero(event >= 0)
         group = np.cumsum(event < 0)[real]  # marks so far: the number of the visit
@@ -95,7 +94,7 @@ class ItemBatches:
         """First event and one past the last event of every window of an epoch, shape (n_windows, 2).
 
         A causal window holds one event more than `max_length`: the last one is only a target, and the next window
-        begins with it, so that every event but a sequence's first is predicted exactly once.
+        begins with it, so that every event but a history's first is predicted exactly once.
         """
         random = np.random.default_rng([self.seed, epoch, 0])
         offsets = self._marked[1]
@@ -160,13 +159,9 @@ class ItemBatches:
             yield self.batch(batches[number], (epoch, number))
 
     def fingerprint(self) -> str:
-        """A hash of the sequences and of how they are cut and masked."""
-        arrays = [array for array in (self.items, self.offsets, self.visits) if array is not None]
-        plain = [getattr(self, part.name) for part in fields(self) if part.name not in ("items", "offsets", "visits")]
-        digest = hashlib.sha256(repr(plain).encode())
-        for array in arrays:
-            digest.update(np.ascontiguousarray(array).astype("<i8").tobytes())
-        return digest.hexdigest()
+        """A hash of the histories and of how they are cut and masked."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        return hashlib.sha256(repr(values | {"histories": self.histories.fingerprint}).encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """Windows, batches and tokens of the first epoch, and the share of computed positions that are padding."""

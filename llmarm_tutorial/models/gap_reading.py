@@ -12,6 +12,7 @@ from scipy import sparse
 from scipy.special import expit
 from torch import nn
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.mining.antecedents import Evidence, gather
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel
@@ -141,6 +142,6 @@ def fill_gaps(
     """
     longest = min(int(np.diff(matrix.indptr).max()), 50)
     model = new_model(matrix, longest=max(longest, 8), seed=seed, **(shape or {}))
-    items, offsets = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64)
-    drawn = ItemBatches(items, offsets, longest, "masked", batch_size=256, mask_share=mask_share, seed=seed)
+    baskets = Histories.from_matrix(matrix)
+    drawn = ItemBatches(baskets, longest, "masked", batch_size=256, mask_share=mask_share, seed=seed)
     return model, train(model, drawn, settings, validate=validate, progress=progress)

@@ -120,14 +120,13 @@ class Recipe:
     def batches(self, histories: Histories, *, seed: int) -> ItemBatches:
         """The histories as training batches; the seed draws order, cuts and masks."""
         return ItemBatches(
-            histories.items,
-            histories.offsets,
+            histories,
             self.max_length,
             self.objective,
             batch_size=self.batch_size,
             last_share=self.last_share,
             seed=seed,
-            visits=histories.visits if self.visits else None,
+            visits=self.visits,
         )
 
     def settings(self, *, seed: int) -> Settings:

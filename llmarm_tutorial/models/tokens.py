@@ -66,7 +66,7 @@ def encode_histories(histories: Histories, reading: Reading) -> tuple[np.ndarray
     """
     codes, offsets = histories.items, histories.offsets
     if reading.visits:
-        codes, offsets, _ = mark_visits(codes, offsets, histories.visits)
+        codes, offsets, _ = mark_visits(histories)
     codes = codes + np.int64(FIRST_ITEM)
     question = [VISIT] * reading.visits + [MASK] * reading.masked
     kept = np.minimum(np.diff(offsets), reading.max_length - len(question))
@@ -151,28 +151,19 @@ def score_in_blocks(
     return scores
 
 
-def mark_visits(
-    items: np.ndarray, offsets: np.ndarray, visits: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Put `VISIT_CODE`, which becomes the token [VISIT], before every visit of every sequence.
-
-    Args:
-        items: Item codes end to end, shape (n_events,).
-        offsets: Where each sequence begins, shape (n_sequences + 1,).
-        visits: Number of each event's visit within its sequence, shape (n_events,), not falling.
+def mark_visits(histories: Histories) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Put `VISIT_CODE`, which becomes the token [VISIT], before every visit of every history.
 
     Returns:
         Items and offsets with the marks, and the original event behind every item, -1 for marks.
     """
-    first = np.ones(len(items), dtype=bool)
-    first[1:] = visits[1:] != visits[:-1]
-    first[offsets[:-1][np.diff(offsets) > 0]] = True
+    items, first = histories.items, histories.starts_visit
     place = np.arange(len(items)) + np.cumsum(first)  # where each event goes
     marked = np.full(len(items) + first.sum(), VISIT_CODE, dtype=items.dtype)
     event = np.full(len(marked), -1)
     marked[place], event[place] = items, np.arange(len(items))
     before = np.concatenate([[0], np.cumsum(first)])
-    return marked, offsets + before[offsets], event
+    return marked, histories.offsets + before[histories.offsets], event
 
 
 # --- to learn --------------------------------------------------------------------------------------------------------

@@ -90,10 +90,10 @@ print(dataset[0])
 
 # %%
 runs = data.histories()
-lengths = np.diff(runs.offsets)
-customer = int(np.argmax((lengths >= 8) & (lengths <= 14)))
-codes, visits = runs.of(customer)[:8], runs.visits[runs.offsets[customer] :][:8]
-marked, _, _ = models.mark_visits(codes, np.array([0, len(codes)]), visits)
+customer = int(np.argmax((runs.lengths >= 8) & (runs.lengths <= 14)))
+begin = runs.block(customer, customer + 1)
+begin = begin.keep(np.arange(len(begin.items)) < 8)
+codes, (marked, _, _) = begin.items, models.mark_visits(begin)
 shown = marked if has_baskets else codes
 print(" ".join(f"«{names[c]}»" if c >= 0 else "[VISIT]" for c in shown))
 print("tokens:", (shown + FIRST_ITEM).tolist())

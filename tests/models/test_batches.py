@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ sequences = st.lists(st.lists(st.integers(0, 9), max_size=23), min_size=1, max_s
 def batches(rows: list[list[int]], **options) -> ItemBatches:
     known = Histories.from_lists(rows)
     options = {"max_length": 5, "batch_size": 3} | options
-    return ItemBatches(known.items, known.offsets, **options)
+    return ItemBatches(known, **options)
 
 
 @settings(max_examples=60, deadline=None)
@@ -69,9 +70,8 @@ def test_last_item_samples_mask_the_last_item_only():
 @pytest.mark.parametrize("objective", ["masked", "causal"])
 def test_with_visits_baskets_stay_together_in_any_order_and_marks_are_never_asked_for(objective: str):
     known = Histories.from_lists([[4, 7, 2, 9, 5, 0, 8], [1, 3]])
-    made = ItemBatches(
-        known.items, known.offsets, 20, objective, last_share=1.0, visits=np.array([0, 0, 0, 1, 1, 1, 2, 0, 0])
-    )
+    known = replace(known, visits=np.array([0, 0, 0, 1, 1, 1, 2, 0, 0]))
+    made = ItemBatches(known, 20, objective, last_share=1.0, visits=True)
     orders = set()
     for epoch in range(8):
         (batch,) = made.stream(epoch, [0])

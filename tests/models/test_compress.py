@@ -42,7 +42,9 @@ def scores(net: ItemModel) -> np.ndarray:
 
 def batches(n: int = 3, size_of_batch: int = 4) -> list[dict]:
     random = np.random.default_rng(0)
-    source = ItemBatches(random.integers(0, N_ITEMS, 200), np.arange(0, 201, 5), 6, batch_size=size_of_batch)
+    source = ItemBatches(
+        Histories.from_lists(random.integers(0, N_ITEMS, (40, 5)).tolist()), 6, batch_size=size_of_batch
+    )
     return list(source.stream(0, range(n)))
 
 
@@ -192,7 +194,7 @@ def test_shares_that_cut_nothing_or_all_are_refused(options: dict):
 
 def test_a_pruned_model_trains_on():
     pruned = prune(model(), heads=0.25, neurons=0.5)
-    source = ItemBatches(np.tile([1, 2, 3, 4, 5], 40), np.arange(0, 201, 5), 6, batch_size=8)
+    source = ItemBatches(Histories.from_lists([[1, 2, 3, 4, 5]] * 40), 6, batch_size=8)
     batch = next(source.stream(0, [0]))
     del batch["size"]
     before = pruned(**batch).loss.item()

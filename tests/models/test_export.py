@@ -148,12 +148,11 @@ def trained(shop, tmp_path_factory):
     """A model of some customers of the shop, its task, its file, and its file in bytes."""
     split = shop.leave_one_out()
     known, n_items = split.train.histories(), len(shop.items)
-    offsets = known.offsets[:201]
-    items, visits = known.items[: offsets[-1]], known.visits[: offsets[-1]]
+    known = known.block(0, 200)
     net = ItemModel(item_config(n_items, hidden=32, visits=True, spread=0.1))
-    net.start_from_popularity(np.bincount(items, minlength=n_items))
+    net.start_from_popularity(known.item_counts)
     net.start_from_copying()
-    batches = ItemBatches(items, offsets, 50, visits=visits, objective="causal", batch_size=64)
+    batches = ItemBatches(known, 50, visits=True, objective="causal", batch_size=64)
     train(net, batches, Settings(epochs=2, learning_rate=5e-3, precision="no"), progress=False)
     folder = tmp_path_factory.mktemp("served")
     path = to_onnx(net, folder / "model.onnx")

@@ -77,8 +77,7 @@ def test_a_recipe_makes_the_model_that_its_steps_make(objective: str):
     model = ItemModel(config, seed=3)
     model.start_from_popularity(np.bincount(past.items, minlength=N_ITEMS))
     model.start_from_copying()
-    visits = past.visits if ordered else None
-    batches = ItemBatches(past.items, past.offsets, 8, objective, batch_size=16, seed=3, visits=visits)
+    batches = ItemBatches(past, 8, objective, batch_size=16, seed=3, visits=ordered)
     train(
         model,
         batches,

@@ -65,7 +65,7 @@ def test_at_full_width_attention_is_that_of_the_teacher(heads):
 def test_a_narrowed_student_starts_ahead_of_a_random_one():
     teacher = model_of(3, hidden=16, spread=0.1)
     known = Histories.from_lists([[(start + step) % N_ITEMS for step in range(6)] for start in range(N_ITEMS)])
-    batches = ItemBatches(known.items, known.offsets, 6, "causal", batch_size=5)
+    batches = ItemBatches(known, 6, "causal", batch_size=5)
     train(teacher, batches, Settings(epochs=80, learning_rate=1e-2, precision="no"), progress=False)
     asked = Histories.from_lists([[(start + step) % N_ITEMS for step in range(3)] for start in range(N_ITEMS)])
     right = (np.arange(N_ITEMS) + 3) % N_ITEMS

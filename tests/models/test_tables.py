@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config, load, save
@@ -64,10 +64,9 @@ def test_a_model_with_a_small_table_learns_through_it(small):
     model = ItemModel(item_config(12, hidden=16, layers=1, heads=1, dropout=0.0, spread=0.1, **small))
     assert model.output_table.shape == (12, 16)
     before = {name: weight.clone() for name, weight in model.named_parameters()}
-    items = np.tile(np.arange(12), 40)
     done = train(
         model,
-        ItemBatches(items, np.arange(0, 481, 12), 12),
+        ItemBatches(Histories.from_lists([list(range(12))] * 40), 12),
         Settings(epochs=60, learning_rate=1e-2, precision="no", log_every=1),
         progress=False,
     )

@@ -35,7 +35,7 @@ def model_of(seed: int = 0, **options) -> ItemModel:
 
 def batches_of(objective: str = "causal", **options) -> ItemBatches:
     known = Histories.from_lists(SEQUENCES, N_ITEMS)
-    return ItemBatches(known.items, known.offsets, 6, objective, batch_size=4, **options)
+    return ItemBatches(known, 6, objective, batch_size=4, **options)
 
 
 def first_batch(batches: ItemBatches) -> dict:

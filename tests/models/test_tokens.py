@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -127,8 +128,8 @@ def test_sets_by_hand():
 
 
 def test_visits_are_marked_by_hand():
-    items, offsets, visits = np.array([4, 7, 2, 1, 3]), np.array([0, 3, 3, 5]), np.array([0, 0, 1, 0, 0])
-    marked, ends, event = mark_visits(items, offsets, visits)
+    histories = replace(Histories.from_lists([[4, 7, 2], [], [1, 3]]), visits=np.array([0, 0, 1, 0, 0]))
+    marked, ends, event = mark_visits(histories)
     assert marked.tolist() == [-1, 4, 7, -1, 2, -1, 1, 3]
     assert ends.tolist() == [0, 5, 5, 8]
     assert event.tolist() == [-1, 0, 1, -1, 2, -1, 3, 4]

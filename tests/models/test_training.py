@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from llmarm_tutorial.data import histories as histories_module
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, RunError
 from llmarm_tutorial.models import training, training_log
 from llmarm_tutorial.models.batches import ItemBatches
@@ -39,7 +40,7 @@ def cycles(n: int = 40, seed: int = 0) -> ItemBatches:
         (start + np.arange(length)) % N_ITEMS
         for start, length in zip(random.integers(0, N_ITEMS, n), lengths, strict=True)
     ]
-    return ItemBatches(np.concatenate(rows), np.append(0, np.cumsum(lengths)), max_length=12, batch_size=4)
+    return ItemBatches(Histories.from_lists(rows), max_length=12, batch_size=4)
 
 
 def fresh(seed: int = 0, dropout: float = 0.1) -> ItemModel:
@@ -106,8 +107,7 @@ def test_the_rate_rises_and_falls():
 
 def test_several_batches_a_step_are_one_larger_batch():
     # rows of one length, so that the mean over a batch is the mean over its parts
-    items, offsets = np.tile(np.arange(6), 16), np.arange(17) * 6
-    large = ItemBatches(items, offsets, 8, batch_size=16)
+    large = ItemBatches(Histories.from_lists([list(range(6))] * 16), 8, batch_size=16)
     small = replace(large, batch_size=4)
     models = [fresh(dropout=0), fresh(dropout=0)]
     run(models[0], batches=large)
