@@ -38,7 +38,7 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.labels import customer_tasks, make_tasks
+from llmarm_tutorial.labels import customer_tasks, product_tasks
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.scores import ClassScores
 from llmarm_tutorial.labels.tasks import Labelled
@@ -116,10 +116,10 @@ class Bench:
             return customer_tasks.customer_segments(self.data, seed=self.seed, max_events=LENGTH, column=column)
         if kind == "rule":
             demands = {"min_count": 20, "kept": 0.75} if self.name == "online-retail" else {}
-            return make_tasks.holding_rules(*self.split, seed=self.seed, rules=20_000, **demands)
+            return product_tasks.holding_rules(*self.split, seed=self.seed, rules=20_000, **demands)
         if self.name == "shop":
-            return make_tasks.same_category_pairs(self.data, self.early, seed=self.seed, shares=(0.4, 0.2, 0.4))
-        return make_tasks.together_pairs(self.early, after(self.data, self.split), seed=self.seed, pairs=6000)
+            return product_tasks.same_category_pairs(self.data, self.early, seed=self.seed, shares=(0.4, 0.2, 0.4))
+        return product_tasks.together_pairs(self.early, after(self.data, self.split), seed=self.seed, pairs=6000)
 
     def model(self, kind: str) -> ItemModel:
         """The pretrained masked model of sets: of customers' purchases, or of baskets; without what is tested on."""

@@ -4,7 +4,7 @@ Public names, by module:
 
     baselines: LogisticOnCounts, TreesOnCounts, majority
     customer_tasks: customer_segments, returning_customers
-    make_tasks: holding_rules, same_category_pairs
+    product_tasks: holding_rules, same_category_pairs
     scores: ClassScores, choose_threshold
 """
 
@@ -15,7 +15,7 @@ __getattr__, __dir__, __all__ = face(
     {
         "baselines": "LogisticOnCounts TreesOnCounts majority",
         "customer_tasks": "customer_segments returning_customers",
-        "make_tasks": "holding_rules same_category_pairs",
+        "product_tasks": "holding_rules same_category_pairs",
         "scores": "ClassScores choose_threshold",
     },
 )

@@ -16,7 +16,7 @@ from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
 from llmarm_tutorial.labels.customer_tasks import customer_segments, returning_customers
 from llmarm_tutorial.labels.features import VISITS, pair_counting
-from llmarm_tutorial.labels.make_tasks import holding_rules, same_category_pairs, together_pairs
+from llmarm_tutorial.labels.product_tasks import holding_rules, same_category_pairs, together_pairs
 from llmarm_tutorial.labels.scores import ClassScores
 from llmarm_tutorial.labels.tasks import PARTS, Labelled
 
