@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from llmarm_tutorial.errors import BadParameter
+
 if TYPE_CHECKING:  # what serves an exported model has no SciPy
     from scipy import sparse
 
@@ -30,6 +32,9 @@ class Histories:
         user_ids: Id of each case's user, shape (n_cases,), where it is known.
         users: Row of each case's user in the matrix that a system was fitted on, shape (n_cases,), where there is one:
             a system that has learnt something of this user may use it.
+
+    Raises:
+        BadParameter: If a code is below 0 or not below `n_items`.
     """
 
     items: np.ndarray
@@ -38,6 +43,13 @@ class Histories:
     n_items: int
     user_ids: np.ndarray | None = None
     users: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.items) and not 0 <= self.items.min() <= self.items.max() < self.n_items:
+            raise BadParameter(
+                f"Item codes lie from 0 to below n_items ({self.n_items}), not from {self.items.min()} to "
+                f"{self.items.max()}: give the size of the whole catalogue."
+            )
 
     @classmethod
     def from_lists(cls, histories: Sequence[Sequence[int]], n_items: int | None = None) -> Histories:
@@ -113,7 +125,16 @@ class Histories:
         return self._with(events, offsets - offsets[0], slice(start, stop))
 
     def take(self, rows: np.ndarray) -> Histories:
-        """The cases in the given rows, in that order."""
+        """The cases in the given rows, in that order.
+
+        Raises:
+            BadParameter: If there is no such row.
+        """
+        rows = np.asarray(rows)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < len(self):
+            raise BadParameter(
+                f"Rows of {len(self)} histories lie from 0 to below {len(self)}, not from {rows.min()} to {rows.max()}."
+            )
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)])
         events = np.arange(offsets[-1]) + np.repeat(self.offsets[rows] - offsets[:-1], lengths)
@@ -131,7 +152,8 @@ class Histories:
         return replace(self, items=self.items[events], offsets=offsets, visits=self.visits[events], **parts)
 
     def last(self, n: int) -> np.ndarray:
-        """The last n items of every case, shape (n_cases, n), int32, filled with -1 on the left."""
+        """The last n items of every case, shape (n_cases, n), int32, filled with -1 on the left; n is at least 0."""
+        _require_count(n)
         place = self.offsets[1:, None] - np.arange(n, 0, -1)
         known = place >= self.offsets[:-1, None]
         if not len(self.items):
@@ -139,7 +161,8 @@ class Histories:
         return np.where(known, self.items[np.where(known, place, 0)], -1).astype(np.int32)
 
     def latest(self, n: int) -> Histories:
-        """The last n events of every case."""
+        """The last n events of every case; n is at least 0."""
+        _require_count(n)
         return self.keep(np.arange(len(self.items)) >= (self.offsets[1:] - n)[self.rows])
 
     def matrix(self, n_items: int | None = None) -> sparse.csr_matrix:
@@ -172,3 +195,8 @@ class Histories:
         starts = np.append(np.flatnonzero(first), len(self.items)).astype(np.int64)
         by_visit = Histories(self.items, starts, self.visits, self.n_items)
         return by_visit.matrix().astype(bool), self.rows[first]
+
+
+def _require_count(n: int) -> None:
+    if n < 0:
+        raise BadParameter(f"The number of last events is at least 0, not {n}.")

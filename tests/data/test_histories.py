@@ -7,11 +7,13 @@ import sys
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
 from llmarm_tutorial.data.histories import Histories
+from llmarm_tutorial.errors import BadParameter
 
 ragged = st.lists(st.lists(st.integers(0, 8), max_size=6), min_size=1, max_size=8)
 
@@ -116,3 +118,19 @@ def test_histories_with_the_same_fingerprint_hold_the_same():
     assert Histories(one.items.astype("i8"), one.offsets, one.visits, 9, users=np.array([1, 0])).fingerprint == (
         one.fingerprint
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: Histories.from_lists([[4, 2]], 4), r"below n_items \(4\), not from 2 to 4"),
+        (lambda: Histories.from_lists([[0, -1]]), "not from -1 to 0"),
+        (lambda: Histories.from_lists([[1], [2]]).take(np.array([0, -1])), "not from -1 to 0"),
+        (lambda: Histories.from_lists([[1], [2]]).take(np.array([2])), "below 2, not from 2 to 2"),
+        (lambda: Histories.from_lists([[1], [2]]).last(-1), "at least 0, not -1"),
+        (lambda: Histories.from_lists([[1], [2]]).latest(-3), "at least 0, not -3"),
+    ],
+)
+def test_what_no_history_has_is_one_sentence(wrong, message: str):
+    with pytest.raises(BadParameter, match=message):
+        wrong()
