@@ -127,6 +127,6 @@ def compare(
 
 
 def comparison_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
-    """Comparisons as a table, one row each; without the p-values if there are none."""
+    """Comparisons as a table, one row each; without the p-values if no comparison has one."""
     table = pd.DataFrame(list(comparisons), columns=Comparison._fields)
-    return table.drop(columns="p_value") if table["p_value"].isna().all() else table
+    return table.drop(columns="p_value") if len(table) and table["p_value"].isna().all() else table

@@ -24,9 +24,9 @@ from scipy.stats import rankdata
 from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK
+from llmarm_tutorial.evaluation.metrics import cutoff_of
+from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
-from llmarm_tutorial.recommend.tuning import validation_score
 
 RANK_OFFSET = 60  # of Cormack et al.: how little the first places differ
 LEAST = -30.0  # log chance of what an expert rules out, so that others may still recommend it
@@ -147,7 +147,13 @@ def z_scores(scores: np.ndarray, scale: str = "") -> np.ndarray:
 
 
 def reciprocal_ranks(scores: np.ndarray, scale: str = "") -> np.ndarray:
-    """60 / (60 + rank) within each row, shape (n_cases, n_items), float32; equal scores share their mean rank."""
+    """60 / (60 + rank) within each row, shape (n_cases, n_items), float32; equal scores share their mean rank.
+
+    Raises:
+        BadParameter: If a score is NaN.
+    """
+    if np.isnan(scores).any():
+        raise BadParameter("NaN has no rank among scores; give -inf to what is never recommended.")
     return (RANK_OFFSET / (RANK_OFFSET + rankdata(-scores, axis=1))).astype(np.float32)
 
 
@@ -246,19 +252,31 @@ def choose_weight(
 ) -> Choice:
     """The weight of a `product` that does best on a validation task; each system is asked once, whatever is tried.
 
+    Cases are asked block by block, so that memory does not grow with their number.
+
     Args:
         model: Scores are logits.
         counting: Scores are at least 0.
         task: The validation task; never the test.
         weights: What to try.
-        metric: What to make large.
+        metric: What to make large, a metric of accuracy.
         filter_seen: As for `ranking.evaluate`.
         name: What tables call the product.
 
     Returns:
         The best weight and its product.
     """
-    precomputed = [Precomputed.of(system, task.histories) for system in (model, counting)]
-    judge = validation_score(task, metric, filter_seen=filter_seen, block=len(task))
-    choice = choose_setting(weights, judge, build=lambda weight: product(*precomputed, weight))
+    values = np.empty((len(weights), len(task)))
+    step = max(1, SCORES_PER_BLOCK // task.n_items)
+    for start in range(0, len(task), step):
+        rows = np.arange(start, min(start + step, len(task)))
+        part = task.take(rows)
+        asked = [Precomputed(system.n_items, system.scores(part.histories)) for system in (model, counting)]
+        for number, weight in enumerate(weights):
+            ranked = evaluate(
+                product(*asked, weight), part, ks=(cutoff_of(metric),), filter_seen=filter_seen, block=len(part)
+            )
+            values[number, rows] = ranked.values(metric)
+    means = dict(zip(weights, np.nanmean(values, axis=1), strict=True))
+    choice = choose_setting(weights, means.__getitem__)
     return choice._replace(system=product(model, counting, choice.best, name=name))

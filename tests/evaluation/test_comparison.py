@@ -36,6 +36,10 @@ def test_a_comparison_tells_a_difference_from_luck():
     assert list(comparison_table([found, same])["p_value"]) == [found.p_value, 1]
 
 
+def test_a_table_of_no_comparisons_has_all_columns():
+    assert list(comparison_table([]).columns) == list(Comparison._fields)
+
+
 def test_different_tasks_and_protocols_are_not_compared():
     good = two_systems()[0]
     other = two_systems(seed=1)[0]

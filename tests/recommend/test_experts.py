@@ -10,6 +10,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
+from llmarm_tutorial.recommend import experts
 from llmarm_tutorial.recommend.experts import (
     FLOOR,
     LEAST,
@@ -168,9 +169,28 @@ def test_choosing_a_weight_asks_each_system_once_and_finds_what_separate_evaluat
     assert tries["value"].tolist() == pytest.approx(alone)
 
 
+def test_choosing_a_weight_holds_the_scores_of_one_block_at_a_time(monkeypatch):
+    rng = np.random.default_rng(4)
+    model, counting = (ByLast(rng.random((20, 20))) for _ in range(2))
+    task = random_task(rng, 50, 20)
+    whole = choose_weight(model, counting, task).tries["value"]
+    largest = []
+    scores = ByLast.scores
+
+    def noted(self, histories):
+        largest.append(len(histories))
+        return scores(self, histories)
+
+    monkeypatch.setattr(ByLast, "scores", noted)
+    monkeypatch.setattr(experts, "SCORES_PER_BLOCK", 7 * 20)
+    assert choose_weight(model, counting, task).tries["value"].tolist() == whole.tolist()
+    assert max(largest) == 7
+
+
 @pytest.mark.parametrize(
     ("what", "error", "message"),
     [
+        (lambda: reciprocal_ranks(np.array([[1.0, np.nan]])), BadParameter, "NaN has no rank"),
         (lambda: Expert("a", ONE, "odds"), BadParameter, "not 'odds'"),
         (lambda: Fusion((), {}), BadParameter, "at least one expert"),
         (lambda: Fusion((Expert("a", ONE),) * 2, {}), BadParameter, "different names"),
