@@ -52,7 +52,7 @@ from llmarm_tutorial.models.recipes import Recipe
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.recommend import by_text, tuning
 from llmarm_tutorial.recommend import new_items as cold_start
-from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Only, Projected
+from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Projected, RestrictedRecommender
 from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemNeighbours, Popularity
 from llmarm_tutorial.recommend.experts import Expert, Fusion
 
@@ -185,12 +185,12 @@ class Bench:
         if self.name == "shop":
             tasks["planted partners of new items"], self.facts["ranks of planted partners"] = self.planted(), {}
         for task, cases in tasks.items():
-            popular = evaluate(Only(Popularity().fit(self.histories), old), cases)
+            popular = evaluate(RestrictedRecommender(Popularity().fit(self.histories), old), cases)
             self.keep(task, popular)
             for encoder, vectors in self.vectors.items():
                 for neighbours in (None, 3, 10):  # not chosen: all are shown
                     scores = by_text.partner_scores(vectors, self.cold, neighbours=neighbours)
-                    found = evaluate(Only(scores, old), cases)
+                    found = evaluate(RestrictedRecommender(scores, old), cases)
                     self.keep(task, found, encoder, f"neighbours={neighbours}")
                     self.gain(task, found, popular, encoder)
                     if task.startswith("planted"):
@@ -279,7 +279,7 @@ class Bench:
 
 def judged(system: Recommender, new: np.ndarray, only: bool) -> Recommender:
     """A system asked about new items only, or as it is."""
-    return Only(system, new) if only else system
+    return RestrictedRecommender(system, new) if only else system
 
 
 def told(setting: object) -> str:

@@ -41,15 +41,15 @@ from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, shortened, size
-from llmarm_tutorial.models.distil_loss import Mix
+from llmarm_tutorial.models.compress import bf16, factorise_table, int8, measure_size, quantise_table, shortened
+from llmarm_tutorial.models.distil_loss import DistillationMix
 from llmarm_tutorial.models.export import NextItem, NextItemRecommender, to_onnx
 from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.onnx_int8 import quantise
-from llmarm_tutorial.models.pruning import prune, zeroed
+from llmarm_tutorial.models.pruning import prune, prune_weights
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
-from llmarm_tutorial.models.students import narrowed
+from llmarm_tutorial.models.students import narrow_student
 from llmarm_tutorial.models.teachers import (
     CountingTeacher,
     JointTeacher,
@@ -151,12 +151,12 @@ class Bench:
         """
         roots = np.sqrt(self.counts)
         if self.name == "shop":
-            model = narrowed(prune(self.teacher(seed), neurons=0.875), 26, roots)
+            model = narrow_student(prune(self.teacher(seed), neurons=0.875), 26, roots)
             if start == "random":
                 small = replace(self.recipe, hidden=26, feed_forward=8)
                 model = small.model(self.past, seed=seed)
         else:
-            model = coded(prune(self.teacher(seed), neurons=0.64), parts=32, weights=roots, seed=seed)
+            model = quantise_table(prune(self.teacher(seed), neurons=0.64), parts=32, weights=roots, seed=seed)
             if start == "random":
                 fresh = ItemModel(model.config, seed=seed)
                 fresh.bert.embeddings.word_embeddings.codes.copy_(model.bert.embeddings.word_embeddings.codes)
@@ -169,28 +169,39 @@ class Bench:
         model.bert.embeddings.position_embeddings.weight.requires_grad_(bool(model.config.positions))
         return model
 
-    def teaches(self, method: str, seed: int) -> tuple[Teacher | None, Mix, float]:
+    def teaches(self, method: str, seed: int) -> tuple[Teacher | None, DistillationMix, float]:
         """Teacher, mix and weight of matching of a method."""
         model = ModelTeacher(self.teacher(seed))
         counting = CountingTeacher(self.counting, self.plan.objective)
         three = (ModelTeacher(self.teacher(other)) for other in (1, 2, 3))  # trained where they are asked for
-        ways: dict[str, tuple[Callable[[], Teacher | None], Mix, float]] = {
-            "hard labels": (lambda: None, Mix(0.0), 0.0),
-            "soft labels": (lambda: model, Mix(1.0), 0.0),
-            "hard and soft": (lambda: model, Mix(0.5), 0.0),
-            "soft, temperature 2": (lambda: model, Mix(1.0, 2.0), 0.0),
-            "soft, reverse KL": (lambda: model, Mix(1.0, 1.0, "reverse"), 0.0),
-            "soft and hidden states": (lambda: model, Mix(1.0), 1.0),
-            "hard and top 20 ranks": (lambda: TopTeacher(model, 20), Mix(0.5), 0.0),
-            "counting teaches": (lambda: counting, Mix(1.0), 0.0),
-            "model × counting teaches": (lambda: JointTeacher([model, counting], [1.0, 0.75]), Mix(1.0), 0.0),
-            "three models teach": (lambda: JointTeacher(list(three)), Mix(1.0), 0.0),
+        ways: dict[str, tuple[Callable[[], Teacher | None], DistillationMix, float]] = {
+            "hard labels": (lambda: None, DistillationMix(0.0), 0.0),
+            "soft labels": (lambda: model, DistillationMix(1.0), 0.0),
+            "hard and soft": (lambda: model, DistillationMix(0.5), 0.0),
+            "soft, temperature 2": (lambda: model, DistillationMix(1.0, 2.0), 0.0),
+            "soft, reverse KL": (lambda: model, DistillationMix(1.0, 1.0, "reverse"), 0.0),
+            "soft and hidden states": (lambda: model, DistillationMix(1.0), 1.0),
+            "hard and top 20 ranks": (lambda: TopTeacher(model, 20), DistillationMix(0.5), 0.0),
+            "counting teaches": (lambda: counting, DistillationMix(1.0), 0.0),
+            "model × counting teaches": (
+                lambda: JointTeacher([model, counting], [1.0, 0.75]),
+                DistillationMix(1.0),
+                0.0,
+            ),
+            "three models teach": (lambda: JointTeacher(list(three)), DistillationMix(1.0), 0.0),
         }
         build, mix, matching = ways[method]
         return build(), mix, matching
 
     def learned(
-        self, start: str, method: str, seed: int, *, mix: Mix | None = None, share: float = 1.0, epochs: int = 0
+        self,
+        start: str,
+        method: str,
+        seed: int,
+        *,
+        mix: DistillationMix | None = None,
+        share: float = 1.0,
+        epochs: int = 0,
     ) -> tuple[ItemModel, dict[str, Any]]:
         """Train a student and judge it, or open what an earlier run kept."""
         heat = f"-{mix.soft:g}-{mix.temperature:g}" if mix else ""
@@ -290,7 +301,7 @@ def methods(bench: Bench, seeds: list[int]) -> list[dict[str, Any]]:
 def sweep(bench: Bench, seeds: list[int]) -> list[dict[str, Any]]:
     """Temperature against weight of the soft labels."""
     return [
-        bench.learned("teacher", "hard and soft", seed, mix=Mix(soft, heat))[1]
+        bench.learned("teacher", "hard and soft", seed, mix=DistillationMix(soft, heat))[1]
         for seed in seeds
         for heat in TEMPERATURES
         for soft in SOFT
@@ -315,7 +326,7 @@ def variants(bench: Bench, seed: int) -> dict[str, tuple[str, Callable[[], tuple
     folder.mkdir(exist_ok=True)
 
     def in_torch(model: ItemModel, net: torch.nn.Module | None = None) -> tuple[Recommender, int, int]:
-        held = size(model if net is None else net)
+        held = measure_size(model if net is None else net)
         return (
             (ItemRecommender(model, block=64) if net is None else NextItemRecommender(net)),
             trained(model),
@@ -335,7 +346,7 @@ def variants(bench: Bench, seed: int) -> dict[str, tuple[str, Callable[[], tuple
         "teacher, bf16": ("fewer bits", lambda: in_torch(teacher, bf16(NextItem(teacher)))),
         "teacher, ONNX": ("teacher", lambda: exported("teacher", teacher)),
         "teacher, ONNX int8": ("fewer bits", lambda: exported("teacher", teacher, 8)),
-        "half of the weights zero": ("pruned", lambda: in_torch(zeroed(teacher, 0.5))),
+        "half of the weights zero": ("pruned", lambda: in_torch(prune_weights(teacher, 0.5))),
     }
     halved = prune(teacher, neurons=0.5)
     found["half of the neurons, ONNX"] = ("pruned", lambda: exported("neurons", halved))
@@ -343,10 +354,10 @@ def variants(bench: Bench, seed: int) -> dict[str, tuple[str, Callable[[], tuple
         fewer = prune(teacher, heads=0.5)
         found["half of the heads, ONNX"] = ("pruned", lambda: exported("heads", fewer))
     width = teacher.config.hidden_size
-    thin = factorised(teacher, width // 2, weights=roots)
+    thin = factorise_table(teacher, width // 2, weights=roots)
     found[f"table of rank {width // 2}, ONNX"] = ("small table", lambda: exported("factorised", thin))
     if bench.n_items > 256:
-        codes = coded(teacher, parts=32, weights=roots, seed=seed)
+        codes = quantise_table(teacher, parts=32, weights=roots, seed=seed)
         found["table in codes, ONNX"] = ("small table", lambda: exported("coded", codes))
         found["table in codes, ONNX int8"] = ("small table", lambda: exported("coded", codes, 8))
     best = ("model × counting teaches",) if bench.name == "shop" else ()

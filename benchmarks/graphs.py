@@ -60,7 +60,7 @@ from llmarm_tutorial.graphs.fusion import (
     start_from_vectors,
     with_recency,
 )
-from llmarm_tutorial.graphs.item_graph import strongest, together
+from llmarm_tutorial.graphs.item_graph import co_occurrence_graph, strongest
 from llmarm_tutorial.graphs.lightgcn import GraphBatches, GraphLoss, GraphRecommender, LightGCN, published_settings
 from llmarm_tutorial.graphs.link_evaluation import evaluate_links
 from llmarm_tutorial.graphs.link_networks import ENCODERS, Links, fit_links
@@ -68,7 +68,7 @@ from llmarm_tutorial.models import texts
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import by_text, new_items
-from llmarm_tutorial.recommend.by_text import Borrowed, Only, nearest
+from llmarm_tutorial.recommend.by_text import Borrowed, RestrictedRecommender, nearest
 from llmarm_tutorial.recommend.counting import Baseline, Ease, Popularity
 from llmarm_tutorial.recommend.experts import Expert
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
@@ -417,7 +417,7 @@ class TextLinks:
         """Train on the strongest links of known items, then say which of them go with each new one."""
         key = (self.encoder, self.hide, self.seed, histories.items.tobytes())
         if key not in self.trained:
-            graph = strongest(together(histories.visit_matrix()[0], "ppmi", min_count=2), NEAREST).weights
+            graph = strongest(co_occurrence_graph(histories.visit_matrix()[0], "ppmi", min_count=2), NEAREST).weights
             plan = Settings(epochs=SHORT, seed=self.seed, **LINK_PLAN)
             self.trained[key] = fit_links(
                 graph, self.features, plan, encoder=self.encoder, ids=False, hide=self.hide, others=8
@@ -449,7 +449,7 @@ def of_new_items(name: str, seeds: Sequence[int], work: Path) -> None:
         task, mean = cold.task(asked), {}
 
         def judged(setting: Baseline, task: Any = task) -> Evaluation:
-            return evaluate(Only(setting.fit(histories), cold.new), task, ks=(10,))
+            return evaluate(RestrictedRecommender(setting.fit(histories), cold.new), task, ks=(10,))
 
         judge = by_text.validation_score_of_new_items(validations, asked, max_cases=500)
         systems: dict[str, list[Baseline]] = {"chance": [Popularity()]}

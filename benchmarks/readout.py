@@ -77,18 +77,18 @@ def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
     best = judging.best_of(estimates, trial)
     estimates["best count"] = best[:2]
     asked = (trial.known.antecedents, trial.known_test.antecedents)
-    model, done = readout.complete(train, validation, asked[0], seed=seed)
+    model, done = readout.train_completion_model(train, validation, asked[0], seed=seed)
     estimates["model"] = tuple(readout.confidences(model, codes) for codes in asked)
     priors = {"model + counts": (estimates["model"], None), "combined": (best[:2], estimates["model"])}
     for label, (first, second) in priors.items():
-        doubts = judging.DOUBTS
+        doubts = judging.PRIOR_DOUBTS
         chosen = judging.tune_confidence(trial.known, trial.unseen, first[0], second and second[0], doubts=doubts)
         estimates[label] = tuple(
             chosen.estimate(known, first[row], second and second[row])
             for row, known in enumerate((trial.known, trial.known_test))
         )
     if not large:
-        gaps, _ = gap_reading.fill_gaps(train, settings=replace(readout.READOUT_SETTINGS, epochs=3), seed=seed)
+        gaps, _ = gap_reading.train_gap_model(train, settings=replace(readout.READOUT_SETTINGS, epochs=3), seed=seed)
         told = [
             gap_reading.from_gaps(gap_reading.gap_chances(gaps, a), gap_reading.items_to_come(train, a)) for a in asked
         ]
@@ -132,13 +132,13 @@ def planted(seed: int) -> pd.DataFrame:
         cut = rng.random(part.shape[0]) < 0.9
         train, validation = part[np.flatnonzero(cut)], part[np.flatnonzero(~cut)]
         asked = antecedents.draw_questions(validation, train, seed=seed)
-        model, _ = readout.complete(train, validation, asked, seed=seed)
+        model, _ = readout.train_completion_model(train, validation, asked, seed=seed)
         single = np.arange(train.shape[1], dtype=np.int32)[:, None]
         known, whole = gather(train, single), gather(part, single)
         p = readout.confidences(model, single).astype(float)
         asked_known, asked_unseen = gather(train, asked), gather(validation, asked)
         prior = readout.confidences(model, asked)
-        chosen = judging.tune_confidence(asked_known, asked_unseen, prior, doubts=judging.DOUBTS)
+        chosen = judging.tune_confidence(asked_known, asked_unseen, prior, doubts=judging.PRIOR_DOUBTS)
         joined = chosen.estimate(known, p).astype(float)
         n, y = whole.baskets[:, None], whole.shares[None]
         tested = significance.fisher_greater(
@@ -181,7 +181,7 @@ def cost(way: str, n_items: int, least: str) -> pd.DataFrame:
         cut = n - n // 10
         asked = antecedents.draw_questions(matrix[cut:], matrix[:cut], per_band=40)
         start = time.perf_counter()
-        model, _ = readout.complete(matrix[:cut], matrix[cut:], asked)
+        model, _ = readout.train_completion_model(matrix[:cut], matrix[cut:], asked)
         trained = time.perf_counter() - start
         for count in COST_SUPPORTS:
             for longest in (1, 2):
@@ -246,7 +246,7 @@ def peer(way: str, seed: int) -> dict[str, float]:
         found = rules.mine_rules(train, 0.005, 0.3, max_length=3)
     else:
         asked = antecedents.draw_questions(validation, train, seed=seed)
-        net, _ = readout.complete(train, validation, asked, seed=seed)
+        net, _ = readout.train_completion_model(train, validation, asked, seed=seed)
         found = readout.read_rules(net, shares, n, items, min_support=0.005, min_confidence=0.3)
     seconds = time.perf_counter() - start
     result = {"rules": len(found), "seconds": seconds, "coverage": 0.0, "unseen_confidence": np.nan, "recall": 0.0}

@@ -43,7 +43,7 @@ from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.experts import Expert, Fusion, Precomputed, choose_weight
 from llmarm_tutorial.recommend.hybrid import choose_hybrid
-from llmarm_tutorial.recommend.rerank import ByRules, Diversified, similarities
+from llmarm_tutorial.recommend.rerank import Diversified, RuleReranker, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
 METRICS = ("HR@10", "NDCG@10", "Coverage@10", "Diversity@10", "Novelty@10")
@@ -152,9 +152,9 @@ class Bench:
         systems["model × counting"] = product.system
         first, second = (Precomputed.of(system, self.few.histories) for system in (model, counted["ar"]))
         weight = tuning.choose_setting(
-            RULE_WEIGHTS, self.precomputed, build=lambda weight: ByRules(first, second, weight=weight, **seen)
+            RULE_WEIGHTS, self.precomputed, build=lambda weight: RuleReranker(first, second, weight=weight, **seen)
         ).best
-        systems["model, re-ranked by rules"] = ByRules(model, counted["ar"], weight=weight, **seen)
+        systems["model, re-ranked by rules"] = RuleReranker(model, counted["ar"], weight=weight, **seen)
         experts = [Expert("model", model, "logits")]
         experts += [Expert(name, system) for name, system in counted.items() if name != "popularity"][:3]
         hybrid = choose_hybrid(experts, self.few, **seen)

@@ -132,20 +132,20 @@ def online_retail(path: Path, name: str) -> Transactions:
     )
 
 
-def released_plays(path: Path, name: str) -> Transactions:
+def published_plays(path: Path, name: str) -> Transactions:
     """The Last.fm split of the LightGCN release: `data1.txt` (user, artist, plays), with `test1.txt` beside it.
 
     Both parts in one table, without an order; `published_splits.split` keeps them apart. Plays become the quantity.
     """
-    return Transactions.from_frame(pd.concat(RELEASED["released_plays"](path), ignore_index=True), name=name)
+    return Transactions.from_frame(pd.concat(PUBLISHED_PARTS["published_plays"](path), ignore_index=True), name=name)
 
 
-def released_lines(path: Path, name: str) -> Transactions:
+def published_lines(path: Path, name: str) -> Transactions:
     """A split of the LightGCN release with one user a line (`user item item ...`), with `test.txt` beside it.
 
     Both parts in one table, without an order; `published_splits.split` keeps them apart.
     """
-    return Transactions.from_frame(pd.concat(RELEASED["released_lines"](path), ignore_index=True), name=name)
+    return Transactions.from_frame(pd.concat(PUBLISHED_PARTS["published_lines"](path), ignore_index=True), name=name)
 
 
 def online_retail_counts(path: Path) -> dict[str, int]:
@@ -166,21 +166,23 @@ def _user_lines(path: Path) -> pd.DataFrame:
 
 
 # The readers of splits that a release fixed: (train, test), each with user_id and item_id.
-RELEASED: dict[str, Callable[[Path], tuple[pd.DataFrame, pd.DataFrame]]] = {
-    "released_plays": lambda path: (_plays(path), _plays(path.with_name("test1.txt"))),
-    "released_lines": lambda path: (_user_lines(path), _user_lines(path.with_name("test.txt"))),
+PUBLISHED_PARTS: dict[str, Callable[[Path], tuple[pd.DataFrame, pd.DataFrame]]] = {
+    "published_plays": lambda path: (_plays(path), _plays(path.with_name("test1.txt"))),
+    "published_lines": lambda path: (_user_lines(path), _user_lines(path.with_name("test.txt"))),
 }
 
 
-def _released_counts(reader: str, path: Path) -> dict[str, int]:
+def _published_counts(reader: str, path: Path) -> dict[str, int]:
     """Rows of both parts, which one table of both does not tell."""
-    return {f"{part} rows": len(rows) for part, rows in zip(("train", "test"), RELEASED[reader](path), strict=True)}
+    return {
+        f"{part} rows": len(rows) for part, rows in zip(("train", "test"), PUBLISHED_PARTS[reader](path), strict=True)
+    }
 
 
 # The readers whose files hold more than their transactions tell: counts of the file as published.
 PUBLISHED_COUNTS: dict[str, Callable[[Path], dict[str, int]]] = {
     "online_retail": online_retail_counts,
-    **{reader: partial(_released_counts, reader) for reader in RELEASED},
+    **{reader: partial(_published_counts, reader) for reader in PUBLISHED_PARTS},
 }
 
 

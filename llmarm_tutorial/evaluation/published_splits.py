@@ -106,7 +106,7 @@ def split(name: str) -> PublishedSplit:
         UnknownName: If the catalogue has no such split.
         DataError: If it is not on this machine or not in its format.
     """
-    fixed = [entry.name for entry in catalogue.entries() if entry.reader in readers.RELEASED]
+    fixed = [entry.name for entry in catalogue.entries() if entry.reader in readers.PUBLISHED_PARTS]
     if name not in fixed:
         raise UnknownName("published split", name, fixed)
     entry = catalogue.entry(name)
@@ -126,7 +126,7 @@ def cells(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> spar
 
 def _parts(entry: catalogue.Entry, path: Path, data: Transactions, users: np.ndarray) -> list[sparse.csr_matrix]:
     parts = []
-    for frame in readers.RELEASED[entry.reader](path):
+    for frame in readers.PUBLISHED_PARTS[entry.reader](path):
         rows = np.searchsorted(users, frame["user_id"])
         columns = np.searchsorted(data.items["item_id"], frame["item_id"])
         parts.append(cells(rows, columns, (len(users), len(data.items))))

@@ -3,7 +3,7 @@
 Public names, by module:
 
     fusion: Walks, by_links, gain_of_graph, with_recency
-    item_graph: ItemGraph, chance_pairs, following, hops, strongest, together
+    item_graph: ItemGraph, chance_pairs, co_occurrence_graph, hops, strongest, transition_graph
     lightgcn: GraphBatches, GraphLoss, GraphRecommender, LightGCN, normalised_adjacency, propagate,
         published_settings
     link_counting: choose_link_scores, joined_scores, neighbours, own_counts
@@ -19,7 +19,7 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "fusion": "Walks by_links gain_of_graph with_recency",
-        "item_graph": "ItemGraph chance_pairs following hops strongest together",
+        "item_graph": "ItemGraph chance_pairs co_occurrence_graph hops strongest transition_graph",
         "lightgcn": (
             "GraphBatches GraphLoss GraphRecommender LightGCN normalised_adjacency propagate published_settings"
         ),

@@ -108,7 +108,7 @@ class ItemGraph:
 # --- from baskets to graphs ------------------------------------------------------------------------------------------
 
 
-def together(
+def co_occurrence_graph(
     baskets: Baskets,
     weight: str = "lift",
     *,
@@ -141,7 +141,7 @@ def together(
     return ItemGraph(half + half.T, directed=False, meaning=MEANINGS[weight])
 
 
-def following(
+def transition_graph(
     data: Transactions, weight: str = "confidence", *, min_count: int = 1, max_q: float | None = 0.05
 ) -> ItemGraph:
     """Items linked to those of the same customer's next visit (without baskets: to the next event); directed.
@@ -211,7 +211,7 @@ def chance_pairs(
         later: Baskets with the same items in which they are counted again.
         top: How many pairs of highest lift are looked at (equal ones: by item code).
         min_count: Fewest baskets that hold both, for the second and third row.
-        max_q: As for `together`, for the third row.
+        max_q: As for `co_occurrence_graph`, for the third row.
 
     Returns:
         One row per way of choosing, `filter`: "none", "minimum count", "minimum count and significance"; `pairs`, and

@@ -19,7 +19,7 @@ from scipy import sparse
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.graphs.item_graph import ItemGraph, together
+from llmarm_tutorial.graphs.item_graph import ItemGraph, co_occurrence_graph
 from llmarm_tutorial.mining.measures import expected_count
 
 
@@ -38,7 +38,9 @@ class LinkDefinition(NamedTuple):
 
     def graph(self, data: Transactions) -> ItemGraph:
         """The links of a stretch of time, weighted by the logarithm of their lift, undirected."""
-        return together(data, "ppmi", min_count=self.min_count, min_lift=max(self.min_lift, 1.0), max_q=self.max_q)
+        return co_occurrence_graph(
+            data, "ppmi", min_count=self.min_count, min_lift=max(self.min_lift, 1.0), max_q=self.max_q
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,14 +6,14 @@ Public names, by module:
     confidence: raw_confidence, shrunk_confidence
     eclat_search: eclat
     itemsets: Itemsets, as_matrix, pack_columns
-    judging: COUNTED, DOUBTS, Trial, best_of, by_band, calibration, confidence_losses, count_estimates, mean_losses,
-        tune_confidence
+    judging: COUNT_ESTIMATES, PRIOR_DOUBTS, Trial, best_of, by_band, calibration, confidence_losses,
+        count_estimates, mean_losses, tune_confidence
     measures: lift
     miners: apriori, compare_miners, generate_candidates, mine, suggest_support
-    patterns: Patterns, transactions_from_lists, mine_sequences, prefixspan
+    patterns: Patterns, mine_sequences, prefixspan, transactions_from_lists
     rule_checks: against_truth, average_precision, rank_rules, recount, without_redundant
-    rules: rules_from_itemsets, in_words, mine_rules, pair_rules, readable
-    sequence_rules: follow_rules, followed_by, rules_from_patterns, lift_by_gap, readable_sequences
+    rules: in_words, mine_rules, pair_rules, readable, rules_from_itemsets
+    sequence_rules: follow_rules, followed_by, lift_by_gap, readable_sequences, rules_from_patterns
     significance: lift_within, pair_tests, rule_significance
 """
 
@@ -27,15 +27,15 @@ __getattr__, __dir__, __all__ = face(
         "eclat_search": "eclat",
         "itemsets": "Itemsets as_matrix pack_columns",
         "judging": (
-            "COUNTED DOUBTS Trial best_of by_band calibration confidence_losses count_estimates mean_losses "
-            "tune_confidence"
+            "COUNT_ESTIMATES PRIOR_DOUBTS Trial best_of by_band calibration confidence_losses count_estimates "
+            "mean_losses tune_confidence"
         ),
         "measures": "lift",
         "miners": "apriori compare_miners generate_candidates mine suggest_support",
-        "patterns": "Patterns transactions_from_lists mine_sequences prefixspan",
+        "patterns": "Patterns mine_sequences prefixspan transactions_from_lists",
         "rule_checks": "against_truth average_precision rank_rules recount without_redundant",
-        "rules": "rules_from_itemsets in_words mine_rules pair_rules readable",
-        "sequence_rules": "follow_rules followed_by rules_from_patterns lift_by_gap readable_sequences",
+        "rules": "in_words mine_rules pair_rules readable rules_from_itemsets",
+        "sequence_rules": "follow_rules followed_by lift_by_gap readable_sequences rules_from_patterns",
         "significance": "lift_within pair_tests rule_significance",
     },
 )

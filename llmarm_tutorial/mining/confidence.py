@@ -144,7 +144,7 @@ def borrowed(singles: Evidence, k: int) -> np.ndarray:
     return (weight @ own + singles.shares) / (total + 1)
 
 
-def blended(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
+def mix_log_odds(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """A chance between two, on the scale of log odds: `share` of the second."""
     if share in (0.0, 1.0):
         return second if share else first

@@ -21,19 +21,19 @@ from llmarm_tutorial.mining.confidence import (
     LEAST,
     add_k,
     backed_off,
-    blended,
     borrowed,
     doubted,
+    mix_log_odds,
     raw_confidence,
     shrunk_confidence,
 )
 from llmarm_tutorial.mining.itemsets import slices
 
 STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, math.inf)
-DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
+PRIOR_DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
 STRONG = (64.0, 256.0, 1024.0, math.inf)  # those worth doubting
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
-COUNTED = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
+COUNT_ESTIMATES = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
 
 def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
@@ -149,7 +149,7 @@ class Tuned(NamedTuple):
             prior = np.array(prior, dtype=np.float32)
             for number in np.unique(band):
                 here = band == number
-                prior[here] = blended(prior[here], second[here], float(self.share[number]))
+                prior[here] = mix_log_odds(prior[here], second[here], float(self.share[number]))
         return doubted(known, prior, self.strength[band], self.doubt[band])
 
 
@@ -186,7 +186,7 @@ def tune_confidence(
         here, there = known.take(rows), unseen.take(rows)
         priors = {0.0: first[rows]}
         if second is not None:
-            priors = {part: blended(first[rows], second[rows], part) for part in SHARES}
+            priors = {part: mix_log_odds(first[rows], second[rows], part) for part in SHARES}
         share[number], strength[number], doubt[number] = _tuned(here, there, priors, by, doubts)
     return Tuned(share, strength, doubt)
 
@@ -250,9 +250,9 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
         trial: The antecedents.
 
     Returns:
-        For each of `COUNTED` the estimates for the antecedents of validation and test. "counts" are raw, "shrunk" is
-        towards the items' shares, "back-off" towards what the antecedent's single items say, "item-kNN" towards what
-        similar items say, both with doubt (`doubted`).
+        For each of `COUNT_ESTIMATES` the estimates for the antecedents of validation and test. "counts" are raw,
+        "shrunk" is towards the items' shares, "back-off" towards what the antecedent's single items say, "item-kNN"
+        towards what similar items say, both with doubt (`doubted`).
     """
     singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
     both = (trial.known, trial.known_test)
@@ -269,7 +269,7 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
         options = [(table, weight) for table in choices.values() for weight in (0.5, 0.7, 0.85, 1.0)]
         best = _least_loss(options, lambda option: backed_off(trial.known, *option), trial.unseen)
         priors = [backed_off(known, *best) for known in both]
-        chosen = tune_confidence(trial.known, trial.unseen, priors[0], doubts=DOUBTS)
+        chosen = tune_confidence(trial.known, trial.unseen, priors[0], doubts=PRIOR_DOUBTS)
         found[name] = tuple(chosen.estimate(known, prior) for known, prior in zip(both, priors, strict=True))
     return found
 

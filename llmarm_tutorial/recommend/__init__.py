@@ -3,15 +3,15 @@
 Public names, by module:
 
     by_rules: recommend_by_rules
-    by_text: Borrowed, ContentNeighbours, Only, validation_score_of_new_items
+    by_text: Borrowed, ContentNeighbours, RestrictedRecommender, validation_score_of_new_items
     counting: AssociationRules, Ease, ItemNeighbours, MarkovChain, PersonalPopularity, Popularity, SequentialRules
-    experts: Expert, Precomputed, choose_weight, product
+    experts: Expert, Precomputed, choose_weight, product_of_experts
     hybrid: choose_hybrid
     item_weights: ItemScores, ItemWeights, Profile
     new_items: hide_items, launched_items, new_customers
     pages: judge_pages, page_links, partners_of, taken_along
     promotion: co_movement, promotions, remove_common, usual_correlation, weekly_sales, weeks_of
-    rerank: ByRules, Diversified, similarities
+    rerank: Diversified, RuleReranker, similarities
     shelf: link_weights, mean_distance, seriate
     similarity: Similarity
     tuning: BASELINES, choose_setting, make_baseline, tune_baseline, validation_score
@@ -23,15 +23,15 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "by_rules": "recommend_by_rules",
-        "by_text": "Borrowed ContentNeighbours Only validation_score_of_new_items",
+        "by_text": "Borrowed ContentNeighbours RestrictedRecommender validation_score_of_new_items",
         "counting": "AssociationRules Ease ItemNeighbours MarkovChain PersonalPopularity Popularity SequentialRules",
-        "experts": "Expert Precomputed choose_weight product",
+        "experts": "Expert Precomputed choose_weight product_of_experts",
         "hybrid": "choose_hybrid",
         "item_weights": "ItemScores ItemWeights Profile",
         "new_items": "hide_items launched_items new_customers",
         "pages": "judge_pages page_links partners_of taken_along",
         "promotion": "co_movement promotions remove_common usual_correlation weekly_sales weeks_of",
-        "rerank": "ByRules Diversified similarities",
+        "rerank": "Diversified RuleReranker similarities",
         "shelf": "link_weights mean_distance seriate",
         "similarity": "Similarity",
         "tuning": "BASELINES choose_setting make_baseline tune_baseline validation_score",

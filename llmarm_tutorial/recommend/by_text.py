@@ -113,7 +113,7 @@ class Projected:
 
 
 @dataclass(frozen=True, eq=False)
-class Only:
+class RestrictedRecommender:
     """A recommender that is asked about some items only: all others get the score -inf.
 
     Attributes:
@@ -185,7 +185,7 @@ def validation_score_of_new_items(
         parts.append((cold.train.histories(), cold.new, tuning.validation_score(task, metric)))
 
     def value(setting: Baseline) -> float:
-        return float(np.mean([judge(Only(setting.fit(past), new)) for past, new, judge in parts]))
+        return float(np.mean([judge(RestrictedRecommender(setting.fit(past), new)) for past, new, judge in parts]))
 
     return value
 

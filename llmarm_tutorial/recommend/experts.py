@@ -220,7 +220,7 @@ def check_experts(experts: Sequence[Expert]) -> None:
         raise BadParameter("All experts of a fusion must know the same items.")
 
 
-def product(
+def product_of_experts(
     model: Recommender, counting: Recommender, weight: float = 0.75, *, name: str = "model × counting"
 ) -> Fusion:
     """log P of a model plus a weight times log P of counting: a product of two experts (Hinton 2002).
@@ -250,7 +250,7 @@ def choose_weight(
     filter_seen: bool = True,
     name: str = "model × counting",
 ) -> Choice:
-    """The weight of a `product` that does best on a validation task; each system is asked once, whatever is tried.
+    """The weight of a `product_of_experts` that does best on a validation task; each system is asked once.
 
     Cases are asked block by block, so that memory does not grow with their number.
 
@@ -274,9 +274,13 @@ def choose_weight(
         asked = [Precomputed(system.n_items, system.scores(part.histories)) for system in (model, counting)]
         for number, weight in enumerate(weights):
             ranked = evaluate(
-                product(*asked, weight), part, ks=(cutoff_of(metric),), filter_seen=filter_seen, block=len(part)
+                product_of_experts(*asked, weight),
+                part,
+                ks=(cutoff_of(metric),),
+                filter_seen=filter_seen,
+                block=len(part),
             )
             values[number, rows] = ranked.values(metric)
     means = dict(zip(weights, np.nanmean(values, axis=1), strict=True))
     choice = choose_setting(weights, means.__getitem__)
-    return choice._replace(system=product(model, counting, choice.best, name=name))
+    return choice._replace(system=product_of_experts(model, counting, choice.best, name=name))

@@ -22,7 +22,7 @@ DENSE_BYTES = 2**30
 
 
 @dataclass(frozen=True, eq=False)
-class ByRules:
+class RuleReranker:
     """The first items of a recommender in an order in which rules have a say.
 
     Within the first `top`, scores of the recommender are stretched to 0…1 and those of the rules divided by their

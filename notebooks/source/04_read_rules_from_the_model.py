@@ -135,7 +135,7 @@ tables = {
 }
 counted = mining.by_band(tables, trial.known_test)
 wide = counted.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)
-wide[list(mining.COUNTED)]
+wide[list(mining.COUNT_ESTIMATES)]
 
 # %% [markdown]
 # **What we see.** Raw counts from few baskets are worthless: an item that was not seen gets a chance of zero, and a zero
@@ -169,7 +169,7 @@ pd.Series(chosen, index=mining.band_names(), name="best count, chosen on validat
 
 # %%
 settings = replace(models.READOUT_SETTINGS, epochs=GAP_EPOCHS)
-gap_model, gap_training = models.fill_gaps(train, settings=settings, seed=SEED)
+gap_model, gap_training = models.train_gap_model(train, settings=settings, seed=SEED)
 chances = models.gap_chances(gap_model, asked_test)
 to_come = models.items_to_come(train, asked_test)
 print(f"trained in {gap_training.seconds:.0f} s; chances {chances.shape}, ", end="")
@@ -251,7 +251,9 @@ print("a part:", list(names[[c for c in batch["antecedents"][0].tolist() if c >=
 
 # %%
 settings = replace(models.READOUT_SETTINGS, epochs=EPOCHS)
-model, training = models.complete(train, validation, asked, settings=settings, seed=SEED)
+model, training = models.train_completion_model(
+    train, validation, asked, settings=settings, seed=SEED
+)
 weights = sum(p.numel() for p in model.parameters())
 print(f"{weights:,} weights, trained in {training.seconds:.0f} s ", end="")
 print(f"on {training.device}; best epoch {training.best_epoch}")
@@ -294,7 +296,7 @@ readout_figures.agreement(
 
 # %%
 joint = mining.tune_confidence(
-    trial.known, trial.unseen, best[0], estimates["model"][0], doubts=mining.DOUBTS
+    trial.known, trial.unseen, best[0], estimates["model"][0], doubts=mining.PRIOR_DOUBTS
 )
 estimates["combined"] = tuple(
     joint.estimate(known, by_counts, by_model)
@@ -451,7 +453,7 @@ def surprise(confidence: np.ndarray) -> np.ndarray:
 
 singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
 by_model = models.confidences(model, singles.antecedents)
-doubts = mining.DOUBTS
+doubts = mining.PRIOR_DOUBTS
 solo = mining.tune_confidence(trial.known, trial.unseen, estimates["model"][0], doubts=doubts)
 rankings = {
     "counts": mining.raw_confidence(singles),
@@ -614,7 +616,7 @@ else:
 if wide_enough:
     asked_wide = mining.draw_questions(wider[1], wider[0], per_band=60, seed=SEED)
     settings = replace(models.READOUT_SETTINGS, epochs=CONTEXT_EPOCHS)
-    with_context, done = models.complete(
+    with_context, done = models.train_completion_model(
         *wider,
         asked_wide,
         n_items=train.shape[1],

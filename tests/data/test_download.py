@@ -117,7 +117,7 @@ def split_entry(*urls: str) -> Entry:
     parts = {"train rows": 3, "test rows": 3}
     return entry(
         *urls,
-        reader="released_lines",
+        reader="published_lines",
         files=("train.txt",),
         parts=("test.txt",),
         counts=content,

@@ -222,12 +222,12 @@ def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_released_splits_are_one_table_without_an_order(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("3 9 7\n1\n")
     (tmp_path / "test.txt").write_text("1 7 \n\n3 4")
-    data = readers.released_lines(tmp_path / "train.txt", "gowalla")
+    data = readers.published_lines(tmp_path / "train.txt", "gowalla")
     assert data.aspects == {"users"}
     assert data.table.to_numpy().tolist() == [[1, 7], [3, 4], [3, 7], [3, 9]]
-    assert readers.PUBLISHED_COUNTS["released_lines"](tmp_path / "train.txt") == {"train rows": 2, "test rows": 2}
+    assert readers.PUBLISHED_COUNTS["published_lines"](tmp_path / "train.txt") == {"train rows": 2, "test rows": 2}
     (tmp_path / "data1.txt").write_text("3\t9\t120\n")
     (tmp_path / "test1.txt").write_text("1\t9\t5\n3\t7\t1\n")
-    data = readers.released_plays(tmp_path / "data1.txt", "lastfm")
+    data = readers.published_plays(tmp_path / "data1.txt", "lastfm")
     assert data.table[["user_id", "item_id", "quantity"]].to_numpy().tolist() == [[1, 9, 5], [3, 7, 1], [3, 9, 120]]
-    assert readers.PUBLISHED_COUNTS["released_plays"](tmp_path / "data1.txt") == {"train rows": 1, "test rows": 2}
+    assert readers.PUBLISHED_COUNTS["published_plays"](tmp_path / "data1.txt") == {"train rows": 1, "test rows": 2}

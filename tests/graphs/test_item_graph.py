@@ -39,23 +39,23 @@ def graph(links: dict[tuple[int, int], float], n: int, directed: bool = False) -
 
 
 def test_links_of_baskets_by_hand(small):
-    counts = item_graph.together(small, "count", max_q=None)
+    counts = item_graph.co_occurrence_graph(small, "count", max_q=None)
     assert counts.pairs().to_numpy().tolist() == [[0, 1, 4], [2, 3, 2], [0, 2, 1], [1, 2, 1]]
     assert (counts.n_items, counts.n_links, counts.degree.tolist()) == (5, 4, [2, 2, 3, 1, 0])
-    lifts = item_graph.together(small, "lift", max_q=None).weights
+    lifts = item_graph.co_occurrence_graph(small, "lift", max_q=None).weights
     assert lifts[0, 1] == lifts[1, 0] == pytest.approx(8 * 4 / (4 * 4))
     assert lifts[2, 3] == pytest.approx(8 * 2 / (3 * 3))
-    logs = item_graph.together(small, "ppmi", max_q=None)
+    logs = item_graph.co_occurrence_graph(small, "ppmi", max_q=None)
     assert logs.weights[0, 1] == pytest.approx(1.0)
     assert logs.weights[0, 2] == 0  # lift 8 · 1 / (4 · 3) is below 1
-    assert item_graph.together(small, min_count=2, max_q=None).n_links == 2
-    assert item_graph.together(small, min_lift=1.9, max_q=None).n_links == 1
+    assert item_graph.co_occurrence_graph(small, min_count=2, max_q=None).n_links == 2
+    assert item_graph.co_occurrence_graph(small, min_lift=1.9, max_q=None).n_links == 1
 
 
 def test_the_filter_by_significance_is_fishers_test_over_all_pairs(small):
     p = hypergeom.sf(3, 8, 4, 4)  # a and b: 1 / 70, the smallest of the ten pairs
-    assert item_graph.together(small, max_q=10 * p * 1.0001).n_links == 1
-    assert item_graph.together(small, max_q=10 * p * 0.9999).n_links == 0
+    assert item_graph.co_occurrence_graph(small, max_q=10 * p * 1.0001).n_links == 1
+    assert item_graph.co_occurrence_graph(small, max_q=10 * p * 0.9999).n_links == 0
 
 
 def test_links_to_the_next_visit_by_hand():
@@ -65,22 +65,22 @@ def test_links_to_the_next_visit_by_hand():
     )
     frame["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["basket_id"], unit="D")
     data = Transactions.from_frame(frame)
-    found = item_graph.following(data, "count", max_q=None)
+    found = item_graph.transition_graph(data, "count", max_q=None)
     assert found.directed
     assert found.pairs().to_numpy().tolist() == [[0, 1, 2], [1, 0, 1], [1, 2, 1]]  # b then b is left out
     # visits with one after them: a twice, b twice; four steps, of which b is the target thrice
-    confidence = item_graph.following(data, max_q=None).weights
+    confidence = item_graph.transition_graph(data, max_q=None).weights
     assert confidence[0, 1] == 1.0
     assert confidence[1, 0] == 0.5
-    assert item_graph.following(data, "lift", max_q=None).weights[0, 1] == pytest.approx(4 * 2 / (2 * 3))
+    assert item_graph.transition_graph(data, "lift", max_q=None).weights[0, 1] == pytest.approx(4 * 2 / (2 * 3))
     p = hypergeom.sf(1, 4, 2, 3)
-    assert item_graph.following(data, max_q=min(1.0, 6 * p)).n_links >= 1
+    assert item_graph.transition_graph(data, max_q=min(1.0, 6 * p)).n_links >= 1
     with pytest.raises(Lacks, match="users"):
-        item_graph.following(Transactions.from_baskets(BASKETS))
+        item_graph.transition_graph(Transactions.from_baskets(BASKETS))
 
 
 def test_the_planted_sequences_are_the_strongest_links_to_the_next_visit(shop):
-    found = item_graph.following(shop, min_count=5)
+    found = item_graph.transition_graph(shop, min_count=5)
     planted = planted_rules("sequential")
     code = {item: number for number, item in enumerate(shop.items["item_id"])}
     real = {
@@ -120,9 +120,9 @@ def test_what_is_no_graph_is_refused():
     with pytest.raises(BadParameter, match="directed=True"):
         item_graph.ItemGraph(sparse.csr_matrix([[0, 1.0], [0, 0]]))
     with pytest.raises(UnknownName, match="weight of links"):
-        item_graph.together(Transactions.from_baskets(BASKETS), "confidence")
+        item_graph.co_occurrence_graph(Transactions.from_baskets(BASKETS), "confidence")
     with pytest.raises(BadParameter, match="min_count from 1"):
-        item_graph.together(Transactions.from_baskets(BASKETS), max_q=0.0)
+        item_graph.co_occurrence_graph(Transactions.from_baskets(BASKETS), max_q=0.0)
 
 
 def test_networkx_has_the_same_links():

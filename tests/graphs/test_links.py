@@ -16,7 +16,7 @@ from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.evaluation.comparison import compare, comparison_table
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.graphs import link_counting, link_evaluation, link_tasks
-from llmarm_tutorial.graphs.item_graph import ItemGraph, together
+from llmarm_tutorial.graphs.item_graph import ItemGraph, co_occurrence_graph
 
 LOOSE = link_tasks.LinkDefinition(min_count=5, min_lift=1.0, max_q=0.1)
 
@@ -42,7 +42,9 @@ def task_of(n: int, links: list[tuple[int, int]], appear: list[tuple[int, int]])
 
 def test_links_are_those_of_their_own_stretch_of_time(shop, tasks):
     parts = shop.split_by_time(0.3, 0.4)
-    first, second, third = (together(part, "count", min_count=5, max_q=0.1).weights.toarray() > 0 for part in parts)
+    first, second, third = (
+        co_occurrence_graph(part, "count", min_count=5, max_q=0.1).weights.toarray() > 0 for part in parts
+    )
     task = tasks.validation
     support = np.bincount(parts.train.item_codes, minlength=210)
     new = np.triu(second & ~first & (np.minimum.outer(support, support) >= 20), 1)
@@ -293,7 +295,7 @@ def test_vectors_and_factors_see_groups_of_products():
         if not ({0, 5} <= basket or {6, 11} <= basket):
             baskets.append(sorted(basket))
     past = Transactions.from_baskets(baskets)
-    graph = together(past, "ppmi", min_count=5)
+    graph = co_occurrence_graph(past, "ppmi", min_count=5)
     free = np.argwhere(np.triu(graph.weights.toarray() == 0, 1))
     i, j = free.T.astype(np.int32)
     task = link_tasks.LinkTask(past, graph, i, j, np.isin(i * 12 + j, [5, 6 * 12 + 11]))

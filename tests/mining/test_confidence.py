@@ -272,7 +272,7 @@ def test_tuned_strengths_are_no_worse_than_either_side(trial):
 def test_shrinking_and_borrowing_help_on_unseen_baskets(trial):
     train, questions = trial
     found = judging.count_estimates(train, questions)
-    assert tuple(found) == judging.COUNTED
+    assert tuple(found) == judging.COUNT_ESTIMATES
     table = {
         name: judging.mean_losses(confidence_losses(pair[1], questions.unseen_test)) for name, pair in found.items()
     }

@@ -15,9 +15,16 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 from llmarm_tutorial.models import compress, item_model, pruning
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.compress import bf16, coded, factorised, int8, size
+from llmarm_tutorial.models.compress import bf16, factorise_table, int8, measure_size, quantise_table
 from llmarm_tutorial.models.item_model import ItemModel, item_config
-from llmarm_tutorial.models.pruning import Importance, at_random, by_gradient, by_magnitude, prune, zeroed
+from llmarm_tutorial.models.pruning import (
+    Importance,
+    gradient_importance,
+    magnitude_importance,
+    prune,
+    prune_weights,
+    random_importance,
+)
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.models.training import Settings, train
@@ -55,28 +62,28 @@ def test_a_size_by_hand():
     net = torch.nn.Linear(3, 2)
     with torch.no_grad():
         net.weight[0] = 0
-    assert size(net) == (8, 32, 3)
-    assert size(net.bfloat16()) == (8, 16, 3)
+    assert measure_size(net) == (8, 32, 3)
+    assert measure_size(net.bfloat16()) == (8, 16, 3)
 
 
 def test_the_size_of_an_item_model_is_that_of_its_parameters():
     net = model()
     numbers = sum(weight.numel() for weight in net.parameters())
-    assert size(net)[:2] == (numbers, 4 * numbers)
-    assert size(bf16(net))[:2] == (numbers, 2 * numbers)
+    assert measure_size(net)[:2] == (numbers, 4 * numbers)
+    assert measure_size(bf16(net))[:2] == (numbers, 2 * numbers)
 
 
 def test_codes_are_bytes():
     net = model(table="coded", parts=4, centroids=16)
     rows = N_ITEMS + FIRST_ITEM
     numbers = sum(weight.numel() for weight in net.parameters())
-    assert size(net)[:2] == (numbers + 4 * rows, 4 * numbers + 4 * rows)
+    assert measure_size(net)[:2] == (numbers + 4 * rows, 4 * numbers + 4 * rows)
 
 
 def test_shared_numbers_count_once():
     one, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
     other.weight = one.weight
-    assert size(torch.nn.ModuleList([one, other])).parameters == 6 + 2 + 2
+    assert measure_size(torch.nn.ModuleList([one, other])).parameters == 6 + 2 + 2
 
 
 def test_the_size_of_a_file_is_its_length(tmp_path):
@@ -85,11 +92,11 @@ def test_the_size_of_a_file_is_its_length(tmp_path):
     weights = onnx.numpy_helper.from_array(np.array([0.0, 1.0, 2.0], dtype=np.float32), "weights")
     graph = onnx.helper.make_graph([], "g", [], [], [weights])
     onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
-    assert size(tmp_path / "model.onnx") == (3, (tmp_path / "model.onnx").stat().st_size, 1)
+    assert measure_size(tmp_path / "model.onnx") == (3, (tmp_path / "model.onnx").stat().st_size, 1)
     (tmp_path / "text.onnx").write_text("no model")
     for name in ("text.onnx", "nowhere.onnx"):
         with pytest.raises(DataError, match="cannot be read as an ONNX file"):
-            size(tmp_path / name)
+            measure_size(tmp_path / name)
 
 
 # --- pruning ----------------------------------------------------------------------------------------------------------
@@ -121,12 +128,12 @@ def test_what_is_pruned_is_cut_out_and_nothing_else_changes(objective: str):
     assert pruned.config.heads_left == [3, 3]
     assert pruned.config.intermediate_size == 9
     # per layer: one head of 2 (three maps of 8 × 2 and their biases, one map back), three neurons
-    assert size(net).parameters - size(pruned).parameters == 2 * (3 * (16 + 2) + 16 + 3 * (8 + 1 + 8))
+    assert measure_size(net).parameters - measure_size(pruned).parameters == 2 * (3 * (16 + 2) + 16 + 3 * (8 + 1 + 8))
 
 
 def test_every_layer_keeps_a_head():
     net = model()
-    weak = Importance((np.array([1.0, 2, 3, 4]) * 1e-9, np.array([1.0, 1, 1, 1.1])), by_magnitude(net).neurons)
+    weak = Importance((np.array([1.0, 2, 3, 4]) * 1e-9, np.array([1.0, 1, 1, 1.1])), magnitude_importance(net).neurons)
     pruned = prune(net, heads=0.9, importance=weak)
     assert pruned.config.heads_left == [1, 1]
     assert np.isfinite(scores(pruned)).all()
@@ -140,7 +147,7 @@ def test_magnitude_finds_what_is_silent_and_what_nobody_hears():
         layer.output.dense.weight[:, 7] = 0
         layer.attention.self.value.weight[2:4] = 0  # head 1
         layer.attention.output.dense.weight[:, 6:8] = 0  # head 3
-    found = by_magnitude(net)
+    found = magnitude_importance(net)
     assert np.flatnonzero(found.neurons[1] == 0).tolist() == [3, 7]
     assert np.flatnonzero(found.heads[1] == 0).tolist() == [1, 3]
     assert (found.heads[0] > 0).all()
@@ -151,7 +158,7 @@ def test_magnitude_finds_what_is_silent_and_what_nobody_hears():
 
 def test_the_gradient_measure_is_the_slope_of_the_loss_along_a_gate():
     net, (batch,) = model(), batches(1)
-    found = by_gradient(net, [batch])
+    found = gradient_importance(net, [batch])
 
     def loss(part: str, number: int, gate: float) -> float:
         other = copy.deepcopy(net)
@@ -172,18 +179,18 @@ def test_the_gradient_measure_is_the_slope_of_the_loss_along_a_gate():
 
 def test_the_gradient_measure_averages_over_batches_and_leaves_no_trace():
     net = model()
-    one, other = (by_gradient(net, [batch]) for batch in batches(2))
-    both = by_gradient(net, batches(2))
+    one, other = (gradient_importance(net, [batch]) for batch in batches(2))
+    both = gradient_importance(net, batches(2))
     assert np.allclose(both.neurons[1], (one.neurons[1] + other.neurons[1]) / 2, rtol=1e-4, atol=1e-9)
     assert all(weight.grad is None for weight in net.parameters())
     with pytest.raises(BadParameter, match="at least one batch"):
-        by_gradient(net, [])
+        gradient_importance(net, [])
 
 
 def test_the_random_measure_is_a_draw_of_its_seed():
     net = model()
-    assert np.array_equal(at_random(net, 3).neurons[0], at_random(net, 3).neurons[0])
-    assert not np.array_equal(at_random(net, 3).neurons[0], at_random(net, 4).neurons[0])
+    assert np.array_equal(random_importance(net, 3).neurons[0], random_importance(net, 3).neurons[0])
+    assert not np.array_equal(random_importance(net, 3).neurons[0], random_importance(net, 4).neurons[0])
 
 
 @pytest.mark.parametrize("options", [{"neurons": 1.0}, {"neurons": 0.01}, {"heads": -0.5}, {"heads": 0.01}])
@@ -200,23 +207,23 @@ def test_a_pruned_model_trains_on():
     before = pruned(**batch).loss.item()
     done = train(pruned, source, Settings(epochs=3, learning_rate=1e-2, precision="no"), progress=False)
     assert done.losses["loss"].iloc[-1] < before - 0.5
-    assert size(pruned).parameters == size(prune(model(), heads=0.25, neurons=0.5)).parameters
+    assert measure_size(pruned).parameters == measure_size(prune(model(), heads=0.25, neurons=0.5)).parameters
 
 
 def test_zeroing_takes_the_smallest_weights_of_linear_maps_and_saves_nothing():
     net = model()
-    sparse = zeroed(net, 0.5)
+    sparse = prune_weights(net, 0.5)
     given = torch.cat([m.weight.flatten() for m in net.modules() if isinstance(m, torch.nn.Linear)]).abs()
     left = torch.cat([m.weight.flatten() for m in sparse.modules() if isinstance(m, torch.nn.Linear)]).abs()
     assert int((left == 0).sum()) == len(given) // 2
     assert given[left == 0].max() <= given[left > 0].min()
     assert torch.equal(left[left > 0], given[left > 0])
-    assert size(sparse).zeros == len(given) // 2
-    assert size(sparse).bytes == size(net).bytes
+    assert measure_size(sparse).zeros == len(given) // 2
+    assert measure_size(sparse).bytes == measure_size(net).bytes
     assert torch.equal(sparse.output_table, net.output_table)
     for share in (-0.1, 1.0):
         with pytest.raises(BadParameter, match="below 1"):
-            zeroed(net, share)
+            prune_weights(net, share)
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -225,20 +232,20 @@ def test_zeroing_takes_the_smallest_weights_of_linear_maps_and_saves_nothing():
 def test_a_factorised_table_is_the_closest_of_its_rank():
     net = model()
     table = net.bert.embeddings.word_embeddings.weight.detach().numpy()
-    thin = factorised(net, 3)
+    thin = factorise_table(net, 3)
     found = thin.bert.embeddings.word_embeddings.weight.detach().numpy()
     peer = TruncatedSVD(3, algorithm="arpack", random_state=0)
     theirs = peer.inverse_transform(peer.fit_transform(table.astype(float)))
     assert np.abs(found - theirs).max() < 1e-5
     assert np.linalg.matrix_rank(found) == 3
     rows, width = table.shape
-    assert size(net).parameters - size(thin).parameters == rows * width - 3 * (rows + width)
+    assert measure_size(net).parameters - measure_size(thin).parameters == rows * width - 3 * (rows + width)
     assert (thin.config.table, thin.config.rank) == ("factorised", 3)
 
 
 def test_of_full_rank_nothing_is_lost():
     net = model()
-    assert np.abs(scores(factorised(net, 8)) - scores(net)).max() < 1e-4
+    assert np.abs(scores(factorise_table(net, 8)) - scores(net)).max() < 1e-4
 
 
 @settings(max_examples=15, deadline=None)
@@ -254,14 +261,14 @@ def test_weights_move_the_error_to_items_that_count_less(rank: int, seed: int):
         missed = thin.bert.embeddings.word_embeddings.weight.detach().numpy() - table
         return float((weights[:, None] * missed**2).sum())
 
-    alike, weighted = factorised(net, rank), factorised(net, rank, counts)
+    alike, weighted = factorise_table(net, rank), factorise_table(net, rank, counts)
     assert error(weighted, everyone) <= error(alike, everyone) * (1 + 1e-4)
     assert error(alike, np.ones(len(table))) <= error(weighted, np.ones(len(table))) * (1 + 1e-4)
 
 
 def test_a_coded_table_takes_each_part_to_its_nearest_centre():
     net = model()
-    small = coded(net, parts=4, centroids=8, seed=0)
+    small = quantise_table(net, parts=4, centroids=8, seed=0)
     words = small.bert.embeddings.word_embeddings
     table = net.bert.embeddings.word_embeddings.weight.detach()
     assert words.codes.dtype == torch.uint8
@@ -271,13 +278,13 @@ def test_a_coded_table_takes_each_part_to_its_nearest_centre():
         assert torch.allclose(distances.gather(1, words.codes[:, part : part + 1].long())[:, 0], distances.amin(1))
         one = vectors[words.codes[:, part] == 0].mean(0)
         assert torch.allclose(centres[0], one, atol=1e-4), "a centre is the mean of its vectors"
-    again = coded(net, parts=4, centroids=8, seed=0)
+    again = quantise_table(net, parts=4, centroids=8, seed=0)
     assert torch.equal(again.bert.embeddings.word_embeddings.codes, words.codes)
 
 
 def test_with_a_centre_for_every_token_nothing_is_lost():
     net = model()
-    exact = coded(net, parts=2, centroids=N_ITEMS + FIRST_ITEM)
+    exact = quantise_table(net, parts=2, centroids=N_ITEMS + FIRST_ITEM)
     assert np.abs(scores(exact) - scores(net)).max() < 1e-4
 
 
@@ -287,7 +294,7 @@ def test_items_that_count_get_centres_of_their_own():
     counts[:4] = 1.0
     table = net.output_table.detach()
     missed = {
-        name: (coded(net, 1, 9, weights=weights).output_table.detach() - table)[:4].abs().max()
+        name: (quantise_table(net, 1, 9, weights=weights).output_table.detach() - table)[:4].abs().max()
         for name, weights in (("alike", None), ("by count", counts))
     }
     assert missed["by count"] < 0.05 < missed["alike"]
@@ -297,20 +304,20 @@ def test_what_makes_no_table_is_refused():
     net = model()
     for wrong in (0, 9):
         with pytest.raises(BadParameter, match="rank"):
-            factorised(net, wrong)
+            factorise_table(net, wrong)
     with pytest.raises(BadParameter, match="parts"):
-        coded(net, 3, 8)
+        quantise_table(net, 3, 8)
     with pytest.raises(BadParameter, match="more than the 44 tokens"):
-        coded(net, 2, 45)
+        quantise_table(net, 2, 45)
     with pytest.raises(BadParameter, match="factorised already"):
-        coded(factorised(net, 2), 2, 8)
+        quantise_table(factorise_table(net, 2), 2, 8)
     for weights in (np.ones(3), np.zeros(N_ITEMS), -np.ones(N_ITEMS)):
         with pytest.raises(BadParameter, match="one number from 0 per item"):
-            factorised(net, 2, weights)
+            factorise_table(net, 2, weights)
 
 
 def test_a_thinner_model_is_saved_and_opened(tmp_path):
-    for thin in (factorised(model(), 3), coded(model(), 2, 16)):
+    for thin in (factorise_table(model(), 3), quantise_table(model(), 2, 16)):
         thin.save_pretrained(tmp_path)
         opened = ItemModel.from_pretrained(tmp_path).eval()
         assert np.abs(scores(opened) - scores(thin)).max() < 1e-6
@@ -326,7 +333,7 @@ def test_eight_bits_stay_close_and_leave_the_model_alone():
     assert np.abs(scores(small) - before).max() < 0.2 * before.std()
     assert np.array_equal(scores(net), before)
     linear = sum(m.weight.numel() for m in net.modules() if isinstance(m, torch.nn.Linear))
-    saved = size(net).bytes - size(small).bytes
+    saved = measure_size(net).bytes - measure_size(small).bytes
     assert 3 * linear - 500 < saved <= 3 * linear  # each layer keeps a scale and a zero point
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models import distil_loss
-from llmarm_tutorial.models.distil_loss import Mix, distillation_loss
+from llmarm_tutorial.models.distil_loss import DistillationMix, distillation_loss
 from llmarm_tutorial.models.loss import cross_entropy
 
 
@@ -22,7 +22,7 @@ def drawn(n: int = 150, n_items: int = 31, width: int = 8, seed: int = 0):
     return hidden, table, bias, targets, torch.randn(n, n_items, generator=draw)
 
 
-def plain(hidden, table, bias, targets, of_teacher, mix: Mix) -> torch.Tensor:
+def plain(hidden, table, bias, targets, of_teacher, mix: DistillationMix) -> torch.Tensor:
     """The definition, with the whole table of scores, in double precision."""
     scores = hidden @ table.T + bias
     log_q, log_p = ((part / mix.temperature).log_softmax(1) for part in (scores, of_teacher))
@@ -32,7 +32,7 @@ def plain(hidden, table, bias, targets, of_teacher, mix: Mix) -> torch.Tensor:
     return (1 - mix.soft) * hard + mix.soft * mix.temperature**2 * divergence
 
 
-def fused(hidden, table, bias, targets, of_teacher, mix: Mix) -> torch.Tensor:
+def fused(hidden, table, bias, targets, of_teacher, mix: DistillationMix) -> torch.Tensor:
     logs = (of_teacher / mix.temperature).log_softmax(1)
     return distillation_loss(hidden, table, bias, targets, lambda start, stop: logs[start:stop].clone(), mix)
 
@@ -42,7 +42,7 @@ def fused(hidden, table, bias, targets, of_teacher, mix: Mix) -> torch.Tensor:
 @pytest.mark.parametrize("soft", [0.0, 0.3, 1.0])
 def test_loss_and_gradients_are_those_of_the_definition(soft, temperature, direction, monkeypatch):
     monkeypatch.setattr(distil_loss, "BLOCK_SCORES", 64 * 31)  # three blocks
-    mix = Mix(soft, temperature, direction)
+    mix = DistillationMix(soft, temperature, direction)
     *learned, targets, of_teacher = drawn()
     exact = [part.double().requires_grad_() for part in learned]
     expected = plain(*exact, targets, of_teacher.double(), mix)
@@ -57,7 +57,7 @@ def test_loss_and_gradients_are_those_of_the_definition(soft, temperature, direc
 
 def test_hard_labels_alone_are_the_cross_entropy_of_pretraining():
     *learned, targets, of_teacher = drawn()
-    assert float(fused(*learned, targets, of_teacher, Mix(0.0))) == pytest.approx(
+    assert float(fused(*learned, targets, of_teacher, DistillationMix(0.0))) == pytest.approx(
         float(cross_entropy(*learned, targets)), rel=1e-6
     )
 
@@ -69,9 +69,11 @@ def test_by_hand():
     forward = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     reverse = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
     right = torch.tensor([1])
-    assert float(fused(hidden, table, bias, right, of_teacher, Mix(1.0))) == pytest.approx(forward)
-    assert float(fused(hidden, table, bias, right, of_teacher, Mix(1.0, 1.0, "reverse"))) == pytest.approx(reverse)
-    half = fused(hidden, table, bias, right, of_teacher, Mix(0.5))
+    assert float(fused(hidden, table, bias, right, of_teacher, DistillationMix(1.0))) == pytest.approx(forward)
+    assert float(fused(hidden, table, bias, right, of_teacher, DistillationMix(1.0, 1.0, "reverse"))) == pytest.approx(
+        reverse
+    )
+    half = fused(hidden, table, bias, right, of_teacher, DistillationMix(0.5))
     assert float(half) == pytest.approx(0.5 * math.log(2) + 0.5 * forward)
 
 
@@ -79,7 +81,7 @@ def test_by_hand():
 @given(st.integers(0, 99), st.sampled_from([0.7, 1.0, 3.0]), st.sampled_from(["forward", "reverse"]))
 def test_a_divergence_is_never_below_zero_and_zero_for_the_teacher_itself(seed, temperature, direction):
     *learned, targets, of_teacher = drawn(20, 9, 4, seed)
-    mix = Mix(1.0, temperature, direction)
+    mix = DistillationMix(1.0, temperature, direction)
     assert float(fused(*learned, targets, of_teacher, mix)) > 0
     hidden, table, bias = learned
     assert float(fused(hidden, table, bias, targets, hidden @ table.T + bias, mix)) == pytest.approx(0, abs=1e-5)
@@ -89,7 +91,7 @@ def test_a_teacher_may_rule_items_out():
     *learned, targets, of_teacher = drawn(10, 9, 4)
     of_teacher[:, 3] = -torch.inf
     mine = [part.requires_grad_() for part in learned]
-    loss = fused(*mine, targets, of_teacher, Mix(0.8))
+    loss = fused(*mine, targets, of_teacher, DistillationMix(0.8))
     loss.backward()
     assert torch.isfinite(loss)
     assert all(torch.isfinite(part.grad).all() for part in mine)
@@ -98,7 +100,7 @@ def test_a_teacher_may_rule_items_out():
 def test_no_targets_cost_nothing():
     loss = distillation_loss(
         torch.zeros(0, 4, requires_grad=True), torch.zeros(5, 4), torch.zeros(5), torch.zeros(0, dtype=torch.long),
-        lambda start, stop: torch.zeros(0, 5), Mix(),
+        lambda start, stop: torch.zeros(0, 5), DistillationMix(),
     )  # fmt: skip
     assert loss.item() == 0
 
@@ -113,4 +115,4 @@ def test_no_targets_cost_nothing():
 )
 def test_impossible_mixes_are_refused(wrong, said):
     with pytest.raises(BadParameter, match=said):
-        Mix(**wrong)
+        DistillationMix(**wrong)

@@ -37,7 +37,7 @@ def two_habits(n: int, seed: int, n_items: int = 20) -> sparse.csr_matrix:
 def trained():
     train, validation = two_habits(2000, 0), two_habits(800, 1)
     asked = antecedents.draw_questions(validation, train, per_band=60)
-    model, done = readout.complete(train, validation, asked, settings=QUICK, batches={"draws": 2500})
+    model, done = readout.train_completion_model(train, validation, asked, settings=QUICK, batches={"draws": 2500})
     return train, model, done
 
 
@@ -87,7 +87,9 @@ def test_context_is_given_and_never_asked_for():
     table = sparse.csr_matrix(np.column_stack([first, other, follows, context]))
     asked = padded([[0], [0, 4], [1], [4]])
     longer = replace(QUICK, epochs=16, patience=16)
-    model, _ = readout.complete(table[:2500], table[2500:], asked, n_items=4, settings=longer, batches={"draws": 2000})
+    model, _ = readout.train_completion_model(
+        table[:2500], table[2500:], asked, n_items=4, settings=longer, batches={"draws": 2000}
+    )
     found = readout.confidences(model, asked, 4)
     assert found.shape == (4, 4)
     assert found[1, 3] > 0.75
@@ -183,7 +185,7 @@ def test_items_to_come_fall_back_on_the_size_of_the_antecedent():
 
 def test_a_gap_model_learns_who_goes_with_whom():
     matrix = two_habits(1500, 0)
-    model, done = gap_reading.fill_gaps(matrix, settings=replace(QUICK, epochs=5))
+    model, done = gap_reading.train_gap_model(matrix, settings=replace(QUICK, epochs=5))
     chances = gap_reading.gap_chances(model, padded([[0, 2]]))[0]
     assert chances[4:20:2].sum() > 2 * chances[1:20:2].sum()
     assert len(done.losses)

@@ -11,7 +11,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.students import narrowed
+from llmarm_tutorial.models.students import narrow_student
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 10
@@ -38,7 +38,7 @@ def in_few_directions(seed: int = 0) -> ItemModel:
 
 def test_the_kept_directions_hold_the_item_vectors():
     teacher = in_few_directions()
-    student = narrowed(teacher, 4)
+    student = narrow_student(teacher, 4)
     theirs, mine = (model.output_table.detach() for model in (teacher, student))
     assert mine.shape == (N_ITEMS, 4)
     assert torch.allclose(mine @ mine.T, theirs @ theirs.T, atol=1e-5)
@@ -51,7 +51,7 @@ def test_at_full_width_attention_is_that_of_the_teacher(heads):
     for layer in teacher.bert.encoder.layer:
         for part in (layer.attention.self.query, layer.attention.self.value, layer.attention.output.dense):
             torch.nn.init.normal_(part.bias)
-    student = narrowed(teacher, 8)
+    student = narrow_student(teacher, 8)
     turn = torch.linalg.lstsq(teacher.output_table, student.output_table).solution.detach()
     states = torch.randn(1, 5, 8)
     for old, new in zip(teacher.bert.encoder.layer, student.bert.encoder.layer, strict=True):
@@ -74,7 +74,7 @@ def test_a_narrowed_student_starts_ahead_of_a_random_one():
         logs = torch.from_numpy(ItemRecommender(model).scores(asked)).log_softmax(1)
         return float(logs[np.arange(N_ITEMS), right].exp().mean())
 
-    assert chance(narrowed(teacher, 10)) > 2 * chance(model_of(3, hidden=10, spread=0.1))
+    assert chance(narrow_student(teacher, 10)) > 2 * chance(model_of(3, hidden=10, spread=0.1))
 
 
 def test_items_that_count_more_are_kept_better():
@@ -85,16 +85,16 @@ def test_items_that_count_more_are_kept_better():
     def kept(student: ItemModel, items: slice) -> float:
         return (student.output_table[items].norm() / table[items].norm()).item()
 
-    assert kept(narrowed(teacher, 2, weights), slice(0, 2)) == pytest.approx(1, abs=1e-3)
-    assert kept(narrowed(teacher, 2), slice(0, 2)) < 0.99
+    assert kept(narrow_student(teacher, 2, weights), slice(0, 2)) == pytest.approx(1, abs=1e-3)
+    assert kept(narrow_student(teacher, 2), slice(0, 2)) < 0.99
 
 
 def test_widths_and_models_that_do_not_fit_are_refused():
     with pytest.raises(BadParameter, match="multiple of the teacher's 2 heads from 2 to 8, not 3"):
-        narrowed(model_of(), 3)
+        narrow_student(model_of(), 3)
     with pytest.raises(BadParameter, match="not 10"):
-        narrowed(model_of(), 10)
+        narrow_student(model_of(), 10)
     with pytest.raises(BadParameter, match="full, tied table"):
-        narrowed(model_of(tied=False), 4)
+        narrow_student(model_of(tied=False), 4)
     with pytest.raises(BadParameter, match="one number from 0 per item, 10"):
-        narrowed(model_of(), 4, np.ones(3))
+        narrow_student(model_of(), 4, np.ones(3))

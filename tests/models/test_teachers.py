@@ -9,7 +9,7 @@ import torch
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.distil_loss import Mix
+from llmarm_tutorial.models.distil_loss import DistillationMix
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.teachers import (
@@ -112,7 +112,7 @@ def test_a_student_of_soft_labels_comes_to_say_what_its_teacher_says():
     asked = Histories.from_lists([sequence[:-1] for sequence in SEQUENCES])  # where the teacher was heard
     before = fidelity(ItemRecommender(student), ItemRecommender(teacher), asked, k=3)
     kept = {name: weight.clone() for name, weight in teacher.state_dict().items()}
-    pair = Student(student, ModelTeacher(teacher), Mix(1.0))
+    pair = Student(student, ModelTeacher(teacher), DistillationMix(1.0))
     plan = Settings(epochs=150, learning_rate=1e-2, precision="no", weight_decay=0.0)
     train(pair, batches_of(), plan, progress=False)
     after = fidelity(ItemRecommender(student), ItemRecommender(teacher), asked, k=3)
@@ -133,7 +133,7 @@ def test_without_teacher_a_student_learns_as_in_pretraining():
 
 def test_hidden_states_are_matched_through_a_map():
     teacher, student = model_of(1), model_of(2, hidden=4, layers=1)
-    pair = Student(student, ModelTeacher(teacher), Mix(0.0), matching=1.0)
+    pair = Student(student, ModelTeacher(teacher), DistillationMix(0.0), matching=1.0)
     assert pair.bridge.weight.shape == (8, 4)
     batch = first_batch(batches_of())
 
@@ -204,7 +204,7 @@ def test_fidelity_by_hand():
 def test_a_distillation_that_was_killed_ends_as_if_it_had_not_been(objective, tmp_path):
     def pair() -> Student:
         teacher = ModelTeacher(model_of(1, objective=objective))
-        return Student(model_of(2, layers=1, objective=objective), teacher, Mix(0.7, 2.0), matching=0.5)
+        return Student(model_of(2, layers=1, objective=objective), teacher, DistillationMix(0.7, 2.0), matching=0.5)
 
     def learn(student: Student, **options) -> None:
         plan = Settings(epochs=3, precision="no", log_every=1)

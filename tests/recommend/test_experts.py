@@ -19,7 +19,7 @@ from llmarm_tutorial.recommend.experts import (
     Precomputed,
     choose_weight,
     log_chances,
-    product,
+    product_of_experts,
     reciprocal_ranks,
     z_scores,
 )
@@ -130,16 +130,16 @@ def test_precomputed_scores_are_those_of_the_system(monkeypatch):
 
 
 def test_a_product_by_hand():
-    joined = product(Fixed([1.0, 2.0, 0.0]), Fixed([6.0, 2.0, 0.0]), 0.5).scores(HISTORY)[0]
+    joined = product_of_experts(Fixed([1.0, 2.0, 0.0]), Fixed([6.0, 2.0, 0.0]), 0.5).scores(HISTORY)[0]
     expected = np.array([1.0, 2.0, 0.0]) + 0.5 * np.log(np.array([0.75, 0.25, 0.0]) + FLOOR)
     assert np.allclose(joined - joined[0], expected - expected[0], atol=1e-6)
 
 
 def test_without_weight_the_model_speaks_alone_and_silence_of_counting_changes_nothing():
     model = Fixed([0.3, -1.0, 2.0])
-    alone = product(model, Fixed([5.0, 1.0, 0.0]), 0.0).scores(HISTORY)[0]
+    alone = product_of_experts(model, Fixed([5.0, 1.0, 0.0]), 0.0).scores(HISTORY)[0]
     assert np.allclose(alone - alone[0], model.values - model.values[0], atol=1e-6)
-    silent = product(model, Fixed([0.0, 0.0, 0.0]), 1.0).scores(HISTORY)[0]
+    silent = product_of_experts(model, Fixed([0.0, 0.0, 0.0]), 1.0).scores(HISTORY)[0]
     assert np.allclose(silent - silent[0], model.values - model.values[0], atol=1e-6)
 
 
@@ -165,7 +165,9 @@ def test_choosing_a_weight_asks_each_system_once_and_finds_what_separate_evaluat
     task, weights = random_task(rng, 50, 20), (0.0, 1.0, 3.0)
     tries = choose_weight(model, counting, task, weights=weights).tries
     assert (model.asked, counting.asked) == (50, 50)
-    alone = [evaluate(product(model, counting, weight), task, ks=(10,)).mean("NDCG@10") for weight in weights]
+    alone = [
+        evaluate(product_of_experts(model, counting, weight), task, ks=(10,)).mean("NDCG@10") for weight in weights
+    ]
     assert tries["value"].tolist() == pytest.approx(alone)
 
 
@@ -195,8 +197,8 @@ def test_choosing_a_weight_holds_the_scores_of_one_block_at_a_time(monkeypatch):
         (lambda: Fusion((), {}), BadParameter, "at least one expert"),
         (lambda: Fusion((Expert("a", ONE),) * 2, {}), BadParameter, "different names"),
         (lambda: Fusion(experts_of(ONE, Fixed([1.0, 1.0])), {}), BadParameter, "same items"),
-        (lambda: product(ONE, Fixed([1.0, 1.0]), 1.0), BadParameter, "same items"),
-        (lambda: product(ONE, OTHER, -1.0), BadParameter, "not -1"),
+        (lambda: product_of_experts(ONE, Fixed([1.0, 1.0]), 1.0), BadParameter, "same items"),
+        (lambda: product_of_experts(ONE, OTHER, -1.0), BadParameter, "not -1"),
         (lambda: Fusion(experts_of(ONE), {"max": [1.0]}), UnknownName, "'max'"),
         (lambda: Fusion(experts_of(ONE, OTHER), {"log": [1.0]}), BadParameter, "one weight for each of 2"),
     ],
@@ -210,11 +212,11 @@ def test_a_weight_of_zero_leaves_the_order_of_the_model_alone():
     rng = np.random.default_rng(0)
     logits, counts = rng.normal(0, 300, (6, 9)), rng.integers(0, 5, (6, 9))  # chances far below any share
     known = Histories.from_lists([[0]] * 6, 9)
-    scores = product(Precomputed(9, logits), Precomputed(9, counts), 0.0).scores(known)
+    scores = product_of_experts(Precomputed(9, logits), Precomputed(9, counts), 0.0).scores(known)
     assert (scores.argsort(axis=1) == logits.argsort(axis=1)).all()
 
 
 def test_counts_below_zero_are_refused_by_a_product():
-    joined = product(Precomputed(3, np.zeros((1, 3))), Precomputed(3, np.array([[1.0, -1.0, 0.0]])))
+    joined = product_of_experts(Precomputed(3, np.zeros((1, 3))), Precomputed(3, np.array([[1.0, -1.0, 0.0]])))
     with pytest.raises(BadParameter, match="at least 0, as shares"):
         joined.scores(Histories.from_lists([[0]], 3))

@@ -18,7 +18,7 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.recommend import by_text, new_items
-from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Only, Projected
+from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Projected, RestrictedRecommender
 from llmarm_tutorial.recommend.counting import (
     AssociationRules,
     Ease,
@@ -304,7 +304,7 @@ def test_a_base_without_item_weights_is_refused(cold: NewItems):
 
 def test_only_candidates_are_ranked(cold: NewItems):
     popular = Popularity().fit(cold.train.histories())
-    system = Only(popular, cold.new)
+    system = RestrictedRecommender(popular, cold.new)
     assert np.isneginf(system.scores(Histories.from_lists([[A]]))[0]).tolist() == [True] * 4 + [False] * 2
     assert evaluate(system, cold.task(), ks=(1,)).mean("HR@1") == 0.5, "both new items are equally unknown: chance"
     assert (system.name, system.n_items) == ("popularity", 6)
@@ -343,6 +343,6 @@ def test_knowing_the_planted_links_beats_chance_in_the_shop():
     for old, new in ((254, 255), (250, 257), (144, 244), (150, 160), (230, 256), (194, 173)):
         vectors[ids.index(new)] = vectors[ids.index(old)]
     histories, task = cold.train.histories(), cold.task("basket")
-    chance = evaluate(Only(Popularity().fit(histories), cold.new), task, ks=(1,)).mean("MRR")
+    chance = evaluate(RestrictedRecommender(Popularity().fit(histories), cold.new), task, ks=(1,)).mean("MRR")
     fitted = ContentNeighbours(vectors, neighbours=1).fit(histories)
-    assert evaluate(Only(fitted, cold.new), task, ks=(1,)).mean("MRR") > chance + 0.2
+    assert evaluate(RestrictedRecommender(fitted, cold.new), task, ks=(1,)).mean("MRR") > chance + 0.2

@@ -20,7 +20,7 @@ from llmarm_tutorial.evaluation.metrics import user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.recommend import tuning
-from llmarm_tutorial.recommend.rerank import ByRules, Diversified, mmr, similarities
+from llmarm_tutorial.recommend.rerank import Diversified, RuleReranker, mmr, similarities
 from llmarm_tutorial.recommend.similarity import Similarity
 
 
@@ -91,7 +91,7 @@ def test_similarity_refuses(options: dict, message: str):
 
 def test_rules_reorder_the_first_items_and_leave_the_rest():
     base, rules = Fixed([5.0, 4.0, 3.0, 2.0, 1.0]), Fixed([0.0, 0.0, 0.4, 0.9, 0.8])
-    scores = {w: ByRules(base, rules, 3, w, False).scores(ONE)[0] for w in (0.0, 0.25, 1.0)}
+    scores = {w: RuleReranker(base, rules, 3, w, False).scores(ONE)[0] for w in (0.0, 0.25, 1.0)}
     assert np.argsort(-scores[0.0]).tolist() == [0, 1, 2, 3, 4]
     assert np.allclose(scores[0.25][:3], [0.75, 0.375, 0.25])
     assert scores[1.0].argmax() == 2
@@ -100,7 +100,7 @@ def test_rules_reorder_the_first_items_and_leave_the_rest():
 
 
 def test_items_left_out_take_no_place_among_the_first():
-    scores = ByRules(Fixed([5.0, 4.0, 3.0, 2.0]), Fixed([9.0, 0.0, 1.0, 2.0]), 2, 1.0, True).scores(ONE)[0]
+    scores = RuleReranker(Fixed([5.0, 4.0, 3.0, 2.0]), Fixed([9.0, 0.0, 1.0, 2.0]), 2, 1.0, True).scores(ONE)[0]
     assert scores[0] == -np.inf
     assert np.argsort(-scores).tolist() == [2, 1, 3, 0]
 
@@ -108,7 +108,7 @@ def test_items_left_out_take_no_place_among_the_first():
 @given(st.lists(st.sampled_from([-np.inf, 0.0, 1.0, 2.0]), min_size=1, max_size=7), st.integers(1, 9))
 @settings(max_examples=80, deadline=None)
 def test_without_weight_the_order_is_that_of_the_base(values: list, top: int):
-    scores = ByRules(Fixed(values), Fixed([1.0] * len(values)), top, 0.0, False).scores(ONE)[0]
+    scores = RuleReranker(Fixed(values), Fixed([1.0] * len(values)), top, 0.0, False).scores(ONE)[0]
     assert not np.isnan(scores).any()
     base = np.array(values)
     higher, found = base[:, None] > base, scores[:, None] > scores
@@ -126,7 +126,7 @@ def test_without_weight_the_order_is_that_of_the_base(values: list, top: int):
 )
 def test_reranking_refuses(rules: list, options: dict, message: str):
     with pytest.raises(BadParameter, match=message):
-        ByRules(Fixed([1.0, 2.0]), Fixed(rules), **options).scores(ONE)
+        RuleReranker(Fixed([1.0, 2.0]), Fixed(rules), **options).scores(ONE)
 
 
 # --- difference ------------------------------------------------------------------------------------------------------
