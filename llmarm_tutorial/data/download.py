@@ -79,8 +79,8 @@ def _fetch(entry: Entry, home: Path, progress: bool) -> Path:
             try:
                 new = _download(entry, url, Path(work), progress)
             except requests.RequestException as error:
-                asked = error.request.url if error.request else url  # it may be a part that is not there
-                problems.append(f"{asked} {_why(error)}")
+                address = error.request.url if error.request else url  # it may be a part that is not there
+                problems.append(f"{address} {_why(error)}")
                 continue
             except (zipfile.BadZipFile, zlib.error):
                 problems.append(f"{url} is a damaged archive")

@@ -49,9 +49,11 @@ def learning(losses: pd.DataFrame, validations: pd.DataFrame, floors: dict[str, 
     axis.plot(validations["epoch"], validations["loss"], "o-", ms=4, color=ACCENT, label="model, unseen baskets")
     for color, (name, value) in zip(CYCLE[1:], floors.items(), strict=False):
         axis.axhline(value, ls=":", color=color, label=name)
-    told = [*validations["loss"], *floors.values()]
-    room = 0.6 * (max(told) - min(told))
-    axis.set(xlabel="epochs", ylabel="nats per hidden item", ylim=(min(told) - room, max(told) + room), xlim=(0, None))
+    shown = [*validations["loss"], *floors.values()]
+    room = 0.6 * (max(shown) - min(shown))
+    axis.set(
+        xlabel="epochs", ylabel="nats per hidden item", ylim=(min(shown) - room, max(shown) + room), xlim=(0, None)
+    )
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finished(figure)
 
@@ -110,9 +112,9 @@ def quality_and_time(curves: dict[str, list[dict]], summary: pd.DataFrame) -> Fi
         curves: "data system seed" → validations, rows with `seconds` and `score`.
         summary: Columns `data`, `system`, `validation NDCG@10` and `seconds`.
     """
-    told = pd.DataFrame([(*name.split(), name) for name in curves], columns=["data", "system", "seed", "name"])
-    figure, axes = plt.subplots(1, max(1, told["data"].nunique()), figsize=(8.5, 3.8), squeeze=False)
-    for axis, (data, here) in zip(axes[0], told.groupby("data", sort=False), strict=False):
+    runs = pd.DataFrame([(*name.split(), name) for name in curves], columns=["data", "system", "seed", "name"])
+    figure, axes = plt.subplots(1, max(1, runs["data"].nunique()), figsize=(8.5, 3.8), squeeze=False)
+    for axis, (data, here) in zip(axes[0], runs.groupby("data", sort=False), strict=False):
         for color, (system, lines) in zip(CYCLE, here.groupby("system", sort=False), strict=False):
             for number, name in enumerate(lines["name"]):
                 rows = pd.DataFrame(curves[name])

@@ -107,17 +107,19 @@ def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
     return finished(figure)
 
 
-def agreement(counted: np.ndarray, told: dict[str, np.ndarray], about: str) -> Figure:
-    """Confidences as counted against those told, a panel per teller.
+def agreement(counted: np.ndarray, estimates: dict[str, np.ndarray], about: str) -> Figure:
+    """Confidences as counted against those estimated, a panel per way of estimating.
 
     Args:
         counted: Counted confidences, shape (n,).
-        told: Title of the panel → confidences for the same rules.
+        estimates: Title of the panel → confidences for the same rules.
         about: Which rules these are, for the axis.
     """
-    figure, axes = plt.subplots(1, len(told), figsize=(4.4 * len(told), 4.0), sharex=True, sharey=True, squeeze=False)
-    top = max(float(counted.max()), *(float(values.max()) for values in told.values())) * 1.05
-    for axis, (title, values) in zip(axes[0], told.items(), strict=True):
+    figure, axes = plt.subplots(
+        1, len(estimates), figsize=(4.4 * len(estimates), 4.0), sharex=True, sharey=True, squeeze=False
+    )
+    top = max(float(counted.max()), *(float(values.max()) for values in estimates.values())) * 1.05
+    for axis, (title, values) in zip(axes[0], estimates.items(), strict=True):
         axis.plot([0, top], [0, top], color=QUIET, lw=1)
         axis.scatter(counted, values, s=6, alpha=0.35, lw=0, color=ACCENT, rasterized=True)
         axis.set(title=title, xlabel=f"counted {about}", xlim=(0, top), ylim=(0, top))
@@ -169,19 +171,19 @@ def read_cost(table: pd.DataFrame, training_seconds: float) -> Figure:
     return finished(figure)
 
 
-def carried_by(names: list[str], told: dict[str, np.ndarray], title: str) -> Figure:
+def carried_by(names: list[str], effects: dict[str, np.ndarray], title: str) -> Figure:
     """How much each item of an antecedent speaks for the consequent.
 
     Args:
         names: Items of the antecedent.
-        told: Label → change of log odds when the item is left out, shape (len(names),).
+        effects: Label → change of log odds when the item is left out, shape (len(names),).
         title: The rule.
     """
     figure, axis = plt.subplots(figsize=(7.5, 0.7 + 0.75 * len(names)))
-    height = 0.8 / len(told)
+    height = 0.8 / len(effects)
     colors = (QUIET, ACCENT, THIRD, SECOND)
-    for place, (color, (label, values)) in enumerate(zip(colors, told.items(), strict=False)):
-        at = np.arange(len(names)) + (place - (len(told) - 1) / 2) * height
+    for place, (color, (label, values)) in enumerate(zip(colors, effects.items(), strict=False)):
+        at = np.arange(len(names)) + (place - (len(effects) - 1) / 2) * height
         axis.barh(at, values, height, color=color, label=label)
     axis.axvline(0, color=INK, lw=0.8)
     axis.set_yticks(range(len(names)), names)

@@ -100,9 +100,9 @@ class LinkBatches:
             ends = np.where(turned, (first[hidden], second[hidden]), (second[hidden], first[hidden]))
             ends = np.where(self.others_of(ends[0]) > 0, ends, ends[::-1])
             ends = ends[:, self.others_of(ends[0]) > 0]  # two items that are linked to all others teach nothing
-            told = sparse.coo_matrix((weight[~hidden], (first[~hidden], second[~hidden])), shape=(n, n)).tocsr()
+            visible = sparse.coo_matrix((weight[~hidden], (first[~hidden], second[~hidden])), shape=(n, n)).tocsr()
             yield {
-                "weights": csr_tensor(told + told.T),
+                "weights": csr_tensor(visible + visible.T),
                 "first": torch.from_numpy(ends[0]),
                 "second": torch.from_numpy(ends[1]),
                 "others": torch.from_numpy(self.unlinked(ends[0], random)),

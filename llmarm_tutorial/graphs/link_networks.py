@@ -178,8 +178,8 @@ def link_loss(model: nn.Module, batch: dict[str, Any], kind: str = "softmax") ->
         return (torch.logsumexp(torch.cat([linked[:, None], unlinked], 1), 1) - linked).sum() / n
     if kind == "bpr":
         return nn.functional.softplus(unlinked - linked[:, None]).sum() / (n * unlinked.shape[1])
-    told = nn.functional.softplus(-linked).sum() + nn.functional.softplus(unlinked).sum() / unlinked.shape[1]
-    return told / (2 * n)
+    loss = nn.functional.softplus(-linked).sum() + nn.functional.softplus(unlinked).sum() / unlinked.shape[1]
+    return loss / (2 * n)
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,20 +88,20 @@ def agreement(labels: np.ndarray, other: Sequence[Any], *, permutations: int = 5
     both = (labels != NO_COMMUNITY) & other.notna().to_numpy()
     if not both.any():
         raise BadParameter("No item is in both groupings: the graph has no links, or the groups are all missing.")
-    mine, theirs = labels[both], pd.factorize(other[both], sort=True)[0]
-    value = normalized_mutual_info_score(theirs, mine)
+    communities, groups = labels[both], pd.factorize(other[both], sort=True)[0]
+    value = normalized_mutual_info_score(groups, communities)
     rng = np.random.default_rng(seed)
-    chance = np.array([normalized_mutual_info_score(theirs, rng.permutation(mine)) for _ in range(permutations)])
+    chance = np.array([normalized_mutual_info_score(groups, rng.permutation(communities)) for _ in range(permutations)])
     return Agreement(
         int(both.sum()),
-        len(np.unique(mine)),
-        len(np.unique(theirs)),
+        len(np.unique(communities)),
+        len(np.unique(groups)),
         float(value),
         float(chance.mean()),
         float(np.quantile(chance, 0.95)),
         float((1 + (chance >= value - 1e-12).sum()) / (1 + permutations)),
-        float(adjusted_mutual_info_score(theirs, mine)),
-        float(adjusted_rand_score(theirs, mine)),
+        float(adjusted_mutual_info_score(groups, communities)),
+        float(adjusted_rand_score(groups, communities)),
     )
 
 

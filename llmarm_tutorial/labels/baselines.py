@@ -150,7 +150,7 @@ def _best(
 
 
 def _probabilities(model: ClassifierMixin, labelled: Labelled) -> np.ndarray:
-    told = np.zeros((len(labelled), len(labelled.classes)))
+    chances = np.zeros((len(labelled), len(labelled.classes)))
     if len(labelled):
-        told[:, model.classes_] = model.predict_proba(labelled.counts)  # classes without training examples stay at 0
-    return told
+        chances[:, model.classes_] = model.predict_proba(labelled.counts)  # classes without training examples stay at 0
+    return chances

@@ -50,14 +50,14 @@ def pair_counting(train: Transactions, i: np.ndarray, j: np.ndarray) -> dict[str
         units["customers"] = purchases.astype(bool)
     products, place = np.unique(np.concatenate([i, j]), return_inverse=True)
     a, b = place[: len(i)], place[len(i) :]
-    told = {}
+    features = {}
     for unit, matrix in units.items():
         sold = np.maximum(np.bincount(matrix.indices, minlength=matrix.shape[1]), 1).astype(float)
         joint = joint_baskets(matrix, products, everything=True)
         shrunk = np.log(shrunk_lift(joint, expected_count(sold[products, None], sold, matrix.shape[0]), DOUBT))
         both, of_i, of_j = joint[a, j], sold[i], sold[j]
         confidences = np.sort([both / of_i, both / of_j], axis=0)
-        told |= {
+        features |= {
             f"ln {unit}, rarer": np.log(np.minimum(of_i, of_j)),
             f"ln {unit}, more frequent": np.log(np.maximum(of_i, of_j)),
             f"ln (1 + joint {unit})": np.log1p(both),
@@ -68,8 +68,8 @@ def pair_counting(train: Transactions, i: np.ndarray, j: np.ndarray) -> dict[str
             f"alike in {unit}": _alike(shrunk, products, a, b),
         }
     if runs is not None:
-        told["correlation of customers' purchases"] = _correlation(purchases, products)[a, b]
-    return told
+        features["correlation of customers' purchases"] = _correlation(purchases, products)[a, b]
+    return features
 
 
 def _alike(rows: np.ndarray, products: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:

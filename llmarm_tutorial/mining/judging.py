@@ -234,12 +234,12 @@ class Trial(NamedTuple):
         seed: int = 0,
     ) -> Trial:
         """Draw antecedents for both trials, see `draw_questions`, and count them."""
-        asked = [
+        antecedents = [
             draw_questions(part, train, sizes=sizes, per_band=per_band, seed=2 * seed + number)
             for number, part in enumerate((validation, test))
         ]
-        first, second = (gather(train, codes) for codes in asked)
-        return cls(first, gather(validation, asked[0]), second, gather(test, asked[1]))
+        first, second = (gather(train, codes) for codes in antecedents)
+        return cls(first, gather(validation, antecedents[0]), second, gather(test, antecedents[1]))
 
 
 def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -54,7 +54,7 @@ def distillation_loss(
     table: Tensor,
     bias: Tensor,
     targets: Tensor,
-    told: Callable[[int, int], Tensor],
+    teacher_logs: Callable[[int, int], Tensor],
     mix: DistillationMix,
 ) -> Tensor:
     """Mean of the mixed loss over positions.
@@ -64,8 +64,9 @@ def distillation_loss(
         table: Its item vectors, shape (n_items, width).
         bias: Shape (n_items,).
         targets: Right item codes, shape (n,), int64.
-        told: From the first position and one past the last to the teacher's log probabilities at the temperature,
-            shape (stop - start, n_items), float32; -inf is allowed where the direction is forward. It is changed.
+        teacher_logs: From the first position and one past the last to the teacher's log probabilities at the
+            temperature, shape (stop - start, n_items), float32; -inf is allowed where the direction is forward. It is
+            changed.
         mix: See `DistillationMix`.
 
     Returns:
@@ -74,7 +75,7 @@ def distillation_loss(
     device = hidden.device.type
     precision = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else table.dtype
     with torch.autocast(device, enabled=False):
-        return _Distillation.apply(hidden, table, bias, targets, told, mix, precision)
+        return _Distillation.apply(hidden, table, bias, targets, teacher_logs, mix, precision)
 
 
 class _Distillation(torch.autograd.Function):
@@ -87,7 +88,7 @@ class _Distillation(torch.autograd.Function):
         table: Tensor,
         bias: Tensor,
         targets: Tensor,
-        told: Callable[[int, int], Tensor],
+        teacher_logs: Callable[[int, int], Tensor],
         mix: DistillationMix,
         precision: torch.dtype,
     ) -> Tensor:
@@ -103,7 +104,9 @@ class _Distillation(torch.autograd.Function):
             stop = min(start + rows, n)
             part = hidden[start:stop]
             scores = (part @ table.T).float().add_(bias)
-            value, slope = _block(scores, targets[start:stop, None], told(start, stop) if mix.soft else None, mix)
+            value, slope = _block(
+                scores, targets[start:stop, None], teacher_logs(start, stop) if mix.soft else None, mix
+            )
             total += value
             d_bias += slope.sum(0)
             slope = slope.to(precision)

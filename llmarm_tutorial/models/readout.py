@@ -198,7 +198,7 @@ def log_odds(p: np.ndarray) -> np.ndarray:
 def train_completion_model(
     matrix: sparse.csr_matrix,
     validation: sparse.csr_matrix,
-    asked: np.ndarray,
+    antecedents: np.ndarray,
     *,
     n_items: int | None = None,
     batches: dict[str, Any] | None = None,
@@ -212,7 +212,7 @@ def train_completion_model(
     Args:
         matrix: Training baskets × tokens, bool.
         validation: Validation baskets × tokens, bool.
-        asked: Antecedents asked in validation, item codes padded with -1.
+        antecedents: Antecedents asked in validation, item codes padded with -1.
         n_items: Columns that can be consequents; None for all.
         batches: Arguments of `PartBatches` that differ from its defaults.
         shape: Arguments of `item_config` that differ from its defaults.
@@ -226,10 +226,10 @@ def train_completion_model(
     n_items = n_items or matrix.shape[1]
     model = new_model(matrix, seed=seed, **(shape or {}))
     drawn = PartBatches(matrix, n_items, seed=seed, **(batches or {}))
-    unseen = _items_only(gather(validation, asked), n_items)
+    unseen = _items_only(gather(validation, antecedents), n_items)
 
     def score(model: nn.Module) -> float:
-        return -mean_losses(confidence_losses(confidences(model, asked, n_items), unseen))["log_loss"]
+        return -mean_losses(confidence_losses(confidences(model, antecedents, n_items), unseen))["log_loss"]
 
     done = train(model, drawn, settings, loss=completion_loss, validate=score, progress=progress)
     return model, done

@@ -49,10 +49,10 @@ def narrow_student(teacher: ItemModel, hidden: int, weights: np.ndarray | None =
     config.hidden_size = hidden
     student = ItemModel(config)
     kept = _directions(teacher.bert.embeddings.word_embeddings.weight, hidden, weights)
-    mine, its = student.bert.embeddings, teacher.bert.embeddings
+    of_student, of_teacher = student.bert.embeddings, teacher.bert.embeddings
     for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
-        getattr(mine, name).weight.copy_(getattr(its, name).weight @ kept)
-    _norm(its.LayerNorm, mine.LayerNorm, kept)
+        getattr(of_student, name).weight.copy_(getattr(of_teacher, name).weight @ kept)
+    _norm(of_teacher.LayerNorm, of_student.LayerNorm, kept)
     for old, new in zip(teacher.bert.encoder.layer, student.bert.encoder.layer, strict=True):
         _attention(old.attention, new.attention, kept, heads)
         new.intermediate.dense.weight.copy_(old.intermediate.dense.weight @ kept)

@@ -114,8 +114,8 @@ class CountingTeacher:
             if self.objective == "masked":  # all gaps of a window see the same
                 row, back = np.unique(row, return_inverse=True)
                 column = np.full(len(row), tokens.shape[1] - 1)
-            asked = decode_histories(tokens[row], column, self.n_items)
-            scores = np.asarray(self.counting.scores(asked))
+            histories = decode_histories(tokens[row], column, self.n_items)
+            scores = np.asarray(self.counting.scores(histories))
             if scores.min(initial=0) < 0:
                 raise BadParameter("A counting teacher needs scores that are at least 0, as shares and counts are.")
             logs = torch.from_numpy(log_chances(scores, "shares")).to(device).div_(temperature)
@@ -231,10 +231,10 @@ class Student(nn.Module):
             )
         if isinstance(teacher, ModelTeacher):
             for name in ("objective", "visits"):
-                mine, its = getattr(model.config, name), getattr(teacher.model.config, name)
-                if mine != its:
+                of_student, of_teacher = getattr(model.config, name), getattr(teacher.model.config, name)
+                if of_student != of_teacher:
                     raise BadParameter(
-                        f"The teacher was built with {name}={its!r} and the student with {name}={mine!r}; "
+                        f"The teacher was built with {name}={of_teacher!r} and the student with {name}={of_student!r}; "
                         "they must read the same tokens."
                     )
             length = teacher.model.config.max_position_embeddings
@@ -308,9 +308,11 @@ def fidelity(student: Recommender, teacher: Recommender, histories: Histories, *
     """
     if not len(histories) or not 1 <= k <= teacher.n_items:
         raise BadParameter(f"Fidelity needs histories and k from 1 to {teacher.n_items}, not {len(histories)} and {k}.")
-    its, mine = (torch.from_numpy(np.array(system.scores(histories))).float() for system in (teacher, student))
-    lists = [scores.topk(k, 1).indices for scores in (its, mine)]
+    of_teacher, of_student = (
+        torch.from_numpy(np.array(system.scores(histories))).float() for system in (teacher, student)
+    )
+    lists = [scores.topk(k, 1).indices for scores in (of_teacher, of_student)]
     overlap = (lists[0][:, :, None] == lists[1][:, None, :]).any(2).float().mean()
-    log_p, log_q = its.log_softmax(1), mine.log_softmax(1)
+    log_p, log_q = of_teacher.log_softmax(1), of_student.log_softmax(1)
     divergence = (log_p.exp() * (log_p - log_q)).sum(1).mean()
     return Fidelity(float(overlap), float((lists[0][:, 0] == lists[1][:, 0]).float().mean()), float(divergence))

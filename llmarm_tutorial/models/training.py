@@ -341,9 +341,9 @@ def _moved(value: Any, device: torch.device) -> Any:
 
 def _validated(accelerator: Accelerator, model: nn.Module, validate: Callable[[nn.Module], float]) -> float:
     """The score of a model, computed in one process and told to all."""
-    told: list[Any] = [None]
+    score: list[Any] = [None]
     if accelerator.is_main_process:
         model.eval()
         with torch.no_grad():
-            told = [float(validate(model))]
-    return broadcast_object_list(told)[0]
+            score = [float(validate(model))]
+    return broadcast_object_list(score)[0]

@@ -271,10 +271,10 @@ def choose_weight(
     for start in range(0, len(task), step):
         rows = np.arange(start, min(start + step, len(task)))
         part = task.take(rows)
-        asked = [Precomputed(system.n_items, system.scores(part.histories)) for system in (model, counting)]
+        precomputed = [Precomputed(system.n_items, system.scores(part.histories)) for system in (model, counting)]
         for number, weight in enumerate(weights):
             ranked = evaluate(
-                product_of_experts(*asked, weight),
+                product_of_experts(*precomputed, weight),
                 part,
                 ks=(cutoff_of(metric),),
                 filter_seen=filter_seen,
