@@ -266,7 +266,7 @@ class Bench:
             start: Trained in place of a new model.
         """
         recipe = self.smaller(recipe)
-        folder = self.kept(recipe.key, seed, histories, validation, filter_seen, start)
+        folder = self.kept(recipe.key(histories, start=start), seed, validation, filter_seen)
 
         def score(system: Any) -> float:
             return evaluate(system, validation, ks=(10,), filter_seen=filter_seen).mean("NDCG@10")

@@ -78,7 +78,7 @@ class Question:
     def model(self, kind: str, objective: str, seed: int) -> None:
         """Train one model, judge it alone and multiplied with sequential rules."""
         recipe = RECIPES[kind][self.name][objective]
-        which = {"seed": seed, "setting": schema.setting(recipe=kind), "made_of": [recipe.key, CHECKED]}
+        which = {"seed": seed, "setting": schema.setting(recipe=kind), "made_of": [recipe.key(self.histories), CHECKED]}
         both = f"{objective} × sr"
         if self.bench.has(self.name, both, **which):
             return
