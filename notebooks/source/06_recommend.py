@@ -1006,7 +1006,8 @@ _ = check.exercise("06.3", mmr_list)
 
 # %% [markdown]
 # **Exercise 06.4.** Write a function that forecasts the extra sales of $b$ from a number of extra buyers of $a$, *within
-# seasons*: the difference of shares in each season, averaged with weights $n_1 n_0 / (n_1 + n_0)$, times the buyers.
+# seasons*: the difference of shares in each season, averaged with weights $n_1 n_0 / (n_1 + n_0)$, times the buyers. A season
+# in which nobody bought $a$, or everybody, has the weight 0.
 
 
 # %%

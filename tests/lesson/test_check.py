@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -15,7 +16,7 @@ from nbclient import NotebookClient
 
 from llmarm_tutorial.errors import DataError, LlmarmError, UnknownName
 from llmarm_tutorial.lesson import check
-from llmarm_tutorial.lesson.answers import Exercise, WrongAnswer
+from llmarm_tutorial.lesson.answers import Exercise, WrongAnswer, near, number
 
 SUM = Exercise(
     "98.1",
@@ -25,21 +26,26 @@ SUM = Exercise(
         (lambda value: sum(value) == 5, "Together they must be the size of both baskets."),
     ],
     hints=["Count the first basket.", "It has three items."],
+    gives="a list of two numbers",
 )
 RATIO = Exercise(
     "98.3",
     "Divide",
     checks=[
-        (lambda value: 0 <= float(value) <= 1, "a share lies between 0 and 1."),
-        (lambda value: float(value) == 0.75, "which of the two is the whole?"),
+        (lambda value: 0 <= number(value) <= 1, "a share lies between 0 and 1."),
+        (lambda value: near(value, 0.75), "which of the two is the whole?"),
     ],
+    gives="a number",
 )
 FUNCTION = Exercise(
     "98.4",
     "Write a function",
-    checks=[(callable, "hand in the function."), (lambda f: f(1, 0) == 1, "think of an empty basket.")],
+    checks=[(lambda f: near(f(1, 0), 1), "think of an empty basket.")],
+    returns="a number",
 )
-PLAIN = Exercise("98.2", "Name it", checks=[(lambda value: value == "lift", "Which measure divides by chance?")])
+PLAIN = Exercise(
+    "98.2", "Name it", checks=[(lambda value: value == "lift", "Which measure divides by chance?")], gives="a word"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -117,41 +123,107 @@ def test_any_own_code_is_an_answer(attempts):
     assert [attempt["correct"] for attempt in kept(attempts)] == [True, False, False]
 
 
-def test_an_error_of_the_learners_own_function_is_called_that(capsys):
+def told(function) -> str:
+    """What is said to a function that does not pass."""
+    return FUNCTION.complaint(function)
+
+
+def test_an_error_of_the_learners_own_function_is_shown_with_its_line_and_nothing_else():
     def divide(x, y):
         return x / y
 
     def silent(x, y):
-        assert y
+        raise AssertionError
 
-    def too_few(x):
-        return x
+    def through_a_library(x, y):
+        return np.full(2, x).reshape(3)
 
-    for function in (divide, silent, too_few):
-        assert check.exercise("98.4", function) is False
-    division, bare, call = capsys.readouterr().out.splitlines()
-    assert division == (
-        "[not yet] 98.4 Write a function: your function raised ZeroDivisionError: division by zero. "
-        "Think of an empty basket."
+    def through_another(x, y):
+        return divide(x, y)
+
+    first = divide.__code__.co_firstlineno
+    division = f"your function raised ZeroDivisionError: division by zero, in line {first + 1}: return x / y"
+    assert told(divide) == told(through_another) == division
+    assert told(silent) == f"your function raised AssertionError, in line {first + 4}: raise AssertionError"
+    assert re.fullmatch(
+        rf"your function raised ValueError: .*, in line {first + 7}: return np\.full\(2, x\)\.reshape\(3\)",
+        told(through_a_library),
     )
-    assert "your function raised AssertionError" in bare
-    assert "takes 1 positional argument but 2 were given. Think of" in call
+    assert told(lambda x: x).startswith("your function cannot be called as the exercise asks: TypeError: ")
+    assert told(lambda x: x).endswith("takes 1 positional argument but 2 were given.")
+    assert told(eval("lambda x, y: x / y")).endswith("division by zero, in line 1.")  # no file, no cell
+
+
+NAN = "what your function returned holds nan or inf, which are no numbers: look for a division by zero"
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda x, y: None, "the function returns nothing: end it with a return."),
+        (lambda x, y: np.float64(y) / y, NAN),
+        (lambda x, y: float("inf"), NAN),
+        (lambda x, y: [1.0, np.nan], NAN),
+        (lambda x, y: pd.Series([np.nan]), NAN),
+        (lambda x, y: "1", "your function must return a number; it returned text in quotes: '1'."),
+        (lambda x, y: True, "your function must return a number; it returned True (bool)."),
+        (lambda x, y: [x], "your function must return a number; it returned [1] (list)."),
+        (lambda x, y: np.ones((1, 2)), "your function must return a number; it returned an array of shape (1, 2)."),
+        (
+            lambda x, y: pd.DataFrame({"a": [1]}),
+            "your function must return a number; it returned a data frame with the ",
+        ),
+        (lambda x, y: 2, "think of an empty basket."),
+        (3, "hand in the function itself, without calling it."),
+        (FUNCTION, "hand in the function itself, without calling it."),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_a_function_returned_is_told_in_one_true_sentence(function, sentence):
+    assert told(function).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [
+        ([3, 1], lambda value: value.sort()),
+        ([[3]], lambda value: value[0].append(1)),
+        (np.arange(3), lambda value: value.__iadd__(1)),
+        (pd.DataFrame({"a": [1]}), lambda value: value.insert(0, "b", 1)),
+        ({1: 2}, lambda value: value.clear()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_function_that_changes_what_it_gets_is_told_so_and_changes_nothing(value, change):
+    before = repr(value)
+    task = Exercise("98.5", "Add", [(lambda f: f(value) == f(data=value) == 1, "it is 1.")], returns="a number")
+
+    def changes(data):
+        change(data)
+        return 1
+
+    assert task.complaint(changes) == "your function changes its argument `data`: work on a copy of it."
+    assert task.complaint(lambda data: 1) is None
+    assert repr(value) == before
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("3/4", "98.3 Divide: give a number, without quotes; this is text (str).\n"),
-        (None, "98.3 Divide: give a number; this is of type NoneType.\n"),
-        ([0.75], "98.3 Divide: give a number; this is of type list.\n"),
-        (gap_with_docstring.__get__(1), "98.3 Divide: give a number; this is of type method.\n"),
-        (1j, "an answer of type complex"),
+        ("3/4", "give a number; this is text in quotes: '3/4'."),
+        (None, "give a number; this is nothing (None)."),
+        ([0.75], "give a number; this is [0.75] (list)."),
+        (np.array([0.75]), "give a number; this is an array of shape (1,)."),
+        (True, "give a number; this is True (bool)."),
+        (gap_with_docstring.__get__(1), "give a number; this is <bound method"),
+        (1j, "give a number; this is 1j (complex)."),
+        (float("nan"), "your answer holds nan or inf, which are no numbers."),
     ],
 )
 def test_who_must_give_a_number_is_told_so(capsys, value, words):
     assert check.exercise("98.3", value) is False
     said = capsys.readouterr().out
-    assert words in said
+    assert said.startswith(f"[not yet] 98.3 Divide: {words}")
     assert "ValueError" not in said
 
 
@@ -164,14 +236,20 @@ def test_a_cell_that_shows_the_solution_is_nobodys_attempt(tmp_path, monkeypatch
         '### BEGIN SOLUTION\nanswer = 1\n### END SOLUTION\n_ = check.exercise("98.1", answer)',
         'answer = 2\n_ = check.exercise("98.1", answer)',
         'def gap(x):\n    """One."""\n    ...  # your code here\n_ = check.exercise("98.1", gap)',
+        'toy = check.Exercise("98.2", "Toy", [(lambda f: f(0) == 1, "not one.")], returns="a number")\n'
+        "check._find = lambda id: toy",
+        'def halve(x):\n    half = 1 / x\n    return half\n\n\n_ = check.exercise("98.2", halve)',
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
     NotebookClient(notebook, kernel_name="python3", timeout=60, extra_arguments=["--log-level=ERROR"]).execute()
     texts = ["".join(output.get("text", "") for output in cell.outputs) for cell in notebook.cells]
     assert texts[:3] == ["", "[correct] 98.1 Toy\n", "[not yet] 98.1 Toy: not one.\n"]
     assert texts[3].startswith("[open] 98.1 Toy: not answered yet")
-    (attempt,) = kept(tmp_path / "attempts.jsonl")
-    assert attempt["correct"] is False  # the learner's own, not the solution's
+    attempts = kept(tmp_path / "attempts.jsonl")
+    assert [attempt["correct"] for attempt in attempts] == [False, False]  # the learner's own, not the solution's
+    assert texts[5] == (  # lines are those of the cell
+        "[not yet] 98.2 Toy: your function raised ZeroDivisionError: division by zero, in line 2: half = 1 / x\n"
+    )
 
 
 @pytest.mark.parametrize("strange", [3, None, print, np.zeros((2, 2)), pd.DataFrame({"a": [1, 2], "b": [0, 0]})])
@@ -180,8 +258,8 @@ def test_a_strange_answer_is_met_kindly(capsys, strange):
     said = capsys.readouterr().out
     assert "Traceback" not in said
     if not hasattr(strange, "__len__"):
-        assert f"an answer of type {type(strange).__name__}" in said
-        assert "Two numbers are asked for" in said
+        assert "give a list of two numbers; this is " in said
+        assert "nothing (None)" in said if strange is None else f"({type(strange).__name__})" in said
 
 
 def test_an_answer_that_cannot_describe_itself(capsys, attempts):
@@ -281,4 +359,5 @@ def test_the_shipped_exercises_are_well_formed(monkeypatch):
             assert task.id.startswith(f"{name.removeprefix('lesson_')}.")
             assert task.checks
             assert task.hints
+            assert bool(task.gives) != bool(task.returns)
             assert all(message for _, message in task.checks)

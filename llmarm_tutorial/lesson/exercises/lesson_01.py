@@ -6,33 +6,35 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number
 
 FIVE = [{1, 2}, {3, 4}, {1, 2, 3, 4}, {1, 2, 3}, {2, 3, 4}]
 PAIRS = pd.DataFrame(
     {
-        "antecedent": [frozenset("a"), frozenset("b"), frozenset("c"), frozenset("d")],
-        "consequent": [frozenset("b"), frozenset("c"), frozenset("d"), frozenset("e")],
-        "count": [40, 90, 1, 60],
-        "antecedent_count": [400, 300, 10, 250],
-        "consequent_count": [300, 300, 20, 300],
-        "n_baskets": [1000, 1000, 1000, 1000],
+        "antecedent": [frozenset(letter) for letter in "abcdefg"],
+        "consequent": [frozenset(letter) for letter in "bcdefga"],
+        "count": [60, 90, 1, 35, 20, 32, 10],
+        "antecedent_count": [512, 512, 10, 256, 128, 640, 255],
+        "consequent_count": [400, 200, 20, 200, 640, 128, 200],
+        "n_baskets": [1024] * 7,  # a power of two: no way of computing d's expectation of exactly 50 is rounded
     },
-    index=[7, 3, 5, 1],
-)  # expected by chance: 120, 90, 0.2, 75
+    index=[7, 3, 5, 1, 9, 2, 4],
+)  # expected by chance: 200, 100, 0.2, 50, 80, 80, 49.8; the shares' order is that of no other column
+ORDER = ["e", "a", "f", "d", "b"]
 
 
 def _rows(function: Callable[..., pd.DataFrame], **options: float) -> list[str]:
     """Antecedents of the rows returned, whatever has become of the index."""
-    return ["".join(itemset) for itemset in function(PAIRS.copy(), **options)["antecedent"]]
+    return ["".join(itemset) for itemset in function(PAIRS, **options)["antecedent"]]
 
 
 EXERCISES = [
     Exercise(
         id="01.1",
         title="the confidence of {2} ⇒ {4}",
+        gives="a number",
         checks=[
-            (lambda v: 0 <= float(v) <= 1, "a confidence is a share, so it lies between 0 and 1."),
+            (lambda v: 0 <= number(v) <= 1, "a confidence is a share, so it lies between 0 and 1."),
             (
                 lambda v: not near(v, 2 / 5),
                 "that is the support of {2, 4}; of which baskets is the confidence a share?",
@@ -49,6 +51,7 @@ EXERCISES = [
     Exercise(
         id="01.2",
         title="maximal itemsets at one half",
+        gives="a set of frozensets",
         checks=[
             (lambda v: all(isinstance(s, frozenset) for s in v), "give a set whose members are frozensets."),
             (
@@ -72,12 +75,8 @@ EXERCISES = [
     Exercise(
         id="01.3",
         title="lift from nothing",
+        returns="a number",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (
-                lambda f: f({1}, {2}, FIVE) is not None,
-                "the function returns nothing: end it with a return.",
-            ),
             (
                 lambda f: near(f({1}, {2}, FIVE), 1.25),
                 "for {1} ⇒ {2} in the five baskets the lift is 1 / 0.8; yours differs.",
@@ -90,6 +89,10 @@ EXERCISES = [
                 lambda f: near(f({1, 3}, {2, 4}, FIVE), 1 * 5 / (2 * 2)),
                 "antecedent and consequent may have several items: a basket counts if it holds all of them.",
             ),
+            (
+                lambda f: near(f({"x"}, {"y"}, [{"x", "y"}, {"x"}, {"y"}, {"y", "z"}]), 1 * 4 / (2 * 3)),
+                "in four other baskets, {x, y}, {x}, {y} and {y, z}, it must be 2/3 for {x} ⇒ {y}.",
+            ),
         ],
         hints=[
             "Three counts are enough: baskets with x, with y, and with all of both.",
@@ -100,19 +103,26 @@ EXERCISES = [
     Exercise(
         id="01.4",
         title="products that avoid each other",
+        returns="rows of the table that it gets, as a data frame",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: isinstance(f(PAIRS.copy()), pd.DataFrame), "the function must return a data frame."),
+            (
+                lambda f: set(PAIRS.columns) <= set(f(PAIRS).columns),
+                "return rows of the table with all columns that it has.",
+            ),
             (
                 lambda f: "c" not in _rows(f),
                 "a pair of two rare items stays in although chance alone would hardly let them meet once.",
             ),
             (
-                lambda f: sorted(_rows(f)) == ["a", "b", "d"],
+                lambda f: "d" in _rows(f),
+                "one pair is expected to meet exactly 50 times: *at least* `expected` takes it in.",
+            ),
+            (
+                lambda f: sorted(_rows(f)) == sorted(ORDER),
                 "keep every row whose expected number of joint baskets reaches the threshold, and no other.",
             ),
-            (lambda f: _rows(f) == ["a", "d", "b"], "sort by the count as a share of the expectation, smallest first."),
-            (lambda f: _rows(f, expected=100) == ["a"], "use the argument `expected` as the threshold."),
+            (lambda f: _rows(f) == ORDER, "sort by the count as a share of the expectation, smallest first."),
+            (lambda f: _rows(f, expected=100) == ["a", "b"], "use the argument `expected` as the threshold."),
         ],
         hints=[
             "Under independence the share of baskets with both is the product of the two shares.",

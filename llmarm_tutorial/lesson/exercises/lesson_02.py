@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number, truth
 
 FIVE = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
 PATTERNS = {("c", "f"), ("c", "m"), ("m", "c"), ("m", "f")}
@@ -19,8 +19,9 @@ EXERCISES = [
     Exercise(
         id="02.1",
         title="the support of ⟨m, f⟩",
+        gives="a number",
         checks=[
-            (lambda v: 0 <= float(v) <= 1, "a support is a share of the customers, so it lies between 0 and 1."),
+            (lambda v: 0 <= number(v) <= 1, "a support is a share of the customers, so it lies between 0 and 1."),
             (
                 lambda v: not near(v, 4 / 5),
                 "that is the share of customers who bought both; here m must come before f.",
@@ -36,6 +37,7 @@ EXERCISES = [
     Exercise(
         id="02.2",
         title="what comes after the first c",
+        gives="a list of five texts",
         checks=[
             (lambda v: len(v) == 5, "give a list of five texts, one per customer, in the order of the customers."),
             (lambda v: "c" not in "".join(v), "the c itself belongs to the prefix, not to what comes after it."),
@@ -50,29 +52,43 @@ EXERCISES = [
     Exercise(
         id="02.3",
         title="a pattern under a maximum gap",
+        returns="True or False",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
+            (lambda f: truth(f([["a"], ["b"]], ("a", "b"), 1)), "⟨a, b⟩ is in a sequence of a and then b."),
+            (lambda f: not truth(f([["b"], ["a"]], ("a", "b"), 9)), "the order matters: b before a is no ⟨a, b⟩."),
             (
-                lambda f: f([["a"], ["b"]], ("a", "b"), 1) is not None,
-                "the function returns nothing: end it with return.",
-            ),
-            (lambda f: f([["a"], ["b"]], ("a", "b"), 1), "⟨a, b⟩ is in a sequence of a and then b."),
-            (lambda f: not f([["b"], ["a"]], ("a", "b"), 9), "the order matters: b before a is no ⟨a, b⟩."),
-            (
-                lambda f: not f([["a", "b"]], ("a", "b"), 9),
+                lambda f: not truth(f([["a", "b"]], ("a", "b"), 9)),
                 "items of one visit have no order: the second element must come at a later visit.",
             ),
             (
-                lambda f: not f([["a"], ["c"], ["b"]], ("a", "b"), 1),
+                lambda f: not truth(f([["a"], ["c"], ["b"]], ("a", "b"), 1)),
                 "b comes two visits later, which a gap of 1 forbids.",
             ),
-            (lambda f: f([["a"], ["c"], ["b"]], ("a", "b"), 2), "two visits later is within a maximum gap of 2."),
             (
-                lambda f: f(BASKETS, ("a", "b", "d"), 2),
+                lambda f: truth(f([["a"], ["c"], ["b"]], ("a", "b"), 2)),
+                "two visits later is within a maximum gap of 2.",
+            ),
+            (
+                lambda f: truth(f(BASKETS, ("a", "b", "d"), 2)),
                 "one way through fails here while another one succeeds: do not stop at the first a or the first b.",
             ),
-            (lambda f: f([["a"], ["c"], ["a"], ["b"]], ("a", "b"), 1), "the second a works where the first does not."),
-            (lambda f: not f(BASKETS, ("d", "a"), 9), "nothing after d holds an a."),
+            (
+                lambda f: truth(f([["a"], ["c"], ["a"], ["b"]], ("a", "b"), 1)),
+                "the second a works where the first does not.",
+            ),
+            (lambda f: not truth(f(BASKETS, ("d", "a"), 9)), "nothing after d holds an a."),
+            (
+                lambda f: not truth(f([["a"], ["b"]], ("a", "b", "c"), 9)),
+                "every item of the pattern must come, the third as well.",
+            ),
+            (
+                lambda f: truth(f(BASKETS, ("d",), 1)) and not truth(f(BASKETS, ("e",), 1)),
+                "a pattern of one item is held where one visit holds the item.",
+            ),
+            (
+                lambda f: not truth(f([["a"]], ("a", "a"), 9)) and truth(f([["a"], ["a"]], ("a", "a"), 1)),
+                "⟨a, a⟩ needs two visits with an a.",
+            ),
         ],
         hints=[
             "Keep the set of all visits at which the part of the pattern so far can end.",
@@ -83,9 +99,8 @@ EXERCISES = [
     Exercise(
         id="02.4",
         title="confidence within a window",
+        returns="a number",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: f(["ab"], "a", "b", 1) is not None, "the function returns nothing: end it with return."),
             (lambda f: near(f(["ab"], "a", "b", 1), 1), "after the only a comes b at once: the confidence is 1."),
             (
                 lambda f: near(f(["aab"], "a", "b", 1), 1 / 2),
@@ -95,6 +110,19 @@ EXERCISES = [
             (
                 lambda f: near(f(["aba"], "a", "b", 1), 1),
                 "of the last visit nobody knows what follows: leave it out, above and below the line.",
+            ),
+            (
+                lambda f: near(f(["aab"], "a", "a", 1), 1 / 2),
+                "the window begins after the visit: an a is not followed by itself.",
+            ),
+            (lambda f: near(f(["abb"], "a", "b", 2), 1), "b twice in the window is one visit of a that was followed."),
+            (
+                lambda f: near(f(["abc", "ac"], "a", "b", 2), 1 / 2),
+                "a visit counts although its sequence ends before the window does.",
+            ),
+            (
+                lambda f: near(f(["ca", "bca", "bc"], "c", "b", 2), 0),
+                "a window ends with its sequence: what the next customer buys is not in it.",
             ),
             (lambda f: near(f(FIVE, "c", "f", 1), 2 / 4), "for c and f in the five sequences it must be one half."),
             (lambda f: near(f(FIVE, "c", "f", 2), 1), "for c and f within two visits it must be 1."),

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number, truth
 
 FIRST_ITEM, MASK = 4, 2  # as in item_model, which would load torch for two numbers
-ROW = np.array([3, 10, 11, 12, 3, 13, 14, 0, 0])
+ROW = np.array([3, 4, 11, 12, 3, 13, 14, 0, 0])  # five products, the first possible one among them
 
 
 def _pairs(value: Any) -> list[tuple[int, str]]:
@@ -19,20 +19,23 @@ def _pairs(value: Any) -> list[tuple[int, str]]:
 
 
 def _masked(function: Callable, share: float, seed: int) -> tuple[np.ndarray, list[int]]:
-    row, places = function(ROW.copy(), share, np.random.default_rng(seed))
+    row, places = function(ROW, share, np.random.default_rng(seed))
     return np.asarray(row), sorted(int(place) for place in places)
 
 
-def _often(function: Callable, share: float) -> float:
-    """Mean share of products hidden over many draws."""
-    return float(np.mean([len(_masked(function, share, seed)[1]) / 5 for seed in range(400)]))
+def _often(function: Callable, share: float) -> np.ndarray:
+    """How often each product is hidden, as a share of many draws."""
+    hidden = [_masked(function, share, seed)[0] == MASK for seed in range(400)]
+    return np.mean(hidden, axis=0)[ROW >= FIRST_ITEM]
 
 
 def _agree(function: Callable) -> bool:
     """Whether the row is masked exactly at the places returned."""
-    for seed in range(20):
+    for seed in range(50):
         row, places = _masked(function, 0.4, seed)
-        if not np.array_equal(np.where(np.isin(np.arange(len(ROW)), places), MASK, ROW), row):
+        expected = ROW.copy()
+        expected[places] = MASK
+        if len(set(places)) < len(places) or not np.array_equal(row, expected):
             return False
     return True
 
@@ -40,20 +43,22 @@ def _agree(function: Callable) -> bool:
 def _set_model(tokens: np.ndarray) -> np.ndarray:
     """Vectors that know the other tokens, but not where they stand."""
     own = np.asarray(tokens, float)[:, None] * [1.0, 0.5]
-    return own + own.mean(axis=0)
+    rounding = 1e-6 * np.arange(len(tokens))[:, None]  # sums in another order differ by as much
+    return own + own.mean(axis=0) + rounding
 
 
 def _sequence_model(tokens: np.ndarray) -> np.ndarray:
-    """Vectors that know the place of every token."""
-    return _set_model(tokens) + np.arange(len(tokens))[:, None]
+    """Vectors whose second number knows the place of every token."""
+    return _set_model(tokens) + np.arange(len(tokens))[:, None] * [0.0, 1.0]
 
 
 EXERCISES = [
     Exercise(
         id="03.1",
         title="a cross-entropy by hand",
+        gives="a number",
         checks=[
-            (lambda v: float(v) > 0, "a probability below 1 costs something: the loss is minus the logarithm."),
+            (lambda v: number(v) > 0, "a probability below 1 costs something: the loss is minus the logarithm."),
             (lambda v: not near(v, 2.25, 1e-3), "that is in bits; nats take the natural logarithm."),
             (lambda v: not near(v, math.log(4), 1e-3), "that is the log of a mean; take the mean of the logs."),
             (lambda v: near(v, 2.25 * math.log(2), 1e-3), "average -log p over the four gaps."),
@@ -67,6 +72,7 @@ EXERCISES = [
     Exercise(
         id="03.2",
         title="what a causal model is asked",
+        gives="a list of pairs (position, product)",
         checks=[
             (lambda v: len(list(v)) > 0, "there is something to ask: every product but none of the marks."),
             (
@@ -91,6 +97,7 @@ EXERCISES = [
     Exercise(
         id="03.3",
         title="masking a row",
+        returns="the masked row and the list of hidden positions",
         checks=[
             (lambda f: _agree(f), "return the row with MASK exactly at the places that you list, all else unchanged."),
             (
@@ -98,16 +105,21 @@ EXERCISES = [
                 "hide products only: padding and [VISIT] carry no product to guess.",
             ),
             (
-                lambda f: all(_masked(f, 1e-9, seed)[1] for seed in range(20)),
+                lambda f: all(_masked(f, 0.05, seed)[1] for seed in range(50)),
                 "at least one product must be hidden, else the row teaches nothing.",
             ),
             (
-                lambda f: len({tuple(_masked(f, 1e-9, seed)[1]) for seed in range(60)}) > 2,
+                # a product is hidden in 20.5 % of the rows, or in 22.1 % if the row is drawn again until one is
+                lambda f: np.abs(_often(f, 0.05) - 0.21).max() < 0.1,
                 "where nothing was drawn, hide a product at random, not always the same.",
             ),
-            (lambda f: abs(_often(f, 0.6) - 0.6) < 0.05, "each product is hidden with probability `share`."),
             (
-                lambda f: np.array_equal(_masked(f, 0.5, 3)[0], _masked(f, 0.5, 3)[0]),
+                # 33.4 or 36.1 % with the rows in which one had to be hidden; two of five are 40 %
+                lambda f: 0.3 < _often(f, 0.3).mean() < 0.39 and abs(_often(f, 0.6).mean() - 0.6) < 0.03,
+                "each product is hidden with probability `share`, whatever happens to the others.",
+            ),
+            (
+                lambda f: all(_masked(f, 0.5, seed)[1] == _masked(f, 0.5, seed)[1] for seed in range(20)),
                 "draw from the generator that is passed, so that the same seed gives the same row.",
             ),
         ],
@@ -120,13 +132,14 @@ EXERCISES = [
     Exercise(
         id="03.4",
         title="does the model see order?",
+        returns="True or False",
         checks=[
             (
-                lambda f: bool(f(_sequence_model, np.array([5, 6, 7, 9]))) is True,
+                lambda f: truth(f(_sequence_model, np.array([5, 6, 7, 9]))),
                 "a model that adds the position to every vector sees order.",
             ),
             (
-                lambda f: bool(f(_set_model, np.array([5, 6, 7, 9]))) is False,
+                lambda f: not truth(f(_set_model, np.array([5, 6, 7, 9]))),
                 "a model that only averages does not; mind where the first token stands in the reversed row.",
             ),
         ],

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number
 
 SIZES = np.array([2, 10, 3, 1])
 STRENGTHS = [0.5, 2.0, 8.0, 32.0, 128.0]
@@ -24,15 +24,31 @@ def _chosen(function: Callable[..., float], spread: float) -> float:
     a, b = q * spread, (1 - q) * spread  # a beta distribution worth `spread` baskets
     truth = random.beta(a, b)
     n, n_new = np.full(4000, 6), np.full(4000, 30)
-    return float(function(random.binomial(n, truth), n, q, random.binomial(n_new, truth), n_new, STRENGTHS))
+    return number(function(random.binomial(n, truth), n, q, random.binomial(n_new, truth), n_new, STRENGTHS))
+
+
+def _chosen_of_two_kinds(function: Callable[..., float]) -> float:
+    """What a function chooses where rare consequents scatter widely around their prior, and common ones hardly.
+
+    Squared and absolute error hardly see the rare ones, log loss does. Among the rules are some with a prior of 0 or 1,
+    of which one came out otherwise: without limits their loss is infinite for every strength.
+    """
+    random = np.random.default_rng(4)
+    q, spread = np.repeat([0.01, 0.5], 1000), np.repeat([2.0, 128.0], 1000)
+    truth = random.beta(q * spread, (1 - q) * spread)
+    k = np.append(random.binomial(6, truth), [0, 0, 0, 6, 6])
+    k_new = np.append(random.binomial(30, truth), [0, 1, 0, 30, 29])
+    n, n_new = np.full(len(k), 6), np.full(len(k), 30)
+    return number(function(k, n, np.append(q, [0, 0, 0, 1, 1]), k_new, n_new, STRENGTHS))
 
 
 EXERCISES = [
     Exercise(
         id="04.1",
         title="a shrunk confidence",
+        gives="a number",
         checks=[
-            (lambda v: 0 <= float(v) <= 1, "a confidence is a chance, so it lies between 0 and 1."),
+            (lambda v: 0 <= number(v) <= 1, "a confidence is a chance, so it lies between 0 and 1."),
             (lambda v: not near(v, 3 / 4), "that is the raw share; add the baskets that the prior is worth."),
             (lambda v: not near(v, 3.6 / 4), "the prior's baskets belong into the denominator as well."),
             (lambda v: near(v, 3.6 / 10), "divide 3 baskets and the prior's share of 6 by all ten of them."),
@@ -45,6 +61,7 @@ EXERCISES = [
     Exercise(
         id="04.2",
         title="what confidences sum to",
+        gives="a number",
         checks=[
             (
                 lambda v: not near(v, 1),
@@ -64,9 +81,8 @@ EXERCISES = [
     Exercise(
         id="04.3",
         title="fair draws",
+        returns="an array with a chance for each basket",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: f(SIZES, 1) is not None, "the function returns nothing: end it with a return."),
             (lambda f: near(np.sum(f(SIZES, 2)), 1), "chances sum to 1: divide by the sum."),
             (
                 lambda f: not _alike(f(SIZES, 2), (SIZES / SIZES.sum()).tolist()),
@@ -93,8 +109,8 @@ EXERCISES = [
     Exercise(
         id="04.4",
         title="choose the strength of a prior",
+        returns="one of the strengths",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
             (lambda f: _chosen(f, 8.0) in STRENGTHS, "return one of the strengths given."),
             (
                 lambda f: _chosen(f, 2.0) < _chosen(f, 128.0),
@@ -103,6 +119,10 @@ EXERCISES = [
             (
                 lambda f: _chosen(f, 8.0) == 8.0,
                 "with rules that scatter around the prior as if it were worth 8 baskets, 8 must win.",
+            ),
+            (
+                lambda f: _chosen_of_two_kinds(f) == 32.0,
+                "take the log loss, in which rare consequents count, and keep chances off 0 and 1.",
             ),
         ],
         hints=[

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number
 
-LEFT, RIGHT = np.array([0, 0, 1, 3, 4]), np.array([1, 2, 2, 4, 5])
+LEFT, RIGHT = np.array([0, 0, 1, 3, 4, 5]), np.array([1, 2, 2, 4, 5, 2])
 PART_OF = np.array([0, 0, 1, 2, 2, 1])
-SAID = np.array([0.55, 0.55, 0.95, 0.95, 0.95, 0.95, 0.7, 1.0])
-CAME_TRUE = np.array([True, False, True, True, True, False, True, True])
+SAID = np.array([0.52, 0.58, 0.62, 0.66, 0.91, 0.93, 0.96, 0.97, 0.99, 0.74, 1.0, 0.0, 0.15])
+CAME_TRUE = np.array([True, True, True, False, True, True, True, False, False, True, True, False, False])
+BINS = [[0, 1], [2, 3], [4, 5, 6, 7, 8, 10], [9], [11], [12]]  # places in SAID; none but 0 and 1 lies on an edge
+
+
+def _calibration() -> float:
+    distances = [abs(SAID[b].mean() - CAME_TRUE[b].mean()) * len(b) for b in BINS]
+    return float(sum(distances)) / len(SAID)
+
 
 EXERCISES = [
     Exercise(
         id="05.1",
         title="macro F1 by hand",
+        gives="a number",
         checks=[
-            (lambda v: 0 <= float(v) <= 1, "an F1 lies between 0 and 1."),
+            (lambda v: 0 <= number(v) <= 1, "an F1 lies between 0 and 1."),
             (lambda v: not near(v, 0.8), "that is the accuracy; macro F1 averages over the classes."),
-            (lambda v: not near(v, 8 / 9), "that is the F1 of class a; average it with that of class b."),
+            (lambda v: not near(v, 8 / 9, 2e-3), "that is the F1 of class a; average it with that of class b."),
             (
-                lambda v: not near(v, (0.8 * 16 + 0.2 * 0) / 18),
+                lambda v: not near(v, 0.8 * 8 / 9, 2e-3),
                 "the classes count alike, whatever their size.",
             ),
-            (lambda v: near(v, 4 / 9), "F1 of a is 2 · 0.8 · 1 / 1.8, that of b is 0; take the mean."),
+            (lambda v: near(v, 4 / 9, 2e-3), "F1 of a is 2 · 0.8 · 1 / 1.8, that of b is 0; take the mean."),
         ],
         hints=[
             "For class a: how many of those called a are a (precision)? How many of those that are a were called a?",
@@ -33,8 +41,9 @@ EXERCISES = [
     Exercise(
         id="05.2",
         title="how much LoRA trains",
+        gives="a whole number",
         checks=[
-            (lambda v: float(v) == int(v), "a number of weights is whole."),
+            (lambda v: number(v) == int(number(v)), "a number of weights is whole."),
             (lambda v: int(v) != 4 * 64 * 64, "that is the matrices themselves, which stay frozen."),
             (lambda v: int(v) != 2 * 4 * 64, "that is one matrix; queries and values, in each layer."),
             (lambda v: int(v) != 4 * 4 * 64, "each matrix gets two thin ones, A and B."),
@@ -48,16 +57,15 @@ EXERCISES = [
     Exercise(
         id="05.3",
         title="divide pairs by product",
+        returns="an array with a part for each pair",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: f(LEFT, RIGHT, PART_OF) is not None, "the function returns nothing: end it with a return."),
             (lambda f: len(f(LEFT, RIGHT, PART_OF)) == len(LEFT), "return one part for each pair."),
             (
                 lambda f: list(f(LEFT, RIGHT, PART_OF))[1] == -1,
                 "products 0 and 2 are in different parts: that pair belongs to none.",
             ),
             (
-                lambda f: list(f(LEFT, RIGHT, PART_OF)) == [0, -1, -1, 2, -1],
+                lambda f: list(f(LEFT, RIGHT, PART_OF)) == [0, -1, -1, 2, -1, 1],
                 "a pair belongs to a part when both of its products do.",
             ),
         ],
@@ -69,9 +77,8 @@ EXERCISES = [
     Exercise(
         id="05.4",
         title="calibration error",
+        returns="a number",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: f(SAID, CAME_TRUE) is not None, "the function returns nothing: end it with a return."),
             (
                 lambda f: near(f(np.array([0.95, 0.95]), np.array([True, True])), 0.05),
                 "two sure and right answers at 0.95 are 0.05 from the truth.",
@@ -81,14 +88,16 @@ EXERCISES = [
                 "within a bin, take the distance of the *mean* probability from the *share* of right answers.",
             ),
             (
-                lambda f: (
-                    near(f(np.array([1.0, 1.0]), np.array([True, True])), 0) or f(np.ones(2), np.ones(2) > 0) == 0
-                ),
-                "a probability of exactly 1 belongs into the last bin.",
+                lambda f: near(f(np.array([1.0, 0.93]), np.array([False, True])), 0.465),
+                "a probability of exactly 1 belongs into the last bin, with 0.93.",
             ),
             (
-                lambda f: near(f(SAID, CAME_TRUE), (2 * 0.05 + 5 * (0.96 - 0.8) + 1 * 0.3) / 8),
-                "weigh each bin by the number of examples in it.",
+                lambda f: near(f(np.array([0.0, 0.95]), np.array([True, True])), 0.525),
+                "a probability of exactly 0 belongs into the first bin.",
+            ),
+            (
+                lambda f: near(f(SAID, CAME_TRUE), _calibration()),
+                "ten bins from 0 to 1, each weighted by its number of examples, distances without sign.",
             ),
         ],
         hints=[

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number
+from llmarm_tutorial.recommend import rerank
 
-SCORES = np.array([1.0, 0.95, 0.6, 0.3])
-SIMILAR = np.array([[1.0, 0.9, 0.1, 0.0], [0.9, 1.0, 0.1, 0.0], [0.1, 0.1, 1.0, 0.5], [0.0, 0.0, 0.5, 1.0]])
+# scores fall as 2, 0, 3, 1: the place in the list is not the number of the item
+SCORES = np.array([0.95, 0.3, 1.0, 0.6])
+SIMILAR = np.array([[1.0, 0.0, 0.9, 0.1], [0.0, 1.0, 0.0, 0.5], [0.9, 0.0, 1.0, 0.1], [0.1, 0.5, 0.1, 1.0]])
 
 # two seasons: within each, a says nothing about b; over both together it seems to
 SEASON = np.repeat([0, 1], 100)
@@ -22,8 +24,18 @@ def _list(answer: Any) -> list[int]:
     return [int(item) for item in answer]
 
 
+def _letters(value: Any) -> list[str]:
+    """Letters of a list or of a text, which may have commas."""
+    return [str(letter).upper() for letter in value if not isinstance(value, str) or letter.isalpha()]
+
+
+def _chosen(trade: float, k: int) -> list[int]:
+    """What the package lists of the drawn items, whose scores go from 0 to 1."""
+    return rerank.mmr(DRAWN_SCORES[None], DRAWN_SIMILAR, trade, k, len(DRAWN_SCORES))[0].tolist()
+
+
 def _fair(function: Callable[..., float], a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
-    return float(function(a, b, season, 100))
+    return number(function(a, b, season, 100))
 
 
 def _by_hand(a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
@@ -34,14 +46,20 @@ def _by_hand(a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
 
 
 _RANDOM = np.random.default_rng(6)
-DRAWN_SEASON = _RANDOM.integers(0, 3, 600)
-DRAWN_A = _RANDOM.random(600) < np.array([0.1, 0.3, 0.6])[DRAWN_SEASON]
-DRAWN_B = _RANDOM.random(600) < np.array([0.1, 0.2, 0.5])[DRAWN_SEASON] + 0.3 * DRAWN_A
+_WHEN = _RANDOM.choice(3, 600, p=[0.2, 0.3, 0.5])
+DRAWN_A = _RANDOM.random(600) < np.array([0.1, 0.3, 0.6])[_WHEN]
+DRAWN_B = _RANDOM.random(600) < np.array([0.1, 0.2, 0.5])[_WHEN] + np.array([0.1, 0.5, 0.2])[_WHEN] * DRAWN_A
+DRAWN_SEASON = np.array(["winter", "spring", "summer"])[_WHEN]
+NOBODY, AUTUMN = np.zeros(20, dtype=bool), np.repeat("autumn", 20)  # a season without buyers of a
+DRAWN_SCORES = _RANDOM.permutation(12) / 11
+DRAWN_SIMILAR = np.triu(_RANDOM.random((12, 12)), 1)
+DRAWN_SIMILAR = DRAWN_SIMILAR + DRAWN_SIMILAR.T + np.eye(12)
 
 EXERCISES = [
     Exercise(
         id="06.1",
         title="a cosine, divided twice",
+        gives="two numbers",
         checks=[
             (lambda v: len(v) == 2, "hand in two numbers: the similarities of x to y and of x to z."),
             (
@@ -64,15 +82,15 @@ EXERCISES = [
     Exercise(
         id="06.2",
         title="reciprocal rank fusion",
+        gives="three letters, as a list or as text",
         checks=[
-            (lambda v: isinstance(v, str | list | tuple), "hand in the three letters in order, as a list or as text."),
-            (lambda v: sorted(v) == ["A", "B", "C"], "each of A, B and C stands once in the answer."),
+            (lambda v: sorted(_letters(v)) == ["A", "B", "C"], "each of A, B and C stands once in the answer."),
             (
-                lambda v: v[0] == "B",
+                lambda v: _letters(v)[0] == "B",
                 "an item on two lists gets something from both; only one stands that high on both.",
             ),
             (
-                lambda v: list(v) == ["B", "C", "A"],
+                lambda v: _letters(v) == ["B", "C", "A"],
                 "compare 1/(60 + 3) + 1/(60 + 2) with 1/(60 + 1): with 60 added, being on both lists is worth a lot.",
             ),
         ],
@@ -84,26 +102,29 @@ EXERCISES = [
     Exercise(
         id="06.3",
         title="maximal marginal relevance",
+        returns="a list of k item numbers",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: f(SCORES, SIMILAR, 1.0, 2) is not None, "the function returns nothing: end it with a return."),
             (lambda f: len(_list(f(SCORES, SIMILAR, 0.5, 3))) == 3, "return a list of k items."),
             (
                 lambda f: len(set(_list(f(SCORES, SIMILAR, 0.1, 4)))) == 4,
                 "an item that was chosen is no candidate again.",
             ),
             (
-                lambda f: _list(f(SCORES, SIMILAR, 1.0, 4)) == [0, 1, 2, 3],
+                lambda f: _list(f(SCORES, SIMILAR, 1.0, 4)) == [2, 0, 3, 1],
                 "with trade = 1 only the scores count: the order is that of the scores.",
             ),
-            (lambda f: _list(f(SCORES, SIMILAR, 0.5, 1)) == [0], "the first item is the one with the highest score."),
+            (lambda f: _list(f(SCORES, SIMILAR, 0.5, 1)) == [2], "the first item is the one with the highest score."),
             (
-                lambda f: _list(f(SCORES, SIMILAR, 0.5, 2)) == [0, 2],
+                lambda f: _list(f(SCORES, SIMILAR, 0.5, 2)) == [2, 3],
                 "take off (1 - trade) times the similarity to the nearest item chosen so far.",
             ),
             (
-                lambda f: _list(f(SCORES, SIMILAR, 0.3, 4)) == [0, 2, 3, 1],
+                lambda f: _list(f(SCORES, SIMILAR, 0.3, 4)) == [2, 3, 1, 0],
                 "compare a candidate with all items chosen so far and take the largest similarity, not the last.",
+            ),
+            (
+                lambda f: all(_list(f(DRAWN_SCORES, DRAWN_SIMILAR, t, 6)) == _chosen(t, 6) for t in (0.2, 0.5, 0.8)),
+                "of twelve drawn items it lists others: weigh scores with `trade`, similarities with 1 - `trade`.",
             ),
         ],
         hints=[
@@ -115,12 +136,8 @@ EXERCISES = [
     Exercise(
         id="06.4",
         title="a promotion, judged within seasons",
+        returns="a number",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (
-                lambda f: f(BOUGHT_A, BOUGHT_B, SEASON, 100) is not None,
-                "the function returns nothing: end it with a return.",
-            ),
             (
                 lambda f: not near(_fair(f, BOUGHT_A, BOUGHT_B, SEASON), _naive(BOUGHT_A, BOUGHT_B), 1e-3),
                 "this is the naive number; compare baskets of the same season only.",
@@ -132,6 +149,13 @@ EXERCISES = [
             (
                 lambda f: near(_fair(f, DRAWN_A, DRAWN_B, DRAWN_SEASON), _by_hand(DRAWN_A, DRAWN_B, DRAWN_SEASON)),
                 "weight the difference of each season with n₁n₀/(n₁ + n₀) and multiply the mean by the buyers.",
+            ),
+            (
+                lambda f: near(
+                    _fair(f, np.append(DRAWN_A, NOBODY), np.append(DRAWN_B, ~NOBODY), np.append(DRAWN_SEASON, AUTUMN)),
+                    _by_hand(DRAWN_A, DRAWN_B, DRAWN_SEASON),
+                ),
+                "a season in which nobody buys a has the weight 0: leave it out.",
             ),
         ],
         hints=[

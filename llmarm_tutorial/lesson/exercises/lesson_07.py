@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number
 
 FORWARD = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
 REVERSE = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
@@ -28,7 +28,7 @@ def _loss(alpha: float, heat: float) -> float:
 
 
 def _told(function: Callable[..., float], alpha: float, heat: float) -> float:
-    return float(function(STUDENT.copy(), TEACHER.copy(), 4, alpha, heat))
+    return number(function(STUDENT, TEACHER, 4, alpha, heat))
 
 
 def _nearest() -> np.ndarray:
@@ -38,13 +38,14 @@ def _nearest() -> np.ndarray:
 
 
 def _codes(function: Callable[..., Any]) -> np.ndarray:
-    return np.asarray(function(VECTORS.copy(), BOOKS.copy()))
+    return np.asarray(function(VECTORS, BOOKS), dtype=float)
 
 
 EXERCISES = [
     Exercise(
         id="07.1",
         title="a temperature",
+        gives="two numbers",
         checks=[
             (lambda v: len(v) == 2, "hand in two numbers: the chance of the first product at T = 1 and at T = 2."),
             (lambda v: near(v[0], 0.9), "at T = 1 the two weigh 9 and 1."),
@@ -59,6 +60,7 @@ EXERCISES = [
     Exercise(
         id="07.2",
         title="two divergences",
+        gives="two numbers",
         checks=[
             (lambda v: len(v) == 2, "hand in two numbers: forward, reverse."),
             (
@@ -80,17 +82,17 @@ EXERCISES = [
     Exercise(
         id="07.3",
         title="the loss of distillation",
+        returns="a number",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
             (lambda f: near(_told(f, 0.0, 1.0), _loss(0.0, 1.0)), "with α = 0 it is −ln of what q gives it."),
             (lambda f: near(_told(f, 1.0, 1.0), _loss(1.0, 1.0)), "with α = 1 and T = 1 it is KL(teacher ‖ student)."),
             (
-                lambda f: not near(_told(f, 1.0, 2.0), _loss(1.0, 2.0) / 4),
+                lambda f: not near(_told(f, 1.0, 3.0), _loss(1.0, 3.0) / 9),
                 "the soft part is multiplied by the square of the temperature.",
             ),
-            (lambda f: near(_told(f, 1.0, 2.0), _loss(1.0, 2.0)), "divide both scores by T in the soft part."),
+            (lambda f: near(_told(f, 1.0, 3.0), _loss(1.0, 3.0)), "divide both scores by T in the soft part."),
             (
-                lambda f: near(_told(f, 0.3, 2.0), _loss(0.3, 2.0)),
+                lambda f: near(_told(f, 0.3, 3.0), _loss(0.3, 3.0)),
                 "the hard part stays at temperature 1 and gets the weight 1 − α.",
             ),
         ],
@@ -102,8 +104,8 @@ EXERCISES = [
     Exercise(
         id="07.4",
         title="vectors in codes",
+        returns="whole numbers of shape (n, parts)",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
             (lambda f: _codes(f).shape == (40, 3), "return one number per vector and codebook: shape (n, parts)."),
             (
                 lambda f: bool(np.all((_codes(f) >= 0) & (_codes(f) < 5))),

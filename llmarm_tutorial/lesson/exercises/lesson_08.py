@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near
+from llmarm_tutorial.lesson.answers import Exercise, near, number
 
 # a path 0 – 1 – 2 with a heavier second link, 3 hanging on 1, and 4 alone
 PATH = np.zeros((5, 5))
@@ -20,14 +20,14 @@ DRAWN = np.triu(_RANDOM.random((9, 9)) * (_RANDOM.random((9, 9)) < 0.4), 1)
 DRAWN = DRAWN + DRAWN.T
 
 SCORES = np.triu(_RANDOM.permutation(81).reshape(9, 9), 1).astype(float)
-SCORES = SCORES + SCORES.T
+SCORES = SCORES + SCORES.T + 100 * np.eye(9)  # most like itself
 PAST = DRAWN > 0
 LATER = np.triu(_RANDOM.random((9, 9)) < 0.35, 1)
 LATER = LATER | LATER.T | PAST  # links of the past stay links
 
 
 def _two(function: Callable[..., Any], weights: np.ndarray) -> np.ndarray:
-    return np.asarray(function(weights.copy()), dtype=float)
+    return np.asarray(function(weights), dtype=float)
 
 
 def _walked(weights: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def _walked(weights: np.ndarray) -> np.ndarray:
 
 
 def _share(function: Callable[..., Any], k: int) -> float:
-    return float(function(SCORES.copy(), PAST.copy(), LATER.copy(), k))
+    return number(function(SCORES, PAST, LATER, k))
 
 
 def _found(k: int, candidates: np.ndarray, positives: np.ndarray) -> float:
@@ -58,6 +58,7 @@ EXERCISES = [
     Exercise(
         id="08.1",
         title="the weight of a link",
+        gives="two numbers",
         checks=[
             (lambda v: len(v) == 2, "hand in two numbers: the lift, and the PMI in bits."),
             (lambda v: not near(v[0], 0.8), "this is a confidence; divide by how common the other one is."),
@@ -73,6 +74,7 @@ EXERCISES = [
     Exercise(
         id="08.2",
         title="one step of propagation",
+        gives="two numbers",
         checks=[
             (lambda v: len(v) == 2, "hand in two numbers: Dan's vector in layer 1, and the mean of layers 0 and 1."),
             (lambda v: not near(v[0], 7), "divide what each product sends by √(d of Dan · d of the product)."),
@@ -90,11 +92,9 @@ EXERCISES = [
     Exercise(
         id="08.3",
         title="two hops",
+        returns="an array of shape (n, n)",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (lambda f: f(PATH.copy()) is not None, "the function returns nothing: end it with a return."),
             (lambda f: _two(f, PATH).shape == (5, 5), "return one number for each pair: shape (n, n)."),
-            (lambda f: np.isfinite(_two(f, PATH)).all(), "without links nobody goes anywhere: do not divide by 0."),
             (
                 lambda f: not np.diag(_two(f, PATH)).any(),
                 "a return to the start is nothing new: set the diagonal to 0.",
@@ -112,19 +112,16 @@ EXERCISES = [
         ],
         hints=[
             "Each row divided by its sum: chances of one step. Two steps: this matrix times itself.",
-            "`np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)` is safe to divide by.",
+            "Without links nobody goes anywhere: `np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)` is safe to "
+            "divide by.",
             "In the end set `found[weights > 0]` and the diagonal to 0.",
         ],
     ),
     Exercise(
         id="08.4",
         title="new links among the first pairs",
+        returns="a number",
         checks=[
-            (callable, "hand in the function itself, without calling it."),
-            (
-                lambda f: f(SCORES.copy(), PAST.copy(), LATER.copy(), 5) is not None,
-                "the function returns nothing: end it with a return.",
-            ),
             (
                 lambda f: near(_share(f, 36), 1),
                 "with all pairs listed every new link is found: count each pair once, divide by the new links.",
