@@ -31,11 +31,11 @@ run: $(READY) ## run all lessons and write the report (LESSONS="01" PROFILE=full
 test: $(READY) ## run every test, every notebook among them (ARGS="-k apriori" picks some)
 	LLMARM_CHECK_STRICT=1 LLMARM_ATTEMPTS=/dev/null .venv/bin/python -m pytest --nbval-lax --nbval-cell-timeout=300 tests notebooks/*.ipynb $(ARGS)
 
-lab: $(READY) ## open the lessons in JupyterLab
-	.venv/bin/python -m jupyterlab notebooks
+lab: $(READY) ## open your own copies of lessons and exercises, in my/, in JupyterLab
+	.venv/bin/python -m llmarm_tutorial lab $(ARGS)
 
 notebooks: $(READY) ## run notebooks/source, store notebooks, reference results and tables (LESSONS="01" for one)
-	.venv/bin/python tools/editions.py build $(LESSONS)
+	.venv/bin/python tools/editions.py build $(LESSONS) $(ARGS)
 	.venv/bin/python tools/results_tables.py
 
 bench: $(READY_BENCH) ## compare time and memory with other libraries (BENCH=training takes the models)

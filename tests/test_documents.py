@@ -25,7 +25,7 @@ TARGETS = re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE)
 GUIDES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES = sorted((ROOT / "results").rglob("*.md"))
 DOCUMENTS = [*GUIDES, ROOT / "data" / "README.md", *PAGES]
-MADE_BY_USERS = ("runs", ".venv")  # folders that a checkout has later
+MADE_BY_USERS = ("runs", ".venv", "my")  # folders that a checkout has later
 
 
 def text_of(path: Path) -> str:

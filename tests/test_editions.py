@@ -292,6 +292,67 @@ def test_an_edited_exercise_edition_is_noticed(built: Path, tmp_path: Path):
     assert [p.split(":")[0] for p in editions.problems(root)] == ["notebooks/exercises/07_try_the_editions.ipynb"]
 
 
+def filled(notebook):
+    """The learner's answer in the last gap; as JupyterLab saves it, the id stays."""
+    cell = notebook.cells[-1]
+    cell.source = cell.source.replace(f"answer = {editions.GAP}", "answer = 6 * 7")
+    assert "6 * 7" in cell.source
+
+
+def scratch(notebook):
+    notebook.cells.append(nbformat.v4.new_code_cell("sum(range(9))"))
+
+
+@pytest.mark.parametrize("edition", ["exercises/07_try_the_editions.ipynb", "07_try_the_editions.ipynb"])
+@pytest.mark.parametrize(("change", "line"), [(filled, "assert answer == 42"), (scratch, "sum(range(9))")])
+def test_a_notebook_that_somebody_worked_in_is_not_made_anew(built, tmp_path, change, line, edition):
+    if change is filled and "/" not in edition:
+        pytest.skip("the lesson's own notebook has no gaps")
+    root = edit(built, tmp_path, change, edition)
+    before = {path: path.read_bytes() for path in root.rglob("*.ipynb")}
+    remedy = f"the cell '{line}' is not the kit's. If it is your own work, keep a copy in my/"
+    for text in (SOURCE, SOURCE.replace("= 42, 0", "= 42, 00")):  # whether or not the source has changed meanwhile
+        lesson(root, text)
+        with pytest.raises(editions.EditionError) as refusal:
+            editions.build(root, [])
+        assert str(refusal.value).startswith(f"notebooks/{edition}: {remedy}")
+        assert f"git restore notebooks/{edition}." in str(refusal.value)
+        assert {path: path.read_bytes() for path in before} == before
+        assert any(f"notebooks/{edition}" in problem and remedy in problem for problem in editions.problems(root))
+    editions.build(root, ["07"], force=True)
+    assert editions.problems(root) == []
+
+
+def test_a_changed_source_is_no_work_of_the_learners(built: Path, tmp_path: Path):
+    """Also where the last build was not committed: the ids tell what a build has made."""
+    root = edit(built, tmp_path, lambda notebook: None)
+    changed = lesson(
+        root, SOURCE.replace("rest = answer - 1", "rest, more = answer - 1, 2").replace("SEED)", "SEED + 1)")
+    )
+    assert [problem.endswith("; run  make notebooks.") for problem in editions.problems(root)] == [True, True]
+    editions.build(root, [])
+    assert editions.problems(root) == []
+    assert "more = ..." in (root / "notebooks" / "exercises" / f"{changed.stem}.ipynb").read_text()
+
+
+def test_a_notebook_with_a_conflict_of_git_is_told_so(built: Path, tmp_path: Path):
+    root = edit(built, tmp_path, lambda notebook: None)
+    path = root / "notebooks" / "exercises" / "07_try_the_editions.ipynb"
+    path.write_text("<<<<<<< HEAD\n" + path.read_text())
+    for command in (lambda: editions.build(root, []), lambda: editions.problems(root)):
+        with pytest.raises(editions.EditionError, match="no readable notebook; restore it with  git restore"):
+            command()
+
+
+@pytest.mark.parametrize(("words", "force"), [(["07"], False), (["--force", "07"], True), (["07", "--force"], True)])
+def test_the_tool_takes_force(monkeypatch: pytest.MonkeyPatch, words: list[str], force: bool):
+    calls = []
+    monkeypatch.setattr(editions, "build", lambda root, numbers, *, force: calls.append((numbers, force)))
+    monkeypatch.setattr(editions, "problems", lambda root: [])
+    assert editions.main(["build", *words]) == 0
+    assert calls == [(["07"], force)]
+
+
 def test_missing_and_stray_notebooks_are_noticed(built: Path, tmp_path: Path):
     root = edit(built, tmp_path, lambda notebook: None)
     stray = root / "notebooks" / "07_try_the_editions.ipynb"

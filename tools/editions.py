@@ -1,12 +1,14 @@
 """One source, two notebooks: make the editions of the lessons and show that they are in step.
 
-    python tools/editions.py build [NN ...]   make the editions of all lessons, or of the ones named, and the reference
-    python tools/editions.py check            compare, in a second, without running anything
+    python tools/editions.py build [--force] [NN ...]   make the editions of all lessons, or of the ones named, and the
+                                                        reference
+    python tools/editions.py check                      compare, in a second, without running anything
 
 `notebooks/source/NN_name.py` (percent text) is what people edit. From it come `notebooks/NN_name.ipynb`, run from top
 to bottom with its outputs in place, and `notebooks/exercises/NN_name.ipynb`, without outputs and with a gap wherever
 the source has a solution. Badges and the set-up cell for Colab are put in here, so that all lessons have the same, and
-the time that a lesson takes comes from where it was recorded, results/reference/quick.json.
+the time that a lesson takes comes from where it was recorded, results/reference/quick.json. A notebook that
+somebody has worked in is not made anew, unless with --force.
 """
 
 from __future__ import annotations
@@ -147,12 +149,16 @@ def notebook_of(source: Path) -> NotebookNode:
 
 
 def _name_cells(notebook: NotebookNode) -> None:
-    """Ids from what a cell says: building again changes none, and a new cell leaves the others' alone."""
+    """Ids from what a cell says: building again changes none, a new cell leaves the others' alone, and edits show."""
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+        digest = _digest(cell)
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = digest if seen[digest] == 1 else f"{digest}-{seen[digest]}"
+
+
+def _digest(cell: NotebookNode) -> str:
+    return hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
 
 
 def exercises_of(notebook: NotebookNode, name: str) -> NotebookNode:
@@ -167,6 +173,7 @@ def exercises_of(notebook: NotebookNode, name: str) -> NotebookNode:
         else:
             cell.source = cell.source.replace(f"/notebooks/{name}.ipynb", f"/notebooks/exercises/{name}.ipynb")
             cell.source = cell.source.replace("](../", "](../../")
+    _name_cells(edition)
     return edition
 
 
@@ -235,19 +242,23 @@ def execute(notebook: NotebookNode, folder: Path, *, allow_errors: bool = False,
     return notebook
 
 
-def build(root: Path, numbers: list[str]) -> None:
+def build(root: Path, numbers: list[str], *, force: bool = False) -> None:
     """Make both editions of the numbered lessons, or of all, and record what the lessons measured as the reference.
 
     One `llmarm run` gives the stored notebooks and `results/reference/quick.json`, so that they cannot differ. It stays
     in `runs/notebooks`, with a report. Nothing is stored unless all lessons came through.
 
     Raises:
-        EditionError: If there is no such lesson, one fails, or its results cannot be a reference.
+        EditionError: If there is no such lesson, one fails, its results cannot be a reference, or, unless forced,
+            somebody has worked in a notebook that would be replaced.
     """
     chosen = [source for source in sources(root) if not numbers or source.name[:2] in numbers]
     if unknown := set(numbers) - {source.name[:2] for source in chosen}:
         valid = ", ".join(source.name[:2] for source in sources(root))
         raise EditionError(f"There is no lesson {', '.join(sorted(unknown))}. Valid: {valid}.")
+    worked_in = [] if force else [line for source in chosen for line in _worked_in(root, source)]
+    if worked_in:
+        raise EditionError("\n".join([*worked_in, "Nothing was made. To overwrite all the same: build --force."]))
     folder, out = root / "notebooks", root / "runs" / "notebooks"
     shutil.rmtree(out, ignore_errors=True)
     (out / "not-run").mkdir(parents=True)
@@ -299,6 +310,44 @@ def _tidied(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return tidy
 
 
+def _worked_in(root: Path, source: Path) -> list[str]:
+    """A sentence for each edition of a lesson that holds somebody's own work."""
+    return [
+        f"{path.relative_to(root)}: {advice}"
+        for path, expected in _editions(root, source)
+        if path.exists() and (advice := _own_work(_stored(path), expected, path.relative_to(root)))
+    ]
+
+
+def _editions(root: Path, source: Path) -> list[tuple[Path, NotebookNode]]:
+    """(where it lies, what it must hold) of a lesson's notebook and of its exercises."""
+    folder, notebook = root / "notebooks", notebook_of(source)
+    return [
+        (folder / f"{source.stem}.ipynb", notebook),
+        (folder / "exercises" / f"{source.stem}.ipynb", exercises_of(notebook, source.stem)),
+    ]
+
+
+def _stored(path: Path) -> NotebookNode:
+    try:
+        return nbformat.read(path, as_version=4)
+    except ValueError:  # such as the marks of a conflict that git left
+        raise EditionError(f"{path}: is no readable notebook; restore it with  git restore {path}.") from None
+
+
+def _own_work(stored: NotebookNode, expected: NotebookNode, here: Path) -> str:
+    """What to do about cells that no build has made: their ids do not fit what they say. Empty if there are none."""
+    made = {(cell.cell_type, cell.source) for cell in expected.cells}
+    for cell in stored.cells:
+        generated = cell.get("id", "").partition("-")[0] == _digest(cell)
+        if cell.source.strip() and not generated and (cell.cell_type, cell.source) not in made:
+            return (
+                f"the cell '{cell.source.strip().splitlines()[-1]}' is not the kit's. If it is your own work, keep a "
+                f"copy in my/, where work belongs (make lab), and then  git restore {here.as_posix()}."
+            )
+    return ""
+
+
 def _write(notebook: NotebookNode, path: Path) -> None:
     nbformat.validate(notebook)
     draft = path.with_suffix(".tmp")
@@ -316,19 +365,16 @@ def problems(root: Path) -> list[str]:
     notebooks = sorted([*folder.glob("*.ipynb"), *folder.glob("exercises/*.ipynb")])
     found = [f"{path.relative_to(root)}: has no source." for path in notebooks if path.stem not in names]
     for source in sources(root):
-        notebook = notebook_of(source)
-        for expected, path in (
-            (notebook, folder / f"{source.stem}.ipynb"),
-            (exercises_of(notebook, source.stem), folder / "exercises" / f"{source.stem}.ipynb"),
-        ):
+        for path, expected in _editions(root, source):
             here = path.relative_to(root)
             if not path.exists():
                 found.append(f"{here}: is missing; run  make notebooks.")
                 continue
-            stored = nbformat.read(path, as_version=4)
+            stored = _stored(path)
             if _cells(stored) != _cells(expected):
-                found.append(f"{here}: is not what {source.relative_to(root)} gives; run  make notebooks.")
-            elif expected is notebook:
+                advice = _own_work(stored, expected, here) or "run  make notebooks."
+                found.append(f"{here}: is not what {source.relative_to(root)} gives; {advice}")
+            elif path.parent == folder:
                 found += [
                     f"{here}: {problem}" for problem in (*_unsound(stored), *_not_recorded(stored, source.stem, root))
                 ]
@@ -378,20 +424,21 @@ def _unsound(notebook: NotebookNode) -> list[str]:
 
 def main(arguments: list[str]) -> int:
     """The command line; returns the exit code."""
-    match arguments:
-        case ["build", *numbers]:
-            try:
-                build(ROOT, numbers)
-            except EditionError as error:
-                print(error, file=sys.stderr)
-                return 1
-            return main(["check"])
-        case ["check"]:
-            found = problems(ROOT)
-            print("\n".join(found) or f"The editions of {len(sources(ROOT))} lessons are in step with their sources.")
-            return 1 if found else 0
-    print(__doc__, file=sys.stderr)
-    return 2
+    try:
+        match arguments:
+            case ["build", *numbers]:
+                build(ROOT, [number for number in numbers if number != "--force"], force="--force" in numbers)
+            case ["check"]:
+                pass
+            case _:
+                print(__doc__, file=sys.stderr)
+                return 2
+        found = problems(ROOT)
+    except EditionError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print("\n".join(found) or f"The editions of {len(sources(ROOT))} lessons are in step with their sources.")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ Public names, by module:
     execution: execute one lesson: papermill runs the notebook; what came of it is written into the run's folder
     lessons: the lessons: which exist, which parameters they declare, and what a profile sets
     machine: what this process may use of the machine: cores, memory, and how fast it is now
+    own_copies: a learner's own copies of lessons and exercises, in a folder that git ignores and that nothing here
+        overwrites
     plan: batches: a grid of lessons × data sets × parameters × seeds, executed once each, and one table of what
         came out
     pool: execute runs on several processes, so that no run can take the others along
@@ -35,6 +37,7 @@ __getattr__, __dir__, __all__ = face(
         "execution": "",
         "lessons": "",
         "machine": "",
+        "own_copies": "",
         "plan": "",
         "pool": "",
         "reference": "",

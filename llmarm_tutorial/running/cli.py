@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from llmarm_tutorial import __version__
-from llmarm_tutorial.errors import BadParameter, LlmarmError, RunError
+from llmarm_tutorial.errors import BadParameter, LlmarmError, Missing, RunError
 from llmarm_tutorial.running import cli_data
 
 if TYPE_CHECKING:
@@ -158,6 +158,28 @@ def run(
 
 
 @app.command()
+def lab(
+    new: Annotated[
+        str | None,
+        typer.Option("--new", metavar="LESSON", help="Also put the kit's newer version of a lesson beside your copy."),
+    ] = None,
+    show: Annotated[bool, typer.Option("--open/--no-open", help="Open JupyterLab, or make the copies only.")] = True,
+) -> None:
+    """Open your own copies of lessons and exercises, in the folder my, in JupyterLab."""
+    from llmarm_tutorial.running import lessons, own_copies
+
+    available = lessons.discover()
+    home, notes = own_copies.update(available)
+    for lesson in lessons.choose([new], available) if new else []:
+        for path in own_copies.put_beside(lesson):
+            typer.echo(f"written: {path}")
+        _, notes = own_copies.update(available)
+    typer.echo("\n".join([*notes, f"your copies: {home}"]))
+    if show:
+        _open_lab(home)
+
+
+@app.command()
 def batch(
     plan: Annotated[Path, typer.Argument(help="YAML file: lessons, datasets, seeds, profile, parameters.")],
     out: Annotated[
@@ -258,6 +280,15 @@ def new_lesson(
 
 def _new_folder() -> Path:
     return Path("runs") / f"{datetime.now():%Y-%m-%d-%H%M%S}"
+
+
+def _open_lab(folder: Path) -> None:
+    import importlib.util
+    import subprocess
+
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise Missing("jupyterlab", "lab", "Opening your copies in JupyterLab")
+    raise typer.Exit(subprocess.run([sys.executable, "-m", "jupyterlab", str(folder)]).returncode)
 
 
 def _display(total: int) -> RunDisplay:

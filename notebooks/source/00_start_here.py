@@ -49,10 +49,11 @@ doctor.show()
 # | [08 See products as a graph](08_see_products_as_a_graph.ipynb) | Does the graph add anything? | here |
 #
 # **Three editions of each.** `notebooks/` holds them executed, to read. `notebooks/exercises/` has gaps where you think; cells
-# check your answer and give hints. `notebooks/source/` is the text from which both are made, for those who contribute.
+# check your answer and give hints. `notebooks/source/` is the text from which both are made, for those who contribute. Work in
+# your own copies: `make lab` makes them in the folder `my/`, where no update of the kit touches your answers.
 #
-# **Three ways to run.** On your own machine, `make run` executes all lessons and names a report, `make lab` opens them in
-# JupyterLab. On *Colab* or *Binder*, press the badge on top of a lesson; the first cell installs what is missing there.
+# **Three ways to run.** On your own machine, `make run` executes all lessons and names a report, `make lab` opens your
+# copies in JupyterLab. On *Colab* or *Binder*, press the badge on top of a lesson; the first cell installs what is missing there.
 # In a terminal, `llmarm run 01 --dataset groceries` runs a lesson on other data, your own file included.
 #
 # **Parameters.** Each lesson has one cell of parameters in capital letters. Change one, run all, look at what moved.
