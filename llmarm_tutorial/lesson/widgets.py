@@ -7,6 +7,8 @@ own, so that it can be tested, and used, without any widget.
 
 from __future__ import annotations
 
+import difflib
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -89,15 +91,26 @@ def _cell(row: Any, agreed: bool) -> str:
     return (f"<b>{name}</b>" if agreed else name) + reason
 
 
+def _failure(error: Exception) -> str:
+    """What a system raised and where, for a learner who may mend it."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    line = f": {place.line}" if place.line else ""
+    return (
+        f"No answer: {type(error).__name__}: {error} (in {place.name}, line {place.lineno}{line}). If you have changed "
+        "the lesson, run its cells again from the top."
+    )
+
+
 class RecommendTwin:
     """Recommendations of several systems for a basket that can be changed; made by `recommend_twin`.
 
     Attributes:
         static: HTML of the table for the start basket.
         add: Field to look up a product and put it into the basket; None without ipywidgets.
+        said: What is wrong with what was typed into the field, as HTML; None without ipywidgets.
         basket: The products that were put in; those selected, its value, are in the basket. None without ipywidgets.
         count: How many recommendations of each system; None without ipywidgets.
-        shown: The table for the present basket; its value is HTML. None without ipywidgets.
+        shown: The table for the present basket, or the error of a system; its value is HTML. None without ipywidgets.
     """
 
     def __init__(
@@ -110,7 +123,7 @@ class RecommendTwin:
                 "Every item needs a name of its own: use Transactions.labels, which tells equal ones apart."
             )
         self.static = self.html([self._names[code] for code in start], k)
-        self.add = self.basket = self.count = self.shown = None
+        self.add = self.said = self.basket = self.count = self.shown = None
         if live:
             self._build([self._names[code] for code in start], k)
 
@@ -124,8 +137,13 @@ class RecommendTwin:
     def _build(self, start: list[str], k: int) -> None:
         wide = ipywidgets.Layout(width="420px")
         self.add = ipywidgets.Combobox(
-            options=self._names, placeholder="type a product, press Enter", description="add", layout=wide
+            options=self._names,
+            placeholder="type a product, press Enter",
+            description="add",
+            layout=wide,
+            continuous_update=False,  # else "Tea" goes in while somebody types "Tea lights"
         )
+        self.said = ipywidgets.HTML()
         self.basket = ipywidgets.SelectMultiple(
             options=start, value=start, description="basket", rows=min(8, len(start) + 3), layout=wide
         )
@@ -136,15 +154,39 @@ class RecommendTwin:
         self.count.observe(self._refresh, "value")
 
     def _put_in(self, change: dict[str, Any]) -> None:
-        if change["new"] in self._code:  # while one types, most values are no product
+        if not (typed := change["new"].strip()):
+            return
+        name = self._named(typed)
+        self.said.value = "" if name else f"<p>{escape(self._unknown(typed))}</p>"
+        if name:
             inside = self.basket.value
-            if change["new"] not in self.basket.options:
-                self.basket.options = (*self.basket.options, change["new"])  # which empties the value
-            self.basket.value = (*inside, *({change["new"]} - set(inside)))
+            self.basket.unobserve(self._refresh, "value")  # other options empty the value: no answer is due to that
+            with self.basket.hold_sync():
+                if name not in self.basket.options:
+                    self.basket.options = (*self.basket.options, name)
+                self.basket.value = (*inside, *({name} - set(inside)))
+            self.basket.observe(self._refresh, "value")
             self.add.value = ""
+            if self.basket.value != inside:
+                self._refresh()
 
-    def _refresh(self, _: dict[str, Any]) -> None:
-        self.shown.value = self.html(self.basket.value, self.count.value)
+    def _named(self, typed: str) -> str | None:
+        """The product of that name, whatever its capitals; None if there is none."""
+        if typed in self._code:
+            return typed
+        return next((name for name in self._names if name.casefold() == typed.casefold()), None)
+
+    def _unknown(self, typed: str) -> str:
+        lower = {name.casefold(): name for name in self._names}
+        close = difflib.get_close_matches(typed.casefold(), lower, n=3)
+        guess = f" Did you mean {', '.join(lower[name] for name in close)}?" if close else ""
+        return f"There is no product '{typed}'.{guess}"
+
+    def _refresh(self, _: dict[str, Any] | None = None) -> None:
+        try:
+            self.shown.value = self.html(self.basket.value, self.count.value)
+        except Exception as error:  # what is raised here would end in a log that nobody reads
+            self.shown.value = f"<p>{escape(_failure(error))}</p>"
 
     def _ipython_display_(self) -> None:
         """Show the static table, and below it, where there are widgets, the live one."""
@@ -153,7 +195,7 @@ class RecommendTwin:
             title = ipywidgets.HTML(
                 "<b>Try it</b>: add products; Ctrl-click takes one out of the basket or puts it back."
             )
-            display(ipywidgets.VBox([title, self.add, self.basket, self.count, self.shown]))
+            display(ipywidgets.VBox([title, self.add, self.said, self.basket, self.count, self.shown]))
 
 
 def recommend_twin(

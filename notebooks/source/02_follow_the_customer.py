@@ -676,11 +676,12 @@ evaluation.comparison_table(compared)
 
 
 # %%
-def hide_one(place: np.ndarray) -> tuple[Histories, evaluation.Task]:
+def hide_one(place: np.ndarray, cases: np.ndarray) -> tuple[Histories, evaluation.Task]:
     """Hide one visit of each customer; what is left, before and after, is trained on and known.
 
     Args:
         place: Number of the visit to hide, per customer.
+        cases: The customers that are asked.
     """
     hidden = runs.visits == place[runs.rows]
     rest = runs.keep(~hidden)
@@ -713,7 +714,7 @@ if n_items <= recommend.Ease().max_items:
 # %%
 leak = {protocol: {} for protocol in hidden}
 for protocol, place in hidden.items():
-    rest, task = hide_one(place)
+    rest, task = hide_one(place, cases)
     for name, baseline in settings.items():
         leak[protocol][name] = evaluation.evaluate(baseline.fit(rest), task, name=name)
 leak_means = {protocol: means_of(found, "NDCG@10") for protocol, found in leak.items()}

@@ -632,7 +632,9 @@ if wide_enough:
 
 
 # %%
-def in_context(questions: list[tuple[list[str], str]]) -> pd.DataFrame:
+def in_context(
+    questions: list[tuple[list[str], str]], truth_wide: sparse.csr_matrix
+) -> pd.DataFrame:
     """Confidence of antecedent ⇒ consequent by counts, model and truth; context allowed."""
     place = {token: column for column, token in enumerate(tokens)}
     codes = padded([[place[token] for token in x] for x, _ in questions])
@@ -657,7 +659,7 @@ if wide_enough and DATASET == "shop":
     questions = []
     for x, y in zip(night["antecedent_names"], night["consequent_names"], strict=True):
         questions += [([x], y), ([x, "night-shift worker"], y)]
-    by_segment = in_context(questions)
+    by_segment = in_context(questions, truth_wide)
     display(by_segment)
 
 # %% [markdown]
@@ -674,7 +676,7 @@ if by_segment is not None:
     pairs = (("Clementines", "Dec", "Gingerbread"), ("Watermelon", "Jul", "Ice lollies"))
     for x, month, y in pairs:
         seasonal += [([x], y), ([x, month], y), ([month], y)]
-    display(in_context(seasonal))
+    display(in_context(seasonal, truth_wide))
 
 # %% [markdown]
 # **What we see.** In the season, with or without the first item, the confidence is nearly the same: the calendar explains the
