@@ -43,6 +43,7 @@ SOLUTION = re.compile(
 )
 MARKED = re.compile(r"^#\s*NBVAL_CHECK_OUTPUT", re.MULTILINE)  # nbval compares the outputs of these cells
 ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9a-f]+>")
+REFERENCE = Path("results", "reference", "quick.json")  # beside the folder of lessons
 WIDGET = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -108,7 +109,7 @@ def run_time(source: Path) -> str:
     """How long a lesson takes and on what machine, as `llmarm verify --record` wrote it down."""
     root = source.parents[2]
     try:
-        lessons = reference.read(root / "results" / "reference" / "quick.json")["lessons"]
+        lessons = reference.read(root / REFERENCE)["lessons"]
     except RunError:
         lessons = {}
     recorded = lessons.get(source.stem, {}).get("recorded", {})
@@ -265,6 +266,9 @@ def build(root: Path, numbers: list[str], *, force: bool = False) -> None:
     (folder / "exercises").mkdir(exist_ok=True)
     for source in chosen:
         _write(notebook_of(source), out / "not-run" / f"{source.stem}.ipynb")
+    if (before := root / REFERENCE).exists():  # tells the schedule what each lesson took before
+        (out / REFERENCE).parent.mkdir(parents=True)
+        shutil.copyfile(before, out / REFERENCE)
     _llmarm("run", "--out", str(out), lessons=out / "not-run")
     _llmarm("verify", str(out), "--record", lessons=folder)
     for source in chosen:
@@ -383,7 +387,7 @@ def problems(root: Path) -> list[str]:
 
 def _not_recorded(notebook: NotebookNode, name: str, root: Path) -> list[str]:
     """Where an executed notebook says something else than the reference results: both come from one run."""
-    path = root / "results" / "reference" / "quick.json"
+    path = root / REFERENCE
     reference = json.loads(path.read_text(encoding="utf-8"))["lessons"] if path.exists() else {}
     recorded = reference.get(name, {"values": {}})["values"]
     outputs = [
