@@ -24,3 +24,20 @@ def seeded(seed: int) -> Iterator[None]:
     with own_draws():
         torch.manual_seed(seed)
         yield
+
+
+def seed_device(seed: int, device: torch.device) -> None:
+    """Seed what a computation on one device draws from, as `torch.manual_seed` would.
+
+    That function also seeds all other devices, and on a machine without a GPU writes down a stack trace each time: more
+    work than a training step of a small model has otherwise to do beside its arithmetic.
+
+    Args:
+        seed: The seed.
+        device: Where the computation runs; the CPU is seeded in any case.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+    elif device.type != "cpu":
+        torch.manual_seed(seed)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.checkpoints import Checkpoints
-from llmarm_tutorial.models.seeds import own_draws
+from llmarm_tutorial.models.seeds import own_draws, seed_device
 from llmarm_tutorial.models.training_log import TrainingLog, trackers
 
 DECAYS = ("linear", "cosine", "constant")
@@ -177,9 +177,9 @@ def train(
                 with run.gradients_exchanged(batch is step[-1]):
                     with run.precision():
                         value = loss(run.network, batch) / len(step)
-                    run.accelerator.backward(value)
+                    value.backward()
                 run.log.add(value)
-            run.accelerator.clip_grad_norm_(run.network.parameters(), run.settings.clip)
+            nn.utils.clip_grad_norm_(run.trained, run.settings.clip)
             run.optimizer.step()
             if after_step is not None:
                 after_step(model, run.progress.steps + 1)
@@ -206,14 +206,15 @@ class _Run:
         self.precision = partial(torch.autocast, device.type, torch.bfloat16, enabled=self.bf16)
         self.group = self.accelerator.num_processes * settings.accumulate  # batches of one step
         model.to(device)
-        self.plain_optimizer = _optimizer(model, settings, device)
+        self.optimizer = _optimizer(model, settings, device)  # Accelerate's own is for scaled half precision, and slow
+        self.trained = [weight for weight in model.parameters() if weight.requires_grad]
         signature = _signature(model, batches, settings, self.group)
         self.checkpoints = Checkpoints(folder, signature, writes=self.accelerator.is_main_process)
-        self.progress = self.checkpoints.resume(model, self.plain_optimizer)
+        self.progress = self.checkpoints.resume(model, self.optimizer)
         self.best = self.checkpoints.best()
-        self.network, self.optimizer = self.accelerator.prepare(model, self.plain_optimizer)
-        rows = {"epochs": settings.epochs, "every": settings.log_every, "peak": settings.learning_rate}
-        self.log = TrainingLog(self.accelerator, self.progress, **rows, bar=bar)
+        self.network = self.accelerator.prepare(model)
+        rows = {"epochs": settings.epochs, "every": settings.log_every, "peak": settings.learning_rate, "bar": bar}
+        self.log = TrainingLog(self.accelerator, self.progress, **rows)
 
     def goes_on(self) -> bool:
         """Whether there is another epoch."""
@@ -232,7 +233,7 @@ class _Run:
         stream = self.batches.stream(at.epoch, numbers)
         self.log.begin()
         while at.step < steps:
-            torch.manual_seed(_seed(settings.seed, at.epoch, at.step, index))
+            seed_device(_seed(settings.seed, at.epoch, at.step, index), self.accelerator.device)
             rate = settings.rate((at.epoch + (at.step + 1) / steps) / settings.epochs)
             for part in self.optimizer.param_groups:
                 part["lr"] = rate
@@ -268,7 +269,7 @@ class _Run:
 
     def keep(self) -> None:
         """Write a checkpoint."""
-        self.checkpoints.keep(self.model, self.plain_optimizer, self.progress)
+        self.checkpoints.keep(self.model, self.optimizer, self.progress)
 
     def end(self) -> Training:
         """Close everything, take the best weights, and report."""
