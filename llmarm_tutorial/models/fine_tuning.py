@@ -25,6 +25,7 @@ from llmarm_tutorial.labels.tasks import Labelled
 from llmarm_tutorial.models.adapters import Bottleneck, Sizes, by_peft, reallocate_ranks
 from llmarm_tutorial.models.item_model import ItemModel
 from llmarm_tutorial.models.label_batches import Augmentation, ClassBatches, class_inputs
+from llmarm_tutorial.models.last_layer import read_where_asked
 from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.training import Settings, Training, train
 
@@ -119,6 +120,7 @@ def _built(
 ) -> nn.Module:
     """The classifier of a variant; the order of the draws decides its new weights."""
     model = BertForSequenceClassification(_config(pretrained.config, n_classes, dropout, sizes.virtual))
+    read_where_asked(model.bert, first_only=True)
     if variant == "scratch":
         _freeze_positions(model, pretrained.config)
         return model

@@ -22,6 +22,7 @@ from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedT
 from transformers.utils import logging
 
 from llmarm_tutorial.errors import BadParameter, DataError
+from llmarm_tutorial.models.last_layer import read_where_asked
 from llmarm_tutorial.models.loss import cross_entropy
 from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tables import CodedTable, FactorisedTable, check_table
@@ -175,6 +176,7 @@ class ItemModel(BertPreTrainedModel):
         elif config.table == "coded":
             books = (config.parts, config.centroids)
             self.bert.embeddings.word_embeddings = CodedTable(*size, *books, config.initializer_range)
+        read_where_asked(self.bert)
 
     @property
     def n_items(self) -> int:
@@ -215,20 +217,26 @@ class ItemModel(BertPreTrainedModel):
             return self.bert.embeddings.word_embeddings.weight[FIRST_ITEM:]
         return self.item_table.weight
 
-    def hidden(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def hidden(self, input_ids: Tensor, attention_mask: Tensor | None = None, scored: Tensor | None = None) -> Tensor:
         """Last hidden states.
 
         Args:
             input_ids: Token ids, shape (batch, length), padded on the right.
             attention_mask: 1 for tokens, 0 for padding; None if there is no padding. A causal model needs none: what is
                 on the right has no influence.
+            scored: Rising indices into the flattened batch × length of the positions wanted, shape (n_scored,); the
+                last layer leaves out most of its work for the others. None: all positions.
 
         Returns:
-            Shape (batch, length, hidden).
+            Shape (batch, length, hidden), or (n_scored, hidden).
         """
         if self.config.is_decoder:
             attention_mask = None
-        return self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        given = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if scored is not None and 0 < 2 * len(scored) <= input_ids.numel():
+            return self.bert(**given, read=scored).last_hidden_state
+        states = self.bert(**given).last_hidden_state
+        return states if scored is None else states.flatten(0, 1)[scored]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Scores of all items for hidden states of shape (n, hidden): shape (n, n_items), by item code."""
@@ -245,7 +253,7 @@ class ItemModel(BertPreTrainedModel):
             targets: Item code to be predicted at each of them, shape (n_scored,).
             attention_mask: See `hidden`.
         """
-        states = self.hidden(input_ids, attention_mask).flatten(0, 1)[scored]
+        states = self.hidden(input_ids, attention_mask, scored)
         return ItemOutput(cross_entropy(states, self.output_table, self.item_bias, targets), len(targets))
 
 

@@ -108,7 +108,8 @@ def gap_states(model: ItemModel, antecedents: Tensor) -> Tensor:
     """
     tokens = torch.where(antecedents < 0, PAD, antecedents + FIRST_ITEM)
     tokens = torch.cat([torch.full_like(tokens[:, :1], MASK), tokens], dim=1)
-    return model.hidden(tokens, (tokens != PAD).long())[:, 0]
+    first = torch.arange(0, tokens.numel(), tokens.shape[1], device=tokens.device)
+    return model.hidden(tokens, (tokens != PAD).long(), first)
 
 
 def completion_loss(model: nn.Module, batch: dict[str, Any]) -> Tensor:

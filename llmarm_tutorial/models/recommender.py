@@ -35,8 +35,8 @@ class ItemRecommender:
 
         def answer(input_ids: np.ndarray, lasts: np.ndarray) -> np.ndarray:
             read, last = torch.from_numpy(input_ids).to(device), torch.from_numpy(lasts).to(device)
-            states = self.model.hidden(read, (read != PAD).long())
-            return self.model.logits(states[torch.arange(len(last), device=device), last]).float().cpu().numpy()
+            scored = torch.arange(0, read.numel(), read.shape[1], device=device) + last
+            return self.model.logits(self.model.hidden(read, (read != PAD).long(), scored)).float().cpu().numpy()
 
         out = score_in_blocks(histories, self.model.reading, self.block, answer)
         self.model.train(was_training)

@@ -60,7 +60,7 @@ class ModelTeacher:
     @torch.no_grad()
     def states(self, batch: Mapping[str, Any]) -> Tensor:
         """Last hidden states at the scored positions, shape (n_scored, hidden)."""
-        return self.model.hidden(batch["input_ids"], batch.get("attention_mask")).flatten(0, 1)[batch["scored"]]
+        return self.model.hidden(batch["input_ids"], batch.get("attention_mask"), batch["scored"])
 
     def reads(self, batch: Mapping[str, Any]) -> Says:
         """See `Teacher`."""
@@ -258,7 +258,7 @@ class Student(nn.Module):
         """The mixed loss at the scored positions; arguments as `ItemModel.forward`."""
         (teacher,) = self._teacher
         model = self.model
-        states = model.hidden(input_ids, attention_mask).flatten(0, 1)[scored]
+        states = model.hidden(input_ids, attention_mask, scored)
         if teacher is None or (not self.mix.soft and not self.matching):
             return ItemOutput(cross_entropy(states, model.output_table, model.item_bias, targets), len(targets))
         batch = {"input_ids": input_ids, "scored": scored, "attention_mask": attention_mask}

@@ -1,0 +1,106 @@
+"""The last layer of a BERT, computed only where its result is read.
+
+A masked model is asked for a fifth of its positions, a recommender for the last one, a classifier for the first. What
+the last layer makes of all others is thrown away. Keys and values are needed everywhere; queries, the feed-forward part
+and the norms only at the positions that are read, and the answers there are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.models.bert.modeling_bert import BertLayer, BertModel
+
+
+class LastLayer(BertLayer):
+    """A `BertLayer` with the same weights that can be told where it is read.
+
+    Attributes:
+        first_only: Whether only the first position of each sequence is read, as a classifier does.
+    """
+
+    first_only: bool = False
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+        encoder_hidden_states: Tensor | None = None,
+        encoder_attention_mask: Tensor | None = None,
+        past_key_values: Any | None = None,
+        *,
+        read: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Hidden states, shape (batch, length, hidden), or at the positions read only.
+
+        Args:
+            hidden_states: States of the layer below, shape (batch, length, hidden).
+            attention_mask: As Transformers makes it for its fused attention, or None.
+            encoder_hidden_states: Not used by a BERT without cross-attention.
+            encoder_attention_mask: Likewise.
+            past_key_values: Keys and values that stand before the layer's own (prefix tuning).
+            read: Rising indices into the flattened batch × length, shape (n_read,); the result is of shape
+                (n_read, hidden) then. None: all positions, or with `first_only` the first ones, of shape
+                (batch, 1, hidden).
+            kwargs: Further arguments of `BertLayer`.
+        """
+        batch, length = hidden_states.shape[:2]
+        if read is not None:
+            return self._at(hidden_states, attention_mask, past_key_values, read)
+        if self.first_only:
+            first = torch.arange(0, batch * length, length, device=hidden_states.device)
+            return self._at(hidden_states, attention_mask, past_key_values, first)[:, None]
+        return super().forward(hidden_states, attention_mask, past_key_values=past_key_values, **kwargs)
+
+    def _at(self, below: Tensor, mask: Tensor | None, past: Any | None, read: Tensor) -> Tensor:
+        """States at some positions, shape (n_read, hidden)."""
+        inner, (batch, length) = self.attention.self, below.shape[:2]
+        asking = below.flatten(0, 1)[read]
+        table, place = _by_sequence(read, batch, length)
+        heads = (-1, inner.num_attention_heads, inner.attention_head_size)
+        queries = inner.query(asking)[table].view(batch, *heads).transpose(1, 2)
+        keys, values = (part(below).view(batch, *heads).transpose(1, 2) for part in (inner.key, inner.value))
+        if past is not None:
+            past = getattr(past, "self_attention_cache", past)
+            keys, values = past.update(keys, values, inner.layer_idx)
+        if self.is_decoder:  # what is on the right of a position, padding with it, has no influence
+            mask = torch.arange(length, device=read.device) <= (read % length)[table][:, None, :, None]
+        elif mask is not None:
+            mask = mask[:, :, :1]  # a position that sees both sides sees what all see
+        dropped = inner.dropout.p if self.training else 0.0
+        seen = nn.functional.scaled_dot_product_attention(
+            queries, keys, values, attn_mask=mask, dropout_p=dropped, scale=inner.scaling
+        )
+        seen = seen.transpose(1, 2).flatten(2).flatten(0, 1)[place]
+        return self.feed_forward_chunk(self.attention.output(seen, asking))
+
+
+def _by_sequence(read: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor]:
+    """The positions read as a table with a row per sequence, and where each of them stands in that table.
+
+    Returns:
+        Indices into `read`, shape (batch, most in a sequence), 0 where a sequence has fewer; and indices into the
+        flattened table, shape (n_read,).
+    """
+    row = torch.div(read, length, rounding_mode="floor")
+    count = torch.bincount(row, minlength=batch)
+    most = max(int(count.max()), 1)
+    place = row * most + torch.arange(len(read), device=read.device) - (count.cumsum(0) - count)[row]
+    table = torch.zeros(batch * most, dtype=torch.long, device=read.device)
+    table[place] = torch.arange(len(read), device=read.device)
+    return table.view(batch, most), place
+
+
+def read_where_asked(bert: BertModel, *, first_only: bool = False) -> None:
+    """Let a BERT's last layer be computed where it is read; its weights and their names stay as they are.
+
+    Args:
+        bert: The encoder, changed in place.
+        first_only: Whether nothing but the first position of a sequence is ever read.
+    """
+    last = bert.encoder.layer[-1]
+    last.__class__ = LastLayer  # a layer made anew would draw weights, and all later draws would be others
+    last.first_only = first_only

@@ -1,0 +1,94 @@
+"""A last layer that is computed only where it is read says what the whole layer says there, and learns the same."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from llmarm_tutorial.models.fine_tuning import VARIANTS, new_classifier
+from llmarm_tutorial.models.item_model import ItemModel, item_config
+from llmarm_tutorial.models.last_layer import LastLayer, read_where_asked
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
+
+N_ITEMS = 11
+LENGTHS = (6, 2, 6, 4)  # the second and the last sequence are padded
+
+
+def model(**options) -> ItemModel:
+    options = {"hidden": 8, "heads": 2, "max_length": 6, "dropout": 0.0, "spread": 0.5} | options
+    return ItemModel(item_config(N_ITEMS, **options), seed=3).eval()
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids, shape (4, 6), and their mask."""
+    drawn = torch.randint(FIRST_ITEM, FIRST_ITEM + N_ITEMS, (4, 6), generator=torch.Generator().manual_seed(1))
+    mask = (torch.arange(6) < torch.tensor(LENGTHS)[:, None]).long()
+    return torch.where(mask.bool(), drawn, PAD), mask
+
+
+READ = {
+    "the first of each": [0, 6, 12, 18],
+    "the last of each": [5, 7, 17, 21],
+    "some, and none of the third": [0, 3, 4, 6, 18, 20],
+    "one alone": [21],
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("where", READ)
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("objective", ["masked", "causal"])
+def test_states_and_gradients_are_those_of_the_whole_layer(objective: str, layers: int, where: str):
+    net, scored = model(objective=objective, layers=layers).double(), torch.tensor(READ[where], dtype=torch.long)
+    input_ids, mask = batch()
+    slopes = []
+    for states in (net.hidden(input_ids, mask, scored), net.hidden(input_ids, mask).flatten(0, 1)[scored]):
+        assert states.shape == (len(scored), 8)
+        net.zero_grad()
+        (states * torch.arange(8)).sin().sum().backward()
+        slopes.append([w.grad for w in net.parameters() if w.grad is not None])
+        slopes.append([states])
+    for one, other in zip(slopes[0] + slopes[1], slopes[2] + slopes[3], strict=True):
+        assert torch.allclose(one, other, atol=1e-9)
+
+
+def test_without_padding_there_is_no_mask():
+    net, scored = model(objective="masked"), torch.tensor([1, 8, 9])
+    input_ids = batch()[0].clamp(min=FIRST_ITEM)
+    assert torch.allclose(net.hidden(input_ids, None, scored), net.hidden(input_ids).flatten(0, 1)[scored], atol=1e-6)
+
+
+def test_where_most_positions_are_read_the_whole_layer_is_computed(monkeypatch: pytest.MonkeyPatch):
+    net, (input_ids, mask) = model(objective="masked"), batch()
+    monkeypatch.setattr(LastLayer, "_at", lambda *_: pytest.fail("the layer was cut"))
+    assert net.hidden(input_ids, mask, torch.arange(13)).shape == (13, 8)
+
+
+def test_weights_and_their_names_stay_as_they_are():
+    config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8)
+    net = BertForSequenceClassification(config)
+    before = copy.deepcopy(net.state_dict())
+    read_where_asked(net.bert, first_only=True)
+    after = net.state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_classifier_says_the_same_with_the_whole_layer(variant: str):
+    net = new_classifier(model(objective="masked", layers=2), 3, variant, dropout=0.0, steps=20, seed=1).eval()
+    with torch.no_grad():  # what a variant adds is nothing at first
+        for weight in net.parameters():
+            weight.add_(0.2 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(weight.numel())))
+    input_ids, mask = batch()
+    input_ids[:, 0] = MASK
+    given = {"input_ids": input_ids, "attention_mask": mask, "token_type_ids": torch.zeros_like(mask)}
+    cut = net(**given).logits
+    last = next(module for module in net.modules() if isinstance(module, LastLayer))
+    assert last.first_only
+    last.first_only = False
+    assert cut.std() > 0.01
+    assert torch.allclose(cut, net(**given).logits, atol=1e-5)
