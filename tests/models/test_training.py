@@ -23,6 +23,7 @@ from llmarm_tutorial.models import training, training_log
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.seeds import own_draws, seed_device
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 12
@@ -362,3 +363,11 @@ def test_weights_and_biases_is_used_only_by_who_is_logged_in(monkeypatch: pytest
     (tmp_path / ".netrc").unlink()
     monkeypatch.setenv("WANDB_API_KEY", "secret")
     assert training_log.trackers() == ["tensorboard", "wandb"]
+
+
+def test_a_device_is_seeded_as_torch_seeds_all():
+    with own_draws():
+        seed_device(2**40 + 7, torch.device("cpu"))
+        mine = torch.rand(3)
+        torch.manual_seed(2**40 + 7)
+        assert torch.equal(mine, torch.rand(3))
