@@ -10,6 +10,24 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where nbval tests the notebooks, let it use what `make run` has just executed."""
+    if getattr(config.option, "nbval_lax", False):
+        import executed_lessons
+
+        config.pluginmanager.register(executed_lessons)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """As many as there are cores and, at 2 GiB each, free memory; 0, which is this very process, in place of 1."""
+    import psutil
+
+    from llmarm_tutorial.running import doctor
+
+    workers = min(doctor.cores(), psutil.virtual_memory().available // (2 * doctor.GIB))
+    return workers if workers > 1 else 0
+
+
 def real_data_folder() -> Path | None:
     """The folder of real data sets: `LLMARM_DATA`, else `shared/data` beside the checkout."""
     for folder in (os.environ.get("LLMARM_DATA"), ROOT.parent / "shared" / "data"):

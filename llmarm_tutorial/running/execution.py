@@ -13,11 +13,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nbformat
+
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.files import FULL, writing
 from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.running import doctor, machine
-from llmarm_tutorial.running.run_folder import ANSI, JOURNAL, Run, describe_run, error_summary, write_outcome
+from llmarm_tutorial.running.run_folder import (
+    ANSI,
+    JOURNAL,
+    Run,
+    describe_run,
+    error_summary,
+    text_digest,
+    write_outcome,
+)
 
 
 class Conditions(NamedTuple):
@@ -80,6 +90,7 @@ def run_lesson(
             print(f"failed: {results['error']['type']}: {results['error']['message']}", file=log)
     notebook = watch.notebook
     if notebook is not None:
+        results["notebook_digest"] = text_digest(nbformat.writes(notebook))
         try:
             results["values"] = [result.to_dict() for result in ledger.collect(notebook)]
         except LlmarmError as error:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.files import prepared_file, writing
+from llmarm_tutorial.files import ROOT, prepared_file, writing
 from llmarm_tutorial.lesson.ledger import Result
 from llmarm_tutorial.running.lessons import Lesson
 
@@ -133,7 +133,30 @@ def is_outdated(run: Run, results: dict[str, Any]) -> bool:
 
 def digest(lesson: Lesson) -> str:
     """A hash of the lesson's code, to tell results of an older version."""
-    return hashlib.sha256(lesson.code.encode()).hexdigest()[:16]
+    return text_digest(lesson.code)
+
+
+def text_digest(text: str) -> str:
+    """A hash of a text, 16 hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def checkout_digest(root: Path = ROOT) -> str:
+    """A hash of all that a lesson executes and reads besides itself: the package's files and the shop of a checkout.
+
+    Args:
+        root: The folder around the package.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    whole = hashlib.sha256()
+    for folder in ("llmarm_tutorial", "data"):
+        for path in sorted((root / folder).rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                whole.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    return whole.hexdigest()[:16]
 
 
 def describe_run(run: Run, started: datetime) -> dict[str, Any]:
@@ -151,6 +174,7 @@ def describe_run(run: Run, started: datetime) -> dict[str, Any]:
         "seed": effective.get("SEED"),
         "notebook": f"{run.lesson.name}.ipynb",
         "code": digest(run.lesson),
+        "checkout": checkout_digest(),
         "git_commit": _commit(run.lesson.path.parent),
         "started": started.isoformat(timespec="milliseconds"),
         "values": [],
