@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -95,16 +96,59 @@ def test_links_to_files_lead_somewhere(source: Path):
         assert [link for link in links if not (folder / link).exists()] == []
 
 
+def names_in(code: str) -> tuple[set[str], set[str]]:
+    """The names that a cell gives a value, at any depth, and those that it reads."""
+    made, read = set(), set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Name):
+            (read if isinstance(node.ctx, ast.Load) else made).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.alias):
+            made.add((node.asname or node.name).partition(".")[0])
+    return made, read
+
+
+def cells_for_exercises(cells: list[str]) -> list[int]:
+    """Numbers of the exercises' cells and of all cells that give a value to a name they read, directly or not."""
+    kept: list[int] = []
+    wanted: set[str] = set()
+    for number, code in reversed(list(enumerate(cells))):
+        made, read = names_in(code)
+        if EXERCISE in code or made & wanted:
+            kept.insert(0, number)
+            wanted |= read
+    return kept
+
+
+def test_what_exercises_read_is_found():
+    cells = ["import numpy as np", "a = np.ones(3)", "c = 1", "def f(x):\n    return a + x", f"_ = {EXERCISE}f(2))"]
+    assert cells_for_exercises(cells) == [0, 1, 3, 4]
+    assert cells_for_exercises([*cells, "d = c"]) == [0, 1, 3, 4]
+
+
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
 def test_gaps_fail_their_checks(source: Path):
-    """The solutions pass the same checks: `make test` runs the notebooks with strict checks."""
+    """The solutions pass the same checks: `make test` runs the notebooks with strict checks.
+
+    What the exercises do not read is left out: it is the lesson's own, cell by cell, and tested with it.
+    """
     edition = nbformat.read(ROOT / "notebooks" / "exercises" / f"{source.stem}.ipynb", as_version=4)
-    if not any(EXERCISE in cell.source for cell in edition.cells if cell.cell_type == "code"):
+    cells = [cell for cell in edition.cells if cell.cell_type == "code"]
+    if not any(EXERCISE in cell.source for cell in cells):
         pytest.skip("the lesson has no exercises")
+    lesson = [cell.source for cell in editions.notebook_of(source).cells if cell.cell_type == "code"]
+    kept = cells_for_exercises([cell.source for cell in cells])
+    assert [cell.source for number, cell in enumerate(cells) if number not in kept] == [
+        code for number, code in enumerate(lesson) if number not in kept
+    ]
+    edition.cells = [cells[number] for number in kept]
     run = editions.execute(edition, ROOT / "notebooks" / "exercises", allow_errors=True)
     for cell in run.cells:
-        if cell.cell_type == "code" and EXERCISE in cell.source:
+        if EXERCISE in cell.source:
             assert [output.get("ename") for output in cell.outputs][-1:] == ["WrongAnswer"], cell.source
+        else:
+            assert not any(output.output_type == "error" for output in cell.outputs), cell.source
 
 
 @pytest.mark.parametrize("profile", ["full", "gpu"])
