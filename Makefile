@@ -24,7 +24,7 @@ READY_BENCH := .venv/ready-bench-$(HERE)
 UV ?= $(shell command -v uv 2>/dev/null)
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 UV_PIP := "$(UV)" pip install --quiet --python .venv/bin/python --compile-bytecode -c constraints.txt
-USUALLY := two to five minutes
+USUALLY := $(if $(UV),one to three,two to six) minutes
 INSTALL := $(if $(UV),$(UV_PIP),$(PIP))
 
 # Tests go to as many processes as there are cores, file by file and notebooks first, since these take longest.
