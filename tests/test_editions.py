@@ -567,8 +567,8 @@ def test_the_set_up_cell_of_a_wheel_serves_the_shop(tmp_path: Path):
     subprocess.run(wheel, check=True)
     (built,) = tmp_path.glob("*.whl")
 
-    # the libraries come from here, as Colab has its own; llmarm must not, so its own entry is left out
-    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "venv")], check=True)
+    # the libraries, pip among them, come from here, as Colab has its own; llmarm must not, so its own entry is left out
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
     for entry in Path(np.__file__).parents[1].iterdir():
         if "llmarm" not in entry.name and not (packages / entry.name).exists():
