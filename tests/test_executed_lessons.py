@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -33,8 +34,14 @@ def executed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lesson = Lesson(write_lesson(root / "notebooks", NAME, *cells))
     results = execution.run_lesson(Run(NAME, lesson, "quick", {}), root / "runs" / "today")
     assert results["status"] == "ok"
-    shutil.copy(root / EXECUTED, root / STORED)
+    store(root / EXECUTED, root / STORED)
     return root
+
+
+def store(executed: Path, stored: Path) -> None:
+    """Copy an executed notebook to where it would have been before the run began."""
+    shutil.copy(executed, stored)
+    os.utime(stored, (0, 0))
 
 
 @pytest.fixture
@@ -57,6 +64,7 @@ def change_notebook(path: Path, change: Callable[[nbformat.NotebookNode], None])
     (cell,) = (cell for cell in notebook.cells if cell.source.startswith("# NBVAL"))
     change(cell)
     path.write_text(nbformat.writes(notebook), encoding="utf-8")
+    os.utime(path, (0, 0))
     return run_folder.text_digest(nbformat.writes(notebook))
 
 
@@ -118,6 +126,11 @@ def test_an_older_run_serves_where_the_newest_does_not(checkout):
     assert serves(checkout)
 
 
+def test_a_notebook_is_not_compared_with_the_run_that_it_was_made_from(checkout):
+    shutil.copy(checkout / EXECUTED, checkout / STORED)
+    assert not serves(checkout)
+
+
 def test_a_lesson_edited_since_is_executed(checkout):
     change_notebook(checkout / STORED, lambda cell: cell.update(source=cell.source + "\n"))
     assert not serves(checkout)
@@ -144,7 +157,7 @@ def test_a_tampered_execution_does_not_serve(checkout):
 def test_an_exercise_must_be_solved_as_under_strict_checks(checkout, source, printed, sound):
     outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)]
     digest = change_notebook(checkout / EXECUTED, lambda cell: cell.update(source=source, outputs=outputs))
-    shutil.copy(checkout / EXECUTED, checkout / STORED)
+    store(checkout / EXECUTED, checkout / STORED)
     change_results(checkout, notebook_digest=digest)
     assert serves(checkout) == sound
 
@@ -197,8 +210,8 @@ def test_a_cell_that_is_skipped_shifts_nothing(checkout, nbval):
     skipped = nbformat.v4.new_code_cell("# NBVAL_SKIP\nprint('left out')", execution_count=9)
     notebook = nbformat.read(checkout / EXECUTED, as_version=4)
     notebook.cells.insert(2, skipped)
-    for path in (EXECUTED, STORED):
-        (checkout / path).write_text(nbformat.writes(notebook), encoding="utf-8")
+    (checkout / EXECUTED).write_text(nbformat.writes(notebook), encoding="utf-8")
+    store(checkout / EXECUTED, checkout / STORED)
     change_results(checkout, notebook_digest=run_folder.text_digest(nbformat.writes(notebook)))
     code, output, executions = nbval()
     assert (code, executions) == (0, 1), output

@@ -1,7 +1,8 @@
 """A plugin of pytest: nbval compares a lesson with what `make run` has just executed, in place of executing it again.
 
 It holds for an execution of the very same cells by the very same package, shop, versions and parameters, in which no
-cell failed; whatever else lies in `runs/` is left aside, and nbval executes the lesson as it always did. What is
+cell failed, and which began after the notebook was stored: one that gave the stored outputs would be compared with
+itself. Whatever else lies in `runs/` is left aside, and nbval executes the lesson as it always did. What is
 compared, and how, stays nbval's affair: it gets the outputs from a kernel that plays them back.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +42,17 @@ def find_execution(notebook: Path, seconds: float) -> NotebookNode | None:
     found = []
     for path in notebook.parents[1].glob(f"runs/*/*/{run_folder.RESULTS}"):
         results = run_folder.read_results(path.parent)
-        if results is not None and results["lesson"] == notebook.stem:
+        if results is not None and results["lesson"] == notebook.stem and _began_after(notebook, results["started"]):
             found.append((results["started"], path.parent, results))
     for _, folder, results in sorted(found, key=lambda entry: entry[0], reverse=True):
         executed = read_execution(notebook, folder, results, seconds)
         if executed is not None:
             return executed
     return None
+
+
+def _began_after(notebook: Path, started: str) -> bool:
+    return datetime.fromisoformat(started).timestamp() > notebook.stat().st_mtime
 
 
 def read_execution(notebook: Path, folder: Path, results: dict[str, Any], seconds: float) -> NotebookNode | None:
