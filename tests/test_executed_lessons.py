@@ -11,11 +11,10 @@ from pathlib import Path
 import conftest
 import executed_lessons
 import nbformat
-import psutil
 import pytest
 from lesson_factory import write_lesson
 
-from llmarm_tutorial.running import doctor, execution, run_folder
+from llmarm_tutorial.running import doctor, execution, machine, run_folder
 from llmarm_tutorial.running.lessons import Lesson
 from llmarm_tutorial.running.run_folder import Run
 
@@ -225,7 +224,6 @@ def test_a_cell_that_is_skipped_shifts_nothing(checkout, nbval):
     ("cores", "free", "workers"), [(2, 16, 2), (8, 64, 8), (8, 6, 3), (8, 3, 0), (1, 64, 0)], ids=str
 )
 def test_workers_are_as_many_as_cores_and_memory_carry(monkeypatch, cores, free, workers):
-    monkeypatch.setattr(doctor, "cores", lambda: cores)
-    memory = psutil.virtual_memory()._replace(available=free * doctor.GIB)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(machine, "cores", lambda: cores)
+    monkeypatch.setattr(machine, "free_memory", lambda: free * doctor.GIB)
     assert conftest.pytest_xdist_auto_num_workers() == workers

@@ -72,3 +72,24 @@ def test_mistakes_are_one_sentence(checkouts, arguments, words):
     done = subprocess.run([sys.executable, str(SCRIPT), *given], capture_output=True, text=True)
     assert done.returncode == 2
     assert words in done.stderr.splitlines()[-1]
+
+
+def test_any_command_is_compared(curriculum, checkouts, monkeypatch, capsys):
+    for place, seconds in zip(checkouts, ("1", "0"), strict=True):
+        Path(place, "go.py").write_text(f"import time; time.sleep({seconds})\n")
+    monkeypatch.setattr(sys, "argv", ["curriculum.py", *checkouts, "--command", f"{sys.executable} go.py"])
+    curriculum.main()
+    name, old, new, ratio, *_ = capsys.readouterr().out.splitlines()[-1].split()
+    assert name == "command"
+    assert float(old) >= 1
+    assert float(ratio) == pytest.approx(float(new) / float(old), abs=0.1)
+
+
+def test_a_failing_command_and_one_beside_lessons_are_refused(curriculum, checkouts, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["curriculum.py", *checkouts, "--command", "sh -c 'echo why; exit 3'"])
+    with pytest.raises(SystemExit, match=r"(?s)failed in .*old:\nwhy"):
+        curriculum.main()
+    monkeypatch.setattr(sys, "argv", ["curriculum.py", *checkouts, "03", "--command", "true"])
+    with pytest.raises(SystemExit):
+        curriculum.main()
+    assert "takes the place of lessons" in capsys.readouterr().err
