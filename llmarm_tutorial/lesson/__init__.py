@@ -8,6 +8,7 @@ Public names, by module:
     claims: what the literature claims, each with the test that was written down before its results: `claims.toml` as
         objects
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
+    libraries: library_answers
     listing: show_code
     prose: against, say, signed
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = face(
         "check": "",
         "claims": "",
         "ledger": "",
+        "libraries": "library_answers",
         "listing": "show_code",
         "prose": "against say signed",
         "widgets": "",

@@ -28,7 +28,7 @@ from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.evaluation import bootstrap_interval
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
-from llmarm_tutorial.lesson import check, ledger, show_code
+from llmarm_tutorial.lesson import check, ledger, library_answers, show_code
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -222,6 +222,19 @@ print(", ".join(f"{items}: {count}" for items, count in by_items))
 # Note the threshold: a *number of baskets*, here 3, not a share. Computers store 0.1 or 0.7 only nearly, and a share
 # compared with a share can drop an itemset that lies exactly on the threshold. The kit turns the share you write into
 # the exact number of baskets first.
+#
+# **Which of these would you publish with?** The same few baskets went through several programs, each called as its
+# documentation shows. *on .07*: 7 of 100 baskets hold two items, and the minimum support is .07. *twice*: a basket names
+# an item twice. *nine*: most baskets hold the same nine items. *conf .8*: a rule holds in 16 of 20 baskets, and the
+# minimum confidence is .8. A pencil answers all four; "exact" means that the program agrees.
+
+# %%
+library_answers("itemsets")
+
+# %% [markdown]
+# **What we see.** Programs leave out, add or miscount what stands in the table, and none of them says so. A bar means that
+# there is no such function. Some of it is rounding, some a default. Write program, version and threshold beside a count
+# that you publish. The page `results/libraries.md` of the repository asks more, and finds where the kit itself differs.
 
 # %% [markdown]
 # ## 5. The vertical trick

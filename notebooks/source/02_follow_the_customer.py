@@ -32,7 +32,7 @@ from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.lesson import check, ledger, show_code
+from llmarm_tutorial.lesson import check, ledger, library_answers, show_code
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -266,7 +266,18 @@ race.assign(times=race["as taught"] / race["vectorised"]).reset_index()
 # different numbers of patterns would stand in two rows. Where the first miner has given up (NaN), the second goes on.
 # The repository's benchmark compares them on larger data, together with the package `prefixspan`.
 #
-# So which patterns are frequent?
+# **Which of these would you publish with?** The same few sequences, put to several programs. *on .07*: ⟨a, b⟩ holds for 7 of
+# 100 customers, and the minimum support is .07. *between*: it is .3 of five customers, so a pattern needs two. *in a
+# row*: an item comes twice in a row. *whole*: a pattern is as long as the longest sequence.
+
+# %%
+library_answers("patterns")
+
+# %% [markdown]
+# **What we see.** "exact" is the answer of a pencil. Whatever else stands there, the program gives without a warning, so
+# try yours on five sequences before you trust it with a shop.
+#
+# Which patterns of our customers are frequent?
 
 # %%
 frequent = mining.mine_sequences(data, ladder[-1], max_length=3)
@@ -507,6 +518,13 @@ if planted is not None:
 # - **the next visit**: what will be in it, no matter whether the customer has bought it before?
 # - **something new**: of the hidden items, only those count that the customer never bought before, and what was
 #   bought before is no candidate. This is what most published comparisons ask.
+#
+# Before any of it, **which of these would you publish with?** One list of ten items, of which the third was bought and
+# nothing else. A pencil gives NDCG@10 = $1 / \log_2 4$ = .5, average precision (MAP) and reciprocal rank (MRR) 1/3,
+# precision .1, recall and hit rate 1. Metrics of one name can differ in their definition, and a library in its default:
+
+# %%
+library_answers("rankings")
 
 
 # %%
