@@ -20,6 +20,7 @@ import os
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections import Counter
 from itertools import islice
 from pathlib import Path
@@ -231,9 +232,9 @@ NOTES = {
     "is said, and handed over as a share; prefixspan takes the number of customers. seq2pat gives patterns of two "
     "items and more and is compared with those. Each question has one more customer, with w, x, y, z.",
     "rankings": "All at ten. Of equal scores the exact answer is the mean over their orders. An item counts at its "
-    "first place. P divides by ten, MAP by the right items, or by ten if there are more. A library of lists has "
-    "no ties. llmarm ranks all items, and takes those that a list lacks for ties at its end. Only metrics that differ "
-    "are shown.",
+    "first place. P divides by ten, MAP by the right items, or by ten if there are more. A library of lists has no "
+    "ties. llmarm ranks all items, and takes those that a list lacks for ties at its end; torchmetrics and "
+    "scikit-learn know of no right item without a score. Only metrics that differ are shown.",
 }
 
 
@@ -248,13 +249,18 @@ def page(table: pd.DataFrame) -> str:
             cells = [_cell(rows[rows["question"] == question.name]) for question in asked]
             lines.append([f"{library} {version}", *cells])
         drawn = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts += [f"## {topic.capitalize()}\n", f"{NOTES[topic]}\n", "\n".join(listed) + "\n", drawn + "\n"]
+        parts += [
+            f"## {topic.capitalize()}\n",
+            textwrap.fill(NOTES[topic], 119) + "\n",
+            "\n".join(listed) + "\n",
+            drawn + "\n",
+        ]
         silent = part[part["verdict"].isin(["refuses", "not available"])]
         reasons = silent[silent["answer"] != LACKS].groupby(["library", "answer"], sort=False)["question"].unique()
         metrics = silent[silent["answer"] == LACKS].groupby("library", sort=False)["measure"].unique()
         said = [f"- {library}, *{'*, *'.join(names)}*: {answer}" for (library, answer), names in reasons.items()]
         said += [f"- {library} lacks {', '.join(names)}" for library, names in metrics.items()]
-        parts.append("Refused or not available:\n\n" + "\n".join(said) + "\n")
+        parts += ["Refused or not available:\n", "\n".join(said) + "\n"] if said else []
     return "\n".join(parts)
 
 
@@ -285,9 +291,9 @@ def in_lessons(table: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for topic, names in IN_LESSONS.items():
         part = table[(table["topic"] == topic) & table["question"].isin(names)]
-        answered = part["verdict"].isin(["exact", "differs"])
         asked = part["measure" if topic == "rankings" else "question"]
-        parts.append(part.assign(asked=asked, answer=part["answer"].where(answered, "–")))
+        said = part["answer"].where(part["verdict"] != "not available", "–")
+        parts.append(part.assign(asked=asked, answer=said.where(part["verdict"] != "refuses", "refuses")))
     return pd.concat(parts)[["topic", "asked", "library", "version", "answer"]]
 
 

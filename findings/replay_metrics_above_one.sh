@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Version: replay-rec 0.22.0, numpy 2.4.6
+# Version: replay-rec 0.22.0
 # Expected: NDCG and MAP are at most 1. An item that stands in a list twice is found once, or the list is refused.
 # Instead: NDCG and MAP count the item at both places and go beyond 1, while precision, recall and hit rate of the same
 #   list count it once. A recommender that joins the lists of two models and forgets to remove what both name is
@@ -22,7 +22,8 @@ from replay.metrics import MAP, NDCG, Precision, Recall
 
 def measured(items):
     shown, right = {"customer": list(zip(items, (3.0, 2.0, 1.0)))}, {"customer": ["a"]}
-    return [round(float(metric(3)(shown, right)[f"{metric.__name__}@3"]), 2) for metric in (NDCG, MAP, Precision, Recall)]
+    values = [metric(3)(shown, right)[f"{metric.__name__}@3"] for metric in (NDCG, MAP, Precision, Recall)]
+    return [round(float(value), 2) for value in values]
 
 
 seen = {items: measured(items) for items in ("abc", "aab", "aaa")}

@@ -29,7 +29,9 @@ def serve(peers: dict[str, Callable[..., Any]]) -> None:
             except ImportError:  # says nothing about the library
                 raise
             except Exception as refused:  # any error of a peer is what it answers
-                answers.append({"refused": f"{type(refused).__name__}: {str(refused).strip()[:160]}"})
+                lines = f"{type(refused).__name__}: {refused}".strip().splitlines()
+                causes = [line for line in lines if line.startswith("Caused by: ")]  # of Java, the last one says why
+                answers.append({"refused": (causes or lines[:1])[-1][:160]})
     print(json.dumps(answers))
 
 

@@ -232,7 +232,7 @@ print(", ".join(f"{items}: {count}" for items, count in by_items))
 library_answers("itemsets")
 
 # %% [markdown]
-# **What we see.** Programs leave out, add or miscount what stands in the table, and none of them says so. A bar means that
+# **What we see.** Programs leave out, add or miscount what stands in the table, mostly without a word; a bar means that
 # there is no such function. Some of it is rounding, some a default. Write program, version and threshold beside a count
 # that you publish. The page `results/libraries.md` of the repository asks more, and finds where the kit itself differs.
 
