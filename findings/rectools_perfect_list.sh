@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Version: RecTools 0.19.0, pandas 3.1.1, numpy 2.4.6
+# Version: RecTools 0.19.0, pandas 2.3.3, numpy 1.26.4
 # Expected: the NDCG of a list that could not be better is 1; the best list of a customer with one right item has it at
 #   the top.
 # Instead: `NDCG(k)` divides by the gain of k right items, whether there are so many or not. With one right item per
@@ -12,7 +12,7 @@ set -euo pipefail
 place="$(mktemp -d)"
 trap 'rm -rf "$place"' EXIT
 "${PYTHON:-python3}" -m venv "$place"
-"$place/bin/python" -m pip install --quiet rectools==0.19.0 pandas==3.1.1 numpy==2.4.6
+"$place/bin/python" -m pip install --quiet rectools==0.19.0 pandas==2.3.3 numpy==1.26.4
 "$place/bin/python" -I - <<'END'
 import warnings
 
