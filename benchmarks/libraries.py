@@ -33,7 +33,7 @@ from llmarm_tutorial import __version__
 from llmarm_tutorial.files import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
-ADAPTERS = Path(__file__).parent / "peers"
+ADAPTERS = Path(__file__).parent / "adapters"
 TABLE, PAGE = ROOT / "results/benchmarks/libraries.csv", ROOT / "results/libraries.md"
 SHOWN = ROOT / "llmarm_tutorial/lesson/libraries.csv"
 IN_LESSONS = {

@@ -24,7 +24,7 @@ class Question:
         topic: "itemsets", "patterns" or "rankings".
         name: Short name, the head of a column.
         says: The same in a sentence.
-        cases: Arguments of the functions in `peers/`; one, or a sweep over thresholds.
+        cases: Arguments of the functions in `adapters/`; one, or a sweep over thresholds.
         compares: What must agree: "count" of sets and patterns, "confidence" or "support" of rules, "metrics".
     """
 

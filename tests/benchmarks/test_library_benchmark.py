@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import libraries
+import library_questions
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import libraries  # noqa: E402
-import library_questions  # noqa: E402
 
 TABLE = pd.read_csv(libraries.TABLE, dtype=str, keep_default_na=False)
 BY_NAME = {(question.topic, question.name): question for question in libraries.QUESTIONS}
