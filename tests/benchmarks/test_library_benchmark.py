@@ -10,7 +10,6 @@ import library_questions
 import pandas as pd
 import pytest
 
-
 TABLE = pd.read_csv(libraries.TABLE, dtype=str, keep_default_na=False)
 BY_NAME = {(question.topic, question.name): question for question in libraries.QUESTIONS}
 

@@ -12,8 +12,9 @@ import rows as schema
 import torch
 
 BENCHMARKS = Path(harness.__file__).parent
-SHARED = {"harness", "peers", "recipes", "rows"}  # no scripts
-APART = {"curriculum"}  # compares two checkouts, and has no rows; tested in test_curriculum.py
+SHARED = {"harness", "library_questions", "peers", "recipes", "rows"}  # no scripts
+# curriculum compares two checkouts, libraries records answers in words; each has tests of its own
+APART = {"curriculum", "libraries"}
 OLD = {"cold_start", "distillation", "finetuning", "graphs", "lightgcn", "readout", "recommend"}  # not converted yet
 SCRIPTS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - SHARED - APART - OLD)
 
