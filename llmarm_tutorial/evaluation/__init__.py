@@ -2,7 +2,7 @@
 
 Public names, by module:
 
-    comparison: Comparison, compare, comparison_table
+    comparison: Comparison, MeanOfRuns, compare, comparison_table
     groups: also_found, by_history_length, by_popularity, by_segment, overlap, popularity_bucket
     intervals: bootstrap, bootstrap_interval
     latency: measure_latency
@@ -16,7 +16,7 @@ from llmarm_tutorial.faces import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
-        "comparison": "Comparison compare comparison_table",
+        "comparison": "Comparison MeanOfRuns compare comparison_table",
         "groups": "also_found by_history_length by_popularity by_segment overlap popularity_bucket",
         "intervals": "bootstrap bootstrap_interval",
         "latency": "measure_latency",

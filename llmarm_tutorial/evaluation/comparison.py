@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import pandas as pd
 
+from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, sign_flip_test
 from llmarm_tutorial.evaluation.verdicts import verdict
 
@@ -64,6 +66,45 @@ class CaseResults(Results, Protocol):
         """A metric of every case, shape (n_cases,), NaN where it is not defined."""
 
 
+@dataclass(frozen=True)
+class MeanOfRuns:
+    """Several trainings of one system as one result: the value of a case is its mean over the trainings.
+
+    Attributes:
+        system: Name of the system.
+        runs: The results of each training, at least one, on the same cases; one where nothing is trained.
+
+    Raises:
+        BadParameter: If there are no runs, or they were asked different things.
+    """
+
+    system: str
+    runs: Sequence[CaseResults]
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise BadParameter(f"{self.system!r} has no runs to take the mean of; give one at least.")
+        for run in self.runs[1:]:
+            self.runs[0].require_same_cases(run)
+
+    @property
+    def clusters(self) -> Sequence[np.ndarray]:
+        """What makes cases depend on one another, see `Results`."""
+        return self.runs[0].clusters
+
+    def require_same_cases(self, other: MeanOfRuns) -> None:
+        """Raise `BadParameter` unless the runs of both were asked the same, in the same way."""
+        self.runs[0].require_same_cases(other.runs[0])
+
+    def values(self, metric: str) -> np.ndarray:
+        """A metric of every case, shape (n_cases,), NaN where it is not defined."""
+        return np.mean([run.values(metric) for run in self.runs], axis=0)
+
+    def mean(self, metric: str) -> float:
+        """The mean of a metric over all cases where it is defined."""
+        return float(np.nanmean(self.values(metric)))
+
+
 @runtime_checkable
 class PooledResults(Results, Protocol):
     """Results with metrics of all cases at once, such as the area under the ROC curve: no case has a value."""
@@ -93,7 +134,7 @@ def compare(
 
     Args:
         a: Results of the first system: a `metrics.Evaluation` of recommendations, the `ClassScores` of labelled
-            examples, or a `LinkEvaluation`.
+            examples, a `LinkEvaluation`, or the `MeanOfRuns` of several trainings.
         b: Results of the second, of the same cases.
         metric: A metric that both know.
         level: Coverage of the interval, in (0, 1).

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.comparison import Comparison, compare, comparison_table
+from llmarm_tutorial.evaluation.comparison import Comparison, MeanOfRuns, compare, comparison_table
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task
@@ -116,3 +116,25 @@ def test_means_of_cases_and_of_all_at_once_agree(seed: int):
     cases = compare(*(PerCase(n, v, clusters) for n, v in (("a", one), ("b", other))), "size", resamples=50)
     pooled = compare(*(Pooled(n, v, clusters) for n, v in (("a", one), ("b", other))), "size", resamples=50)
     assert cases[3:6] == pytest.approx(pooled[3:6])
+
+
+def test_trainings_of_one_system_count_as_their_mean():
+    good, poor = two_systems()
+    both = MeanOfRuns("both", [good, poor])
+    assert both.values("MRR") == pytest.approx((good.values("MRR") + poor.values("MRR")) / 2)
+    assert both.mean("MRR") == pytest.approx((good.mean("MRR") + poor.mean("MRR")) / 2)
+    once = compare(MeanOfRuns("good", [good]), MeanOfRuns("poor", [poor]), "MRR")
+    assert once == compare(good, poor, "MRR")
+    half = compare(MeanOfRuns("good", [good, good]), both, "MRR")
+    assert (half.first, half.second) == ("good", "both")
+    assert half.difference == pytest.approx(once.difference / 2)
+
+
+def test_what_has_no_mean_over_trainings():
+    good, other = two_systems()[0], two_systems(seed=1)[0]
+    with pytest.raises(BadParameter, match="no runs"):
+        MeanOfRuns("good", [])
+    with pytest.raises(BadParameter, match="different tasks"):
+        MeanOfRuns("good", [good, other])
+    with pytest.raises(BadParameter, match="different tasks"):
+        compare(MeanOfRuns("good", [good]), MeanOfRuns("other", [other]))
