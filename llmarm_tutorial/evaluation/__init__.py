@@ -3,12 +3,14 @@
 Public names, by module:
 
     comparison: Comparison, MeanOfRuns, compare, comparison_table
-    groups: also_found, by_history_length, by_popularity, by_segment, overlap, popularity_bucket
+    groups: also_found, by_history_length, by_popularity, by_segment, gain_by_popularity, overlap,
+        popularity_bucket
     intervals: bootstrap, bootstrap_interval
     latency: measure_latency
     metrics: Evaluation, user_vectors
     ranking: evaluate, evaluate_sampled
     tasks: Recommender, Task, next_item_task
+    verdicts: LEVEL, LOSES, WINS, verdict
 """
 
 from llmarm_tutorial.faces import face
@@ -17,11 +19,12 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "comparison": "Comparison MeanOfRuns compare comparison_table",
-        "groups": "also_found by_history_length by_popularity by_segment overlap popularity_bucket",
+        "groups": "also_found by_history_length by_popularity by_segment gain_by_popularity overlap popularity_bucket",
         "intervals": "bootstrap bootstrap_interval",
         "latency": "measure_latency",
         "metrics": "Evaluation user_vectors",
         "ranking": "evaluate evaluate_sampled",
         "tasks": "Recommender Task next_item_task",
+        "verdicts": "LEVEL LOSES WINS verdict",
     },
 )

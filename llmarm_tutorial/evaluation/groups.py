@@ -12,6 +12,7 @@ from scipy import sparse
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.verdicts import verdict
 
 LENGTHS = (10, 20, 50, 100)  # events of a history from which a new group begins
 
@@ -104,6 +105,38 @@ def by_popularity(evaluation: Evaluation, metric: str = "NDCG@10", buckets: int 
             mean = value[hit].mean() if hit.any() else np.nan
             rows.append((label, counts[inside].min(), inside.sum(), hit.sum(), mean))
     return pd.DataFrame(rows, columns=["bucket", "least_events", "items", "targets", "value"])
+
+
+def gain_by_popularity(
+    first: Evaluation, second: Evaluation, metric: str = "NDCG@10", buckets: int = 3, *, seed: int = 0
+) -> pd.DataFrame:
+    """Where one system is ahead of another: its gain by how popular the target was, see `popularity_bucket`.
+
+    Args:
+        first: The evaluation of the system whose gain it is.
+        second: That of the other one, of the same task.
+        metric: As for `by_popularity`.
+        buckets: Number of buckets, from 1.
+        seed: Seed of the intervals, which are paired, over cases.
+
+    Returns:
+        One row per bucket that a target is in, the most popular first: `bucket`, `items`, `gain`, `low`, `high`, and
+        the `verdict`, see `verdicts.verdict`.
+
+    Raises:
+        UnknownName: If single targets have no such metric.
+        BadParameter: If the tasks differ, or there is no bucket.
+    """
+    first.require_same_cases(second)
+    bucket, rows = popularity_bucket(first.task.item_counts, buckets), []
+    for number in range(buckets):
+        inside = bucket == number
+        gains = first.values_among(inside, metric) - second.values_among(inside, metric)
+        if not np.isnan(gains).all():
+            low, high = bootstrap_interval(gains, seed=seed)
+            label = f"{number + 1} of {buckets}"
+            rows.append((label, inside.sum(), np.nanmean(gains), low, high, verdict(low, high)))
+    return pd.DataFrame(rows, columns=["bucket", "items", "gain", "low", "high", "verdict"])
 
 
 def popularity_bucket(counts: np.ndarray, buckets: int = 3) -> np.ndarray:

@@ -78,6 +78,19 @@ class Task:
             self, histories=self.histories.take(rows), targets=self.targets[rows], users=np.asarray(self.users)[rows]
         )
 
+    def only_new(self) -> Task:
+        """The cases asked only for what is not in their history; those with nothing new are left out.
+
+        Raises:
+            DataError: If no case has a new target.
+        """
+        known = self.histories.matrix(self.n_items) > 0
+        new = (self.targets.astype(bool) > known).tocsr()
+        cases = np.flatnonzero(np.diff(new.indptr))
+        if not len(cases):
+            raise DataError("Nobody of this task chose anything new: ask for all targets, or take more cases.")
+        return replace(self.take(cases), targets=new[cases])
+
     def sample(self, max_cases: int | None, seed: int = 0) -> Task:
         """A random sample of so many cases, in their order; all of them if there are no more, or for None.
 

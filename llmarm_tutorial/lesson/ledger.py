@@ -10,6 +10,7 @@ import html
 import math
 import numbers
 import re
+import unicodedata
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,6 +155,12 @@ def show(value: Value | None) -> str:
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def slug(label: str) -> str:
+    """A label as a part of a result's name: "popularity + tested rules" as "popularity_and_tested_rules"."""
+    plain = unicodedata.normalize("NFKD", label.lower().replace(" + ", " and ")).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9@.]+", "_", plain).strip("_.@")
 
 
 def record(

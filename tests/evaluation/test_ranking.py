@@ -15,7 +15,7 @@ from scipy import sparse, stats
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.groups import by_popularity, popularity_bucket
+from llmarm_tutorial.evaluation.groups import by_popularity, gain_by_popularity, popularity_bucket
 from llmarm_tutorial.evaluation.metrics import cutoff_of, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
@@ -277,6 +277,30 @@ def test_diversity_is_one_less_the_mean_cosine_of_all_pairs(kind: type):
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     expected = [1 - np.mean([unit[a] @ unit[b] for a, b in itertools.combinations(row, 2)]) for row in found.lists]
     assert found.values("Diversity@5") == pytest.approx(expected)
+
+
+def test_a_task_of_what_is_new_to_each_case():
+    task = Task.from_lists([[0, 1], [2], [3]], [[1, 2], [2], [0]], 4)
+    new = task.only_new()
+    assert list(new.users) == [0, 2]
+    assert new.targets.toarray().tolist() == [[False, False, True, False], [True, False, False, False]]
+    assert new.targets.dtype == bool
+    assert list(new.item_counts) == list(task.item_counts)
+    with pytest.raises(DataError, match="anything new"):
+        task.take(np.array([1])).only_new()
+
+
+def test_gains_by_popularity_of_the_target():
+    targets = [[0]] * 30 + [[3]] * 30
+    task = Task.from_lists([[]] * 60, targets, 4, [9, 1, 1, 1])
+    common, rare = evaluate(Given([3, 2, 1, 0]), task, ks=(1,)), evaluate(Given([0, 1, 2, 3]), task, ks=(1,))
+    table = gain_by_popularity(rare, common, "HR@1", buckets=2).set_index("bucket")
+    assert table["gain"].to_dict() == {"1 of 2": -1, "2 of 2": 1}
+    assert table["verdict"].to_list() == ["loses", "wins"]
+    assert table["items"].to_list() == [1, 3]
+    alone = task.take(np.arange(30))  # nobody bought a rare product
+    common, rare = evaluate(Given([3, 2, 1, 0]), alone, ks=(1,)), evaluate(Given([0, 1, 2, 3]), alone, ks=(1,))
+    assert list(gain_by_popularity(rare, common, "HR@1")["bucket"]) == ["1 of 3"]
 
 
 def test_metrics_by_popularity_of_the_target():

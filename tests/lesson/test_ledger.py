@@ -180,3 +180,17 @@ def test_what_is_no_notebook_is_one_sentence(tmp_path, content):
 )
 def test_numbers_are_shown_for_people(value, text):
     assert ledger.show(value) == text
+
+
+@pytest.mark.parametrize(
+    ("label", "slug"),
+    [
+        ("popularity + tested rules", "popularity_and_tested_rules"),
+        ("Adamic-Adar", "adamic_adar"),
+        ("strength, all counts", "strength_all_counts"),
+        ("Café at 0.5 (new)", "cafe_at_0.5_new"),
+    ],
+)
+def test_a_label_becomes_a_part_of_a_name(label, slug):
+    assert ledger.slug(label) == slug
+    Result(f"a/{ledger.slug(label)}", 1)
