@@ -1107,7 +1107,8 @@ for row in correlations.itertuples():
     ledger.record(
         f"graph/sales_and_{ledger.slug(row.measure)}", row.spearman,
         interval=(row.low, row.high), baseline=0.0,
-        tolerance=0.05 if "between" in row.measure else 1e-6, note="rank correlation over products",
+        tolerance=0.05 if "between" in row.measure else 1e-6,
+        note="rank correlation over products",
     )  # fmt: skip
 
 # %%
