@@ -833,16 +833,16 @@ pd.concat(tables).drop(columns=["metric", "cases"])
 seen = []
 for question, (of_graph, of_walks, with_links, of_model) in judgements.items():
     seen.append(
-        f"- *{question}*: of counting {of_graph.second} is the best on validation. "
-        f"LightGCN is {against(of_graph)}, {against(with_links)} and, of lesson 03, "
+        f"- *{question}*: the counting that is best on validation is {of_graph.second}. "
+        f"LightGCN is {against(of_graph)}, {against(with_links)} and "
         f"{against(of_model)}. Walks are {against(of_walks)}."
     )
 say("**What we see.**", *seen)
 
 # %% [markdown]
 # What people buy again, counting copies and LightGCN cannot. What they try next is hard to know; where all are close to popularity, no
-# graph changes much. The item model learns best to copy, which does not help it there. That LightGCN gains by its graph over the same
-# vectors without, in as many passes, is worth something *to this model*: without it, it would have to learn from single purchases
+# graph changes much. An item model that has learned best to copy gains nothing by that there. What LightGCN gains by its graph over the
+# same vectors without, in as many passes, is worth something *to this model*: without it, it would have to learn from single purchases
 # what is liked by the same people. Counting knew that from the start, so compare with counting.
 #
 # **Joined?** A weak expert may still know what the others do not. Two hybrids are chosen by the same rule from the same customers, one
@@ -905,7 +905,7 @@ say("**What we see.** What the hybrid with LightGCN on its panel is:", *seen)
 
 # %% [markdown]
 # A gain of exactly nothing says that the cautious choice was the same system twice. By popularity (`verdict`) one sees where LightGCN moves
-# the list: averaging over neighbours draws vectors towards bestsellers, and the long tail pays. The long tail is where a graph should
+# the list: averaging over neighbours draws vectors towards bestsellers, and the long tail may pay for it. The long tail is where a graph should
 # help most, since counts are thin there: look whether the learned combination gains there. Where it does not, the graph is one more
 # way to say what counting has said. More seeds and larger data are in `benchmarks/graphs.py`.
 #
@@ -987,8 +987,11 @@ new_products.set_index(["question", "system"])
 
 # %%
 seen = [
-    f"- *{asked_for[part]}*: {one} is {against(gain)}."
-    for (part, one, _), gain in fresh_gains.items()
+    f"- *{question}*: "
+    + "; ".join(
+        f"{one} is {against(gain)}" for (of, one, _), gain in fresh_gains.items() if of == part
+    )
+    for part, question in asked_for.items()
 ]
 say("**What we see.**", *seen)
 
