@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, Self, runtime_checkable
 
@@ -11,7 +12,7 @@ import pandas as pd
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, sign_flip_test
-from llmarm_tutorial.evaluation.verdicts import verdict
+from llmarm_tutorial.evaluation.verdicts import LOSES, WINS, verdict
 
 
 class Comparison(NamedTuple):
@@ -165,6 +166,33 @@ def compare(
         if not clusters:
             p_value = sign_flip_test(differences, permutations=permutations, seed=seed)
     return Comparison(metric, a.system, b.system, float(difference), float(low), float(high), p_value, n_cases)
+
+
+def changed_places(
+    first: Mapping[str, CaseResults], second: Mapping[str, CaseResults], metric: str = "NDCG@10", *, seed: int = 0
+) -> list[tuple[str, str]]:
+    """Pairs of systems whose order depends on how they were judged, beyond the luck of the cases.
+
+    Args:
+        first: System → its results by one way of judging.
+        second: The same systems by another way, on its own cases.
+        metric: A metric that all know.
+        seed: Seed of the intervals.
+
+    Returns:
+        Pairs (x, y): x is better than y in the first results and worse in the second, by the interval of `compare`.
+
+    Raises:
+        BadParameter: If systems of one side were asked different things.
+    """
+    before, after = ({x: np.nanmean(one.values(metric)) for x, one in way.items()} for way in (first, second))
+    pairs = [(x, y) for x, y in itertools.permutations(first, 2) if before[x] > before[y] and after[x] < after[y]]
+    return [
+        (x, y)
+        for x, y in pairs
+        if compare(first[x], first[y], metric, seed=seed).verdict == WINS
+        and compare(second[x], second[y], metric, seed=seed).verdict == LOSES
+    ]
 
 
 def comparison_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:

@@ -18,8 +18,6 @@
 # %%
 import math
 import time
-from dataclasses import replace
-from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -32,7 +30,7 @@ from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.lesson import check, ledger, library_answers, show_code
+from llmarm_tutorial.lesson import against, check, ledger, library_answers, say, show_code
 
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
@@ -123,10 +121,17 @@ pair_lifts = {
 }
 pd.Series(pair_lifts, name=f"lift of {name_of[a]} and {name_of[b]}").to_frame()
 
+# %%
+in_set, in_order, turned_round = pair_lifts.values()
+kinds = ("as if the two avoided each other", "as if the two had little to do with each other")
+say(
+    f"**What we see.** In one {one_set} the lift is {in_set:.2f}, "
+    + (kinds[0] if in_set < 0.8 else kinds[1] if in_set < 1.25 else "which shows a link")
+    + f". In this order it is {in_order:.1f}, in the other {turned_round:.1f}."
+)
+
 # %% [markdown]
-# **What we see.** In the shop the basket view is not merely blind to the pair: its lift is below 1, as if the two
-# avoided each other. The order shows a strong link, and it shows the direction. (A lift of 0 in the last line stands
-# for fewer cases than `MIN_COUNT`.)
+# (A lift of 0 stands for fewer cases than `MIN_COUNT`.)
 
 # %% [markdown]
 # ## 2. By hand: patterns and windows
@@ -178,9 +183,16 @@ def within(width: int) -> dict[str, float]:
 widths = pd.DataFrame([within(width) for width in range(1, 9)])
 sequences_figures.by_window(widths, f"{name_of[a]} ⇒ {name_of[b]}")
 
+# %%
+ends = widths.iloc[[0, -1]].to_dict("list")
+say(
+    "**What we see.** From a window of one visit to one of eight the confidence goes from "
+    "{confidence[0]:.1%} to {confidence[1]:.1%}, the base rate from {base[0]:.1%} to "
+    "{base[1]:.1%}, the lift from {lift[0]:.1f} to {lift[1]:.1f}.".format(**ends)
+)
+
 # %% [markdown]
-# **What we see.** A wider window can only raise the confidence: sooner or later everything is bought. It raises the
-# base rate as well, and in the shop the lift falls. A confidence without its window and its base rate says nothing.
+# A wider window can only raise the confidence: sooner or later everything is bought. It raises the base rate as well. A confidence without its window and its base rate says nothing.
 # From here on the window is `WITHIN` visits.
 
 # %% [markdown]
@@ -286,7 +298,7 @@ table = frequent.table(label="name")
 table[table["length"] == 3].nlargest(6, "count").reset_index(drop=True)
 
 # %% [markdown]
-# **What we see.** The bestsellers, one after the other, in every order. It is lesson 01's trap of popularity again,
+# In the shop these are the bestsellers, one after the other, in every order. It is lesson 01's trap of popularity again,
 # and worse: over a long sequence nearly everybody buys everything popular at some time, so *before* means little when
 # there is no limit to how long before.
 
@@ -327,11 +339,19 @@ for text, limit in limits.items():
     mined = mining.mine_sequences(data, ladder[-1], max_length=3, **limit)
     rows.append((text, *[*mined.by_length(), 0, 0, 0][:3], time.perf_counter() - start))
 columns = ["limit", "1 item", "2 items", "3 items", "seconds"]
-pd.DataFrame(rows, columns=columns).set_index("limit")
+left = pd.DataFrame(rows, columns=columns).set_index("limit")
+left
+
+# %%
+several = left[["2 items", "3 items"]].sum(axis=1)
+say(
+    f"**What we see.** Of {several['no limit']:,} patterns of several items without limit, "
+    f"{several[f'next {WITHIN} visits']:,} are left within the next {WITHIN} visits each and "
+    f"{several['next visit']:,} in the next visit each, at the same minimum support."
+)
 
 # %% [markdown]
-# **What we see.** The tighter the limit, the fewer patterns survive at the same minimum support: most of those
-# without limit were customers' long lives, not habits. One can also say what a pattern must hold, and then afford a
+# What a limit takes away was a customer's long life, not a habit. One can also say what a pattern must hold, and then afford a
 # much lower minimum support. All patterns around the item that section 1 ended with:
 
 # %%
@@ -392,7 +412,7 @@ shown = joined.nlargest(6, "count per visit")
 shown.assign(rule=mining.readable(shown, [])["rule"].to_numpy()).set_index("rule")[columns]
 
 # %% [markdown]
-# **What we see.** The confidence per customer is far higher, as it gives every customer many chances; it suits a
+# The confidence per customer gives every customer many chances, so it is the higher one as a rule; it suits a
 # question such as "whom will we see again for this?". Someone who must decide after *this* visit needs the one per
 # visit, and so does the rest of this lesson. Ranked by confidence, the rules per visit say what we have heard before:
 
@@ -403,7 +423,7 @@ mining.readable(mining.rank_rules(by_visits, "confidence", 5))
 mining.readable(mining.rank_rules(by_visits, "lift", 5))
 
 # %% [markdown]
-# **What we see.** Confidence points to bestsellers. Lift finds rare pairs, some of them strong, some lucky. And even
+# In the shop confidence points to bestsellers. Lift finds rare pairs, some of them strong, some lucky. And even
 # a real lift may have a dull reason: vegetarians buy tofu *and* lentils, so each follows the other, and nobody's
 # lentils cause anybody's tofu.
 #
@@ -496,17 +516,24 @@ if planted is not None:
     columns += ["count", "confidence", "lift", "place in the list"]
     display(planted[columns].sort_values("place in the list", ignore_index=True))
 
+# %%
+if planted is not None:
+    orders = sorted(average, key=lambda name: -average[name])
+    says = ", ".join(f"{name} {average[name]:.2g}" for name in orders)
+    first_places = int((planted["place in the list"] <= len(truth)).sum())
+    say(
+        f"**What we see.** Average precision: {says}. The test within customers has "
+        f"{first_places} of the {len(truth)} planted rules among its first {len(truth)}."
+    )
+
 # %% [markdown]
-# **What we see.** The test within customers puts all but the faintest planted rules at the head of the list, with
-# their direction. Baskets find none of them, by any measure: these pairs are not in one basket more often than by
-# chance, and what the data does not show no ranking can bring up. That is what a basket view loses. Confidence fails
-# for the reason known from lesson 01. The lift does well here, behind a few lucky pairs, because `MIN_COUNT` guards
-# it. The misses of the test are seasons; asking for a direction as well sorts many of them out, at the price of more
-# evidence asked of rare rules.
+# What baskets do not show, no ranking of baskets can bring up: planted sequential pairs need not be in one basket more often than
+# by chance. That is what a basket view loses. Confidence suffers for the reason known from lesson 01. The lift does well
+# only where `MIN_COUNT` guards it against lucky pairs. The misses of the test are seasons; asking for a direction as well sorts
+# many of them out, at the price of more evidence asked of rare rules.
 #
-# The rule that comes last in the table rests on a handful of visits. Its lift is like that of the others; there is
-# just too little of it. A model that is said to find "hidden" sequential patterns has to find this one, and not a
-# hundred that are not there.
+# The rule that comes last in the table rests on a handful of visits: there is just too little of it. A model that is said to
+# find "hidden" sequential patterns has to find this one, and not a hundred that are not there.
 
 # %% [markdown]
 # ## 8. Predict the next visit
@@ -526,24 +553,13 @@ if planted is not None:
 # %%
 library_answers("rankings")
 
-
-# %%
-def only_new(task: evaluation.Task) -> evaluation.Task:
-    """The cases with targets that are not in their history, with those targets only."""
-    seen = task.histories.matrix(task.n_items).astype(bool)
-    new = (task.targets.astype(np.int8) - task.targets.multiply(seen).astype(np.int8)).tocsr()
-    new.eliminate_zeros()
-    cases = np.flatnonzero(np.diff(new.indptr))
-    return replace(task.take(cases), targets=new[cases].astype(bool))
-
-
 # %%
 split = data.leave_one_out()
 tasks = {
     part: evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED)
     for part in ("validation", "test")
 }
-new_tasks = {part: only_new(task) for part, task in tasks.items()}
+new_tasks = {part: task.only_new() for part, task in tasks.items()}
 n_cases, n_hidden = len(tasks["test"]), tasks["test"].targets.nnz
 repeated = 1 - new_tasks["test"].targets.nnz / n_hidden
 print(f"{n_cases:,} customers, {n_hidden / n_cases:.1f} items in the hidden visit")
@@ -658,7 +674,7 @@ def means_of(evaluations: dict, metric: str) -> pd.DataFrame:
 without_habits = [name for name in systems if "habits" not in name]
 of_new = judged(new_tasks["test"], True, without_habits)
 new_means = means_of(of_new, "NDCG@10")
-shown = {"something new": new_means}
+shown, of_all = {"something new": new_means}, {}
 if repeated > 0.01:
     of_all = judged(tasks["test"], False, list(systems))
     all_means = means_of(of_all, "NDCG@10")
@@ -666,24 +682,43 @@ if repeated > 0.01:
 sequences_figures.scores(shown, "NDCG@10")
 
 # %% [markdown]
-# **What we see.** In the shop, three things. *Habits are nearly everything*: for the next visit as a whole, nothing
-# that was learned from other customers comes near the customer's own past, and rules added to it hardly move it. *For
-# something new*, counting all transitions gains next to nothing over popularity, although the true rules are among
-# them: they drown in thousands of lucky ones. And *a handful of tested rules added to popularity* does better than
-# all of them. To know which rules are real is worth more than to have more rules. (On `movielens-1m`, where nothing
-# is watched twice and one film leads to the next, all transitions win.)
-#
-# Are the differences more than the luck of these customers? Paired tests on the same cases:
+# Are the differences more than the luck of these customers? Paired tests on the same cases, of all systems against popularity
+# for something new, and against own habits for the next visit:
 
 # %%
-duels = [("popularity + tested rules", other) for other in ("all transitions", "popularity")]
-if repeated > 0.01:
-    duels += [("own habits + tested rules", "own habits")]
-compared = []
-for one, other in duels:
-    found = of_all if "habits" in one else of_new
-    compared.append(evaluation.compare(found[one], found[other], seed=SEED))
-evaluation.comparison_table(compared)
+gains = {}
+for task, found, rival in (("next", of_all, "own habits"), ("new", of_new, "popularity")):
+    for name in found:
+        if name != rival:
+            gains[task, name] = evaluation.compare(found[name], found[rival], seed=SEED)
+selection = evaluation.compare(
+    of_new["popularity + tested rules"], of_new["all transitions"], seed=SEED
+)
+evaluation.comparison_table([*gains.values(), selection]).drop(columns=["metric", "cases"])
+
+# %%
+seen = []
+if of_all:
+    others = {name: gains["next", name] for name in without_habits}
+    nearest = max(others.values(), key=lambda gain: gain.difference)
+    ahead = sum(gain.verdict == evaluation.WINS for gain in others.values())
+    added = gains["next", "own habits + tested rules"]
+    seen = [
+        f"- *The next visit*: of {len(others)} systems without own habits {ahead} are better "
+        f"than own habits; the best of them, {nearest.first}, is {against(nearest)}. Tested "
+        f"rules added to own habits are {against(added)}."
+    ]
+seen.append(
+    f"- *Something new*: all transitions is {against(gains['new', 'all transitions'])}. "
+    "Tested rules added to popularity are "
+    f"{against(gains['new', 'popularity + tested rules'])} and {against(selection)}."
+)
+say("**What we see.**", *seen)
+
+# %% [markdown]
+# Where people repeat themselves, a customer's own past is hard to beat. Among all transitions the true rules are there, and they
+# can drown in thousands of lucky ones; a handful of tested rules holds fewer, and fewer lucky ones. Where nothing is watched twice
+# and one film leads to the next, as in `movielens-1m`, it may be the other way round: try it.
 
 # %% [markdown]
 # ## 9. Two ways to fool yourself
@@ -707,7 +742,7 @@ def hide_one(place: np.ndarray, cases: np.ndarray) -> tuple[Histories, evaluatio
     targets = sparse.csr_matrix(held_out, per_customer.shape)[cases]
     counts = np.bincount(rest.items, minlength=n_items)
     task = evaluation.Task(rest.take(cases), targets, runs.user_ids[cases], n_items, counts)
-    return rest, only_new(task)
+    return rest, task.only_new()
 
 
 # %%
@@ -742,28 +777,8 @@ shown = {
 }
 sequences_figures.scores(shown, "NDCG@10, something new")
 
-
 # %%
-def flips(first: dict, second: dict, metric: str) -> list[tuple[str, str]]:
-    """Pairs (x, y): x is better than y in the first evaluations and worse in the second.
-
-    Only pairs that differ by more than luck in both.
-    """
-    found = []
-    for x, y in permutations(first, 2):
-        if first[x].mean(metric) <= first[y].mean(metric):
-            continue
-        if second[x].mean(metric) >= second[y].mean(metric):
-            continue
-        before = evaluation.compare(first[x], first[y], metric, seed=SEED)
-        after = evaluation.compare(second[x], second[y], metric, seed=SEED)
-        if before.low > 0 > after.high:
-            found.append((x, y))
-    return found
-
-
-# %%
-turned = flips(leak["last"], leak["random"], "NDCG@10")
+turned = evaluation.changed_places(leak["last"], leak["random"], "NDCG@10", seed=SEED)
 for x, y in turned:
     print(f"{x} beats {y} on the last visit, and loses to it on a random one")
 if not turned:
@@ -773,11 +788,9 @@ most = change.abs().idxmax()
 print(f"the largest change of a system's NDCG@10: {change[most]:+.0%} ({most})")
 
 # %% [markdown]
-# **What we see.** In the shop the split hardly matters, and there is a reason: its simulated customers do not change
-# from their first visit to their last, so knowing the future is no better than knowing the past. Real people change.
-# Set `DATASET = "movielens-1m"` and the verdict turns around: what ignores order soars with a random split, because
-# it sees the films from both sides of the gap, and the systems that follow the customer look bad although they are
-# the better ones on the question that matters.
+# Whether a random split matters depends on the customers. Those of the shop are simulated, and do not change from their first
+# visit to their last, so knowing the future is no better there than knowing the past. Real people change. Set
+# `DATASET = "movielens-1m"` and compare: what ignores order then sees the films from both sides of the gap.
 #
 # **Sampled negatives.** Ranking all items for everybody was once thought too slow, so the true item was ranked among
 # a hundred random ones. Krichene and Rendle (2020) showed that this is not a rougher version of the same measure but
@@ -802,7 +815,7 @@ shown = {protocol: means_of(found, "HR@10") for protocol, found in protocols.ite
 sequences_figures.scores(shown, "HR@10, something new")
 
 # %%
-swapped = flips(of_new, few, "HR@10")
+swapped = evaluation.changed_places(of_new, few, "HR@10", seed=SEED)
 for x, y in swapped:
     print(f"{x} beats {y} among all items, and loses to it among {n_negatives} random ones")
 if not swapped:
@@ -814,12 +827,20 @@ for protocol, found in protocols.items():
 ratios = ", ".join(f"{ratio:.2f} {protocol}" for protocol, ratio in gap.items())
 print("the best system by popularity:", ratios)
 
+# %%
+lifted = sum(few[name].mean("HR@10") > of_new[name].mean("HR@10") for name in few)
+all_items, negatives = gap.values()
+say(
+    f"**What we see.** Sampling lifts the hit rate of {lifted} of {len(few)} systems. The lead "
+    f"of the best one over popularity is {all_items - 1:.1%} among all items and "
+    f"{negatives - 1:.1%} among {n_negatives} random ones."
+)
+
 # %% [markdown]
-# **What we see.** Sampling lifts every number and presses the good systems together: in the shop, the winner among
-# all items has lost its lead, and whoever looks at the second panel would not know that tested rules are worth
-# having. (Such a small catalogue has few negatives to draw. On `movielens-1m` a hundred are drawn, and systems change
-# places outright.) Numbers from sampled metrics can be compared neither with those from full rankings nor with each
-# other. All later lessons rank all items and hide what came last.
+# Where sampling presses the good systems together, whoever looks at the second panel would not know that the winner is worth
+# having. (A small catalogue has few negatives to draw; where a hundred are drawn, systems can change places outright.) Numbers
+# from sampled metrics can be compared neither with those from full rankings nor with each other. All later lessons rank all
+# items and hide what came last.
 
 # %% [markdown]
 # ## Check yourself
@@ -941,15 +962,10 @@ for name, value in average.items():
 
 
 # %%
-def slug_of(name: str) -> str:
-    """The name of a system as a part of a result's name."""
-    return name.lower().replace(" + ", "_and_").replace(" ", "_").replace("-", "_")
-
-
 def record_means(task: str, means: pd.DataFrame, baseline: str) -> None:
     """Record the NDCG@10 of all systems with intervals."""
     for name, row in means.iterrows():
-        slug = slug_of(name)
+        slug = ledger.slug(name)
         ledger.record(
             f"{task}/ndcg_at_10_{slug}",
             row["mean"],
@@ -965,11 +981,16 @@ def record_means(task: str, means: pd.DataFrame, baseline: str) -> None:
 record_means("new", new_means, "popularity")
 if repeated > 0.01:
     record_means("next", all_means, "own habits")
+for (task, name), gain in gains.items():
+    measured = f"{task}/gain_{ledger.slug(name)}_over_{ledger.slug(gain.second)}"
+    ledger.record_gain(measured, gain, tolerance=1e-6, note="NDCG@10, the same customers")
+name = "new/gain_popularity_and_tested_rules_over_all_transitions"
+_ = ledger.record_gain(name, selection, tolerance=1e-6, note="NDCG@10, the same customers")
 
 # %%
 note = "NDCG@10 with a random visit hidden by the one with the last visit hidden, less 1"
 for name, value in change.items():
-    ledger.record(f"leak/{slug_of(name)}", value, tolerance=1e-6, note=note)
+    ledger.record(f"leak/{ledger.slug(name)}", value, tolerance=1e-6, note=note)
 note = f"of {math.comb(len(settings), 2)}, beyond luck in both"
 _ = ledger.record("leak/pairs_that_change_places", len(turned), note=note)
 

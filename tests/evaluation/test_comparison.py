@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.comparison import Comparison, MeanOfRuns, compare, comparison_table
+from llmarm_tutorial.evaluation.comparison import Comparison, MeanOfRuns, changed_places, compare, comparison_table
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task
@@ -138,3 +138,13 @@ def test_what_has_no_mean_over_trainings():
         MeanOfRuns("good", [good, other])
     with pytest.raises(BadParameter, match="different tasks"):
         compare(MeanOfRuns("good", [good]), MeanOfRuns("other", [other]))
+
+
+def test_systems_that_change_places_between_two_ways_of_judging():
+    good, poor = two_systems()
+    other_poor, other_good = two_systems(seed=1)  # the other way round
+    first, second = {"a": good, "b": poor}, {"a": other_good, "b": other_poor}
+    assert changed_places(first, second) == [("a", "b")]
+    assert changed_places(second, first) == [("b", "a")]
+    assert changed_places(first, first) == []
+    assert changed_places(first, {"a": other_good, "b": other_good}) == []  # level is no change
