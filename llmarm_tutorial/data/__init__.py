@@ -7,6 +7,7 @@ Public names, by module:
     loading: check, load
     own_files: read_table
     shop: the corner shop: a simulated shop whose rules are planted, so that one can tell what a method finds
+    stand_ins: in_baskets
     transactions: Split, Transactions
 """
 
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = face(
         "loading": "check load",
         "own_files": "read_table",
         "shop": "",
+        "stand_ins": "in_baskets",
         "transactions": "Split Transactions",
     },
 )

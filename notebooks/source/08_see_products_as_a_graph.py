@@ -25,7 +25,7 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
 from llmarm_tutorial import evaluation, graphs, models, recommend
-from llmarm_tutorial.data import Transactions, load, shop
+from llmarm_tutorial.data import in_baskets, load, shop
 from llmarm_tutorial.figures import graphs as graphs_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import sequences as sequences_figures
@@ -107,35 +107,12 @@ n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 
 # %% [markdown]
 # The shop has baskets and a clock. Data without one of them gets a stand-in here: ten items in a row for a basket, the place in
-# a customer's history for the time.
-
-
-# %%
-def in_baskets(data: Transactions) -> Transactions:
-    """The same with baskets and a clock; a stand-in for either is named in print."""
-    if {"baskets", "clock"} <= data.aspects:
-        return data
-    known = data.histories()
-    user, visit = known.rows, known.visits
-    if "baskets" not in data.aspects:
-        visit = visit // 10
-        print(f"{data.name} has no baskets: ten items in a row of a customer count as one.")
-    items = data.items["item_id"].to_numpy()[known.items]
-    frame = pd.DataFrame({"user_id": known.user_ids[user], "item_id": items})
-    frame["basket_id"] = frame.groupby([user, visit]).ngroup()
-    if "clock" in data.aspects:
-        table = data.table.sort_values(["user_id", "time"], kind="stable")
-        baskets = table["time"].groupby(frame["basket_id"].to_numpy())
-        frame["time"] = baskets.transform("min").to_numpy()
-    else:
-        print(f"{data.name} has no clock: earlier means the first part of each history.")
-        days = visit / (visit[known.offsets[1:] - 1][user] + 1)
-        frame["time"] = pd.Timestamp("2000-01-01") + pd.to_timedelta(days, unit="D")
-    return Transactions.from_frame(frame, items=data.items, name=data.name)
-
+# a customer's history for the time (earlier then means the first part of each history).
 
 # %%
 bought = in_baskets(data)
+for lacking in sorted({"baskets", "clock"} - data.aspects):
+    print(f"{data.name} has no {lacking}: the stand-in serves.")
 sales = np.bincount(bought.item_codes, minlength=n_items)
 stretches = bought.split_by_time(VALIDATION, TEST)
 every, earlier, last = (
@@ -596,8 +573,8 @@ say(
 # season that had not met often enough: over several links there *can* be something to be found, by counting on the graph too. Of a
 # network ask three things before you believe in it: is it ahead of the pair's own counts, of counting on the same graph, and of the
 # network without a graph? And how much does it differ from seed to seed (`sd over seeds`)? Other threads or another machine move it by
-# as much again, so that a single run could support any story. On a wholesaler's data (`benchmarks/graphs.py`) a pair's own
-# lift is the one to beat.
+# as much again, so that a single run could support any story. `benchmarks/graphs.py` asks the
+# same of a wholesaler's data, where the order of the methods need not be that of a shop.
 #
 # **What flatters.** Two habits of the literature on links. *Sampled negatives*: a method has to tell each positive from a few pairs drawn
 # at random, not from all. *Random hiding*: links of the past are hidden and found again; the baskets they came from stay, and a
