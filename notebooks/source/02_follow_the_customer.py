@@ -924,7 +924,7 @@ _ = check.exercise("02.4", confidence)
 # | Claim | Source | Recorded below |
 # |---|---|---|
 # | Large models mine associations more accurately than rule-based mining. | T1, T2, T4 | how well counting predicts the next visit (`next/…`, `new/…`): the bar for every model |
-# | Large models catch order-dependent associations that frequent itemsets miss. | T1, T2, T5 | itemsets do miss them; sequential rules do not (`truth/…`) |
+# | Large models catch order-dependent associations that frequent itemsets miss. | T1, T2, T5 | in the shop itemsets do miss them; sequential rules do not (`truth/…`) |
 # | Sequential patterns together with a large model beat either alone. | T5 | what rules add to a recommender without any (`…_and_tested_rules`) |
 
 # %%
