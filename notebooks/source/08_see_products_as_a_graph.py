@@ -563,18 +563,18 @@ say(
     f"**What we see.** New links are rare: chance has an average precision of {by_chance:.4f}, "
     f"the best method of this test, {best_of_all['method']}, "
     f"{best_of_all['average_precision']:.3f}. Counted on the graph, {on_graph} is "
-    f"{against(differences[on_graph, plain])}; joined with it, it is "
+    f"{against(differences[on_graph, plain])}; the two joined are "
     f"{against(differences[both, plain])}.",
     f"The networks: {networks_say}.",
 )
 
 # %% [markdown]
-# The intervals are wide, since there are few links to find. In the shop what is predicted first are pairs of one purpose or one
+# In the shop the intervals are wide, since there are few links to find. What is predicted first are pairs of one purpose or one
 # season that had not met often enough: over several links there *can* be something to be found, by counting on the graph too. Of a
 # network ask three things before you believe in it: is it ahead of the pair's own counts, of counting on the same graph, and of the
 # network without a graph? And how much does it differ from seed to seed (`sd over seeds`)? Other threads or another machine move it by
 # as much again, so that a single run could support any story. `benchmarks/graphs.py` asks the
-# same of a wholesaler's data, where the order of the methods need not be that of a shop.
+# same of a wholesaler's data.
 #
 # **What flatters.** Two habits of the literature on links. *Sampled negatives*: a method has to tell each positive from a few pairs drawn
 # at random, not from all. *Random hiding*: links of the past are hidden and found again; the baskets they came from stay, and a
@@ -618,13 +618,15 @@ say(
     f"precision of {drawn[on_graph]:.2f} instead of {among_all[on_graph]:.3f}, chance has "
     f"{drawn['chance']:.2f}, and the order of the methods "
     f"{'stays' if same else 'changes as well'}. On links hidden at random {plain} has "
-    f"{found_again[plain]:.2f} instead of {among_all[plain]:.3f} on links to come."
+    f"{found_again[plain]:.2f} instead of {among_all[plain]:.3f} on links to come; {on_graph}, "
+    f"which sees the graph alone, {found_again[on_graph]:.2f} instead of "
+    f"{among_all[on_graph]:.3f}."
 )
 
 # %% [markdown]
 # The same scores, the same links: only the question became easier. Hidden at random, a link stays in the counts: whoever compares
-# a network with a pair's own lift there has compared it with the answer sheet. Methods that see the graph alone are flattered, too:
-# an old link is easier to find than a new one. Before believing a table of link prediction, look for the candidates and for the clock.
+# a network with a pair's own lift there has compared it with the answer sheet. A method that sees the graph alone can be
+# flattered, too, where an old link is easier to find than a new one. Before believing a table of link prediction, look for the candidates and for the clock.
 #
 # ## 5. Customers and products in one graph
 # LightGCN was made for another graph: customers on one side, products on the other, a link where one has bought the other [He and
@@ -968,6 +970,7 @@ seen = [
     + "; ".join(
         f"{one} is {against(gain)}" for (of, one, _), gain in fresh_gains.items() if of == part
     )
+    + "."
     for part, question in asked_for.items()
 ]
 say("**What we see.**", *seen)
