@@ -16,6 +16,7 @@ from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import UnknownName
 from llmarm_tutorial.mining.antecedents import Evidence
 from llmarm_tutorial.mining.measures import lift, measures
+from llmarm_tutorial.mining.thresholds import reaches
 
 SLACK = 2.0  # baskets that a prior is worth where it is wrong
 LEAST = 1e-5  # a chance never said to be smaller, nor nearer to 1: a loss stays finite
@@ -196,7 +197,7 @@ def rule_table(
     inside = np.zeros(chances.shape, dtype=bool)
     row, column = np.nonzero(antecedents >= 0)
     inside[row, antecedents[row, column]] = True
-    keep = (holding[:, None] * chances >= min_support) & (chances >= min_confidence) & ~inside & (shares > 0)
+    keep = reaches(holding[:, None] * chances, min_support) & reaches(chances, min_confidence) & ~inside & (shares > 0)
     row, column = np.nonzero(keep & (holding > 0)[:, None])
     order = np.argsort(-keys[by][row, column], kind="stable")[:most]
     row, column = row[order], column[order]

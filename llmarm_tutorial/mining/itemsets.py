@@ -6,10 +6,8 @@ generation, closed and maximal itemsets and look-ups vectorised, and half a mill
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from scipy import sparse
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.levels import Levels, in_canonical_order
+from llmarm_tutorial.mining.thresholds import smallest_counts
 
 Baskets = Transactions | sparse.spmatrix
 
@@ -44,19 +43,8 @@ def as_matrix(baskets: Baskets) -> tuple[sparse.csr_matrix, pd.DataFrame]:
     return matrix, items
 
 
-def exact_share(share: float, name: str) -> Fraction:
-    """A threshold as the decimal fraction that the user wrote (0.1 is one tenth, not the binary number nearest to it).
-
-    Raises:
-        BadParameter: Unless 0 < share ≤ 1.
-    """
-    if isinstance(share, bool) or not isinstance(share, (int, float, np.number)) or not 0 < share <= 1:
-        raise BadParameter(f"{name} must be a share above 0 and at most 1, not {share!r}.")
-    return Fraction(str(share))
-
-
 def min_count(min_support: float | int, n_baskets: int) -> int:
-    """The smallest number of baskets that reaches a minimum support, without rounding error.
+    """The smallest number of baskets that reaches a minimum support, by the rule of `thresholds`.
 
     Args:
         min_support: A float is a share of the baskets in (0, 1]; an int is a number of baskets, at least 1.
@@ -69,7 +57,7 @@ def min_count(min_support: float | int, n_baskets: int) -> int:
         if min_support < 1:
             raise BadParameter(f"min_support as a number of baskets must be at least 1, not {min_support}.")
         return int(min_support)
-    return math.ceil(exact_share(min_support, "min_support") * n_baskets)
+    return int(smallest_counts(min_support, n_baskets, "min_support"))
 
 
 @dataclass(frozen=True, eq=False)

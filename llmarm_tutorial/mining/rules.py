@@ -20,12 +20,12 @@ from llmarm_tutorial.mining.itemsets import (
     Itemsets,
     as_matrix,
     count_itemsets,
-    exact_share,
     min_count,
     pair_counts,
 )
 from llmarm_tutorial.mining.measures import MEASURES, measures
 from llmarm_tutorial.mining.miners import codes_of, mine
+from llmarm_tutorial.mining.thresholds import check_share, smallest_counts
 
 COUNTS = ("count", "antecedent_count", "consequent_count", "n_baskets")
 COLUMNS = ("antecedent", "consequent", *MEASURES, *COUNTS)
@@ -126,18 +126,10 @@ def pair_rules(
     i, j, count = pair_counts(matrix, smallest)
     x, y, count = np.append(i, j), np.append(j, i), np.append(count, count)
     if min_confidence:
-        confident = count >= _needed(support, min_confidence)[x]
+        confident = count >= smallest_counts(min_confidence, support, "min_confidence")[x]
         x, y, count = x[confident], y[confident], count[confident]
     block = (x[:, None], y[:, None], count, support[x], support[y])
     return _frame([block], matrix.shape[0], items, label)
-
-
-def _needed(counts: np.ndarray, min_confidence: float) -> np.ndarray:
-    """Smallest joint count that gives each antecedent count the confidence, in integers: no rule on it is lost."""
-    share = exact_share(min_confidence, "min_confidence")
-    distinct, inverse = np.unique(counts, return_inverse=True)
-    smallest = [-(-share.numerator * int(c) // share.denominator) for c in distinct]
-    return np.array(smallest, dtype=np.int64)[inverse.reshape(-1)]
 
 
 def _generate(
@@ -154,7 +146,7 @@ def _generate(
     Moving an item from antecedent to consequent can only lower the confidence, so a larger consequent is tried only
     for itemsets where all smaller ones within it passed.
     """
-    exact_share(min_confidence, "min_confidence")
+    check_share(min_confidence, "min_confidence")
     if max_consequent is not None and max_consequent < 1:
         raise BadParameter(f"max_consequent must be at least 1 or None, not {max_consequent}.")
     blocks = []
@@ -170,7 +162,7 @@ def _generate(
                 left = [column for column in range(length) if column not in right]
                 x, y = codes[np.ix_(rows, left)], codes[np.ix_(rows, list(right))]
                 antecedent = count_of(x)
-                confident = count[rows] >= _needed(antecedent, min_confidence)
+                confident = count[rows] >= smallest_counts(min_confidence, antecedent, "min_confidence")
                 if confident.any():
                     passed[right] = np.zeros(len(codes), dtype=bool)
                     passed[right][rows[confident]] = True

@@ -16,12 +16,13 @@ from scipy.special import bdtrc, gammainc
 from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.mining.itemsets import exact_share, min_count, slices
+from llmarm_tutorial.mining.itemsets import min_count, slices
 from llmarm_tutorial.mining.measures import expected_count_within, measures
 from llmarm_tutorial.mining.miners import codes_of
 from llmarm_tutorial.mining.patterns import Patterns, check_whole, mine_sequences
 from llmarm_tutorial.mining.rules import COLUMNS
 from llmarm_tutorial.mining.significance import benjamini_hochberg
+from llmarm_tutorial.mining.thresholds import check_share, smallest_counts
 
 TESTS = ("expected", "lift_within", "p_value", "q_value", "reverse_count", "direction_p")
 CELLS = 2**24  # multiplications, or cells of a table, per step
@@ -54,7 +55,8 @@ def rules_from_patterns(
         )
     if max_consequent is not None and max_consequent < 1:
         raise BadParameter(f"max_consequent must be at least 1 or None, not {max_consequent}.")
-    share = exact_share(min_confidence, "min_confidence") if min_confidence else None
+    if min_confidence:
+        check_share(min_confidence, "min_confidence")
     names = np.array(item_labels(patterns.items, label), dtype=object)
     blocks = []
     for level, count in zip(patterns.levels[1:], patterns.counts[1:], strict=True):
@@ -62,8 +64,8 @@ def rules_from_patterns(
             sides = (level[:, :-size], level[:, -size:])
             x, y = (patterns.counts[side.shape[1] - 1][patterns.rows_of(side)] for side in sides)
             keep = np.ones(len(count), dtype=bool)
-            if share is not None:
-                keep = count * share.denominator >= x * share.numerator
+            if min_confidence:
+                keep = count >= smallest_counts(min_confidence, x, "min_confidence")
             labels = [list(map(tuple, names[side[keep]].tolist())) for side in sides]
             blocks.append(_table(*labels, count[keep], x[keep], y[keep], patterns.n_sequences))
     table = pd.concat(blocks, ignore_index=True) if blocks else _table([], [], *[np.empty(0, int)] * 3, 1)
@@ -119,15 +121,16 @@ def follow_rules(
     if per not in ("visit", "customer"):
         raise BadParameter(f"per must be 'visit' or 'customer', not {per!r}.")
     check_whole(within=within)
-    share = exact_share(min_confidence, "min_confidence") if min_confidence else None
+    if min_confidence:
+        check_share(min_confidence, "min_confidence")
     left, right, user = _before_and_after(data, within, per)
     n = left.shape[0]
     x, y = (np.bincount(part.indices, minlength=part.shape[1]) for part in (left, right))
     smallest = min_count(min_support, n)
     a, b, count = _joint(left, right, smallest) if per == "visit" else _within_customers(data, smallest, within)
     keep = np.ones(len(a), dtype=bool) if repeats else a != b
-    if share is not None:
-        keep &= count * share.denominator >= x[a] * share.numerator
+    if min_confidence:
+        keep &= count >= smallest_counts(min_confidence, x, "min_confidence")[a]
     a, b, count = a[keep], b[keep], count[keep]
     names = item_labels(data.items, label)
     sides = [[frozenset([names[code]]) for code in side.tolist()] for side in (a, b)]

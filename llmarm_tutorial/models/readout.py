@@ -25,6 +25,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, padded
 from llmarm_tutorial.mining.confidence import rule_table
 from llmarm_tutorial.mining.judging import confidence_losses, mean_losses
+from llmarm_tutorial.mining.thresholds import reaches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
 from llmarm_tutorial.models.training import Settings, Training, train
@@ -279,13 +280,13 @@ def read_rules(
     if longest not in (1, 2):
         raise BadParameter(f"Antecedents are read up to 1 or 2 items, not {longest!r}.")
     n_items = len(shares)
-    singles = np.flatnonzero(shares >= min_support).astype(np.int32)
+    singles = np.flatnonzero(reaches(shares, min_support)).astype(np.int32)
     found = confidences(model, singles[:, None], n_items)
     parts = [(singles[:, None], found, shares[singles])]
     if longest == 2:
         together = shares[singles][:, None] * found[:, singles]
         commoner = np.lexsort((singles, -shares[singles])).argsort()
-        first, second = np.nonzero((together >= min_support) & (commoner[:, None] < commoner))
+        first, second = np.nonzero(reaches(together, min_support) & (commoner[:, None] < commoner))
         pairs = np.sort(np.stack([singles[first], singles[second]], axis=1), axis=1)
         parts.append((pairs, confidences(model, pairs, n_items), together[first, second]))
     limits = {"min_support": min_support, "min_confidence": min_confidence, "most": most, "by": by, "label": label}
