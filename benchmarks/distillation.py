@@ -29,7 +29,7 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import psutil
-import recommend
+import recipes
 import torch
 
 from llmarm_tutorial.data import loading
@@ -102,7 +102,7 @@ class Bench:
 
     def __init__(self, name: str, work: Path) -> None:
         self.name, self.work, self.plan = name, work / name, PLANS[name]
-        self.recipe = recommend.RECIPES[name][self.plan.objective]  # of the teacher
+        self.recipe = recipes.RECIPES["cpu"][name][self.plan.objective]  # of the teacher
         self.kept_models = work.parent / "item-models" / name
         self.work.mkdir(parents=True, exist_ok=True)
         data = loading.load(name)

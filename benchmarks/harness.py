@@ -348,7 +348,12 @@ def hardware() -> dict[str, Any]:
 
 
 def parser(
-    doc: str, *, data: Sequence[str], seeds: Sequence[int] = (0,), smoke: Sequence[str] = ("shop",)
+    doc: str,
+    *,
+    data: Sequence[str],
+    seeds: Sequence[int] = (0,),
+    smoke: Sequence[str] = ("shop",),
+    choices: Sequence[str] | None = None,
 ) -> argparse.ArgumentParser:
     """The options that all benchmarks have; a script adds its own.
 
@@ -357,11 +362,13 @@ def parser(
         data: The data sets that it takes when none is named.
         seeds: Likewise the seeds.
         smoke: What stands in for `data` with --smoke; it also takes one seed only, and a work folder of its own.
+        choices: The only sets that it can take, as it has a recipe for each; None for any.
     """
     found = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument(
-        "--data", nargs="+", default=list(data), metavar="NAME", help=f"data sets; usually {' '.join(data)}"
-    )
+        "--data", nargs="+", default=list(data), choices=choices, metavar="NAME",
+        help=f"data sets; usually {' '.join(data)}",
+    )  # fmt: skip
     found.add_argument("--seeds", nargs="+", type=int, default=list(seeds), help="usually %(default)s")
     found.add_argument(
         "--work", type=Path, default=ROOT / "runs" / "benchmarks", help="keeps what is measured, and models"

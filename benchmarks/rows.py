@@ -10,8 +10,9 @@
                     measurement
     memory          highest memory while measuring, above what the data take, MB
 
-Means and standard deviations over seeds are not stored: `over_seeds` computes them. Words, such as chosen settings or
-why something failed, are notes in the JSON file beside the rows.
+Means and standard deviations over seeds are not stored: `over_seeds` computes them. Only where the single values are
+lost, a row without a seed is a mean, and the row "NDCG@10, sd of 3 seeds" beside it the standard deviation. Words, such
+as chosen settings or why something failed, are notes in the JSON file beside the rows.
 """
 
 from __future__ import annotations
@@ -55,6 +56,12 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
         Columns `data`, `system`, `setting`, `metric`, `seeds` (how many rows), means `value`, `low`, `high`, `seconds`,
         `memory` over them, and the standard deviation `sd` of the values, NaN of a single one.
     """
-    groups = rows.groupby(["data", "system", "setting", "metric"], sort=False)
-    table = groups[list(NUMBERS)].mean()
-    return table.assign(seeds=groups.size(), sd=groups["value"].std()).reset_index()
+    names = ["data", "system", "setting", "metric"]
+    groups = rows.groupby(names, sort=False)
+    table = groups[list(NUMBERS)].mean().assign(seeds=groups.size(), sd=groups["value"].std()).reset_index()
+    stored = table["metric"].str.extract(r"^(?P<metric>.*), sd of (?P<seeds>\d+) seeds$")
+    spread = table.assign(metric=stored["metric"], seeds=stored["seeds"].astype(float), sd=table["value"])
+    known = stored["metric"].notna()
+    table = table[~known].set_index(names)
+    table.update(spread.loc[known, [*names, "seeds", "sd"]].set_index(names))
+    return table.reset_index().astype({"seeds": int})

@@ -80,11 +80,14 @@ class Gain(NamedTuple):
 
 def headlines() -> str:
     """Eight answers to the question where a model beats counting."""
-    columns = ["gain on best counting", "best counting low", "best counting high"]
-    singles = pd.read_csv(BENCHMARKS / "recommend.csv").set_index(["data", "system"])[columns]
-    against = {data: NAMES[said["best counting"]] for data, said in settings_of("recommend")["chosen"].items()}
-    gains = measured("quality").query("metric == 'NDCG@10 gain on sr'")
-    beauty = gains.set_index(["data", "system"])[["value", "low", "high"]]
+    singly = measured("recommend").query("setting == ''")
+    singly = {key: gains(by_metric(rows))[-1] for key, rows in singly.groupby(["data", "system"])}  # on best counting
+    singles = {key: [row[column] for column in ("value", "low", "high")] for key, row in singly.items()}
+    against = {
+        data: NAMES[singly[data, "model"]["metric"].split(" on ")[1]] for data in ("movielens-1m", "online-retail")
+    }
+    beauty = measured("quality").query("metric == 'NDCG@10 gain on sr'")
+    beauty = beauty.set_index(["data", "system"])[["value", "low", "high"]]
     fusion = pd.read_csv(BENCHMARKS / "graphs_fusion.csv").set_index(["data", "system", "targets", "against"])
     graph = fusion.loc[("movielens-1m", "hybrid with graph", "all", "hybrid without graph")][["gain", "low", "high"]]
     rules = reference()[LESSON_04]["values"]["bits_gained/model_20_to_99_baskets"]
@@ -94,10 +97,10 @@ def headlines() -> str:
     read = ("a pretrained sentence encoder", "counted words (TF-IDF)", "MRR")
     return told(
         [
-            Gain("Next film", films, "item model", against[films], ndcg, *singles.loc[(films, "model")]),
+            Gain("Next film", films, "item model", against[films], ndcg, *singles[films, "model"]),
             Gain("Next product", "beauty", "item model", NAMES["sr"], ndcg, *beauty.loc[("beauty", "causal")]),
-            Gain("Next basket", gifts, "item model", against[gifts], ndcg, *singles.loc[(gifts, "model")]),
-            Gain("Next basket", gifts, "model and counting", against[gifts], ndcg, *singles.loc[(gifts, "hybrid")]),
+            Gain("Next basket", gifts, "item model", against[gifts], ndcg, *singles[gifts, "model"]),
+            Gain("Next basket", gifts, "model and counting", against[gifts], ndcg, *singles[gifts, "hybrid"]),
             Gain("Next film", films, "model, counting and a graph network", "model and counting", ndcg, *graph),
             Gain("Which new film", films, *read, *texts[films]),
             Gain("Which new product", gifts, *read, *texts[gifts]),
@@ -202,6 +205,11 @@ def by_metric(rows: pd.DataFrame) -> ByMetric:
     return {row["metric"]: row for _, row in rows.drop_duplicates("metric").iterrows()}
 
 
+def gains(found: ByMetric) -> list[Mapping[str, Any]]:
+    """The gains of a line, in the order in which they were recorded."""
+    return [row for metric, row in found.items() if " gain on " in metric]
+
+
 def number(row: Mapping[str, Any], form: str = ".4f") -> str:
     """A measured value: mean ± standard deviation over seeds [interval], as far as there are any."""
     text = f"{row['value']:{form}}"
@@ -297,19 +305,22 @@ def advice() -> str:
 
 def recommend() -> str:
     """The benchmark of recommenders, singly and joined."""
-    measured = pd.read_csv(BENCHMARKS / "recommend.csv")
-    rows = []
-    for row in measured.to_dict("records"):
-        spread = "" if pd.isna(row["NDCG@10 sd"]) else f" ± {row['NDCG@10 sd']:.4f}"
-        ends = (row[column] for column in ("gain on best single", "best single low", "best single high"))
-        gain = "{:+.4f} [{:+.4f}, {:+.4f}]".format(*ends)
-        cells = [f"{row['HR@10']:.3f}", f"{row['NDCG@10']:.4f}{spread}", gain]
-        cells += [f"{row['Coverage@10']:.2f}", f"{row['Diversity@10']:.3f}", f"{row['Novelty@10']:.2f}"]
-        waits = "–" if pd.isna(row["p50"]) else f"{1e3 * row['p50']:.2g} / {1e3 * row['p99']:.2g} ms"
-        cells += [waits, "–" if pd.isna(row["per_second"]) else f"{row['per_second']:,.0f}"]
-        rows.append([row["data"], row["system"], *cells])
-    head = ["data", "system", "HR@10", "NDCG@10", "gain on the best single system", "coverage", "diversity", "novelty"]
-    return table(rows, [*head, "one user, p50 / p99", "users a second"])
+
+    def waits(found: ByMetric) -> str:
+        return "{:.2g} / {:.2g} ms".format(*(1e3 * found[f"{p} seconds"]["value"] for p in ("p50", "p99")))
+
+    found = measured("recommend")
+    columns = {
+        "HR@10": lambda found: f"{found['HR@10']['value']:.3f}",
+        "NDCG@10": lambda found: number(found["NDCG@10"]),
+        "gain on the best single system": lambda found: number(gains(found)[0], "+.4f"),
+        "coverage": lambda found: f"{found['Coverage@10']['value']:.2f}",
+        "diversity": lambda found: f"{found['Diversity@10']['value']:.3f}",
+        "novelty": lambda found: f"{found['Novelty@10']['value']:.2f}",
+        "one user, p50 / p99": waits,
+        "users a second": lambda found: f"{found['lists per second']['value']:,.0f}",
+    }
+    return of_rows(found[found["setting"] == ""], {"data": "data", "system": "system"}, columns)
 
 
 def cold_start() -> str:

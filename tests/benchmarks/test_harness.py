@@ -69,6 +69,20 @@ def test_mean_and_spread_over_seeds():
     assert np.isnan(table["sd"][1])
 
 
+def test_a_stored_mean_keeps_its_stored_spread():
+    """Of old runs only a mean and a standard deviation are known; neither is taken for a value of one seed."""
+    found = [
+        ("d", "s", "", None, "MRR", 0.2, np.nan, np.nan, np.nan, np.nan),
+        ("d", "s", "", None, "MRR, sd of 3 seeds", 0.1, np.nan, np.nan, np.nan, np.nan),
+        ("d", "s", "", 0, "HR@10", 0.5, 0.4, 0.6, np.nan, np.nan),
+    ]
+    table = schema.over_seeds(pd.DataFrame(found, columns=schema.COLUMNS))
+    assert table["metric"].tolist() == ["MRR", "HR@10"]
+    assert table[["value", "sd", "seeds"]].iloc[0].tolist() == [0.2, 0.1, 3]
+    assert table["seeds"].tolist() == [3, 1]
+    assert table[["low", "high"]].iloc[1].tolist() == [0.4, 0.6]
+
+
 def test_a_setting_is_unfolded_into_columns():
     assert schema.setting(support=0.05, task="new") == "support=0.05; task=new"
     table = schema.unfolded(pd.DataFrame({"setting": ["support=0.05; task=new", "", "task=a=b"]}))
@@ -303,6 +317,14 @@ def test_smoke_takes_few_customers_of_the_shop_and_one_seed(tmp_path: Path, monk
 def test_a_run_that_cannot_be_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, says):
     with pytest.raises(SystemExit, match=says):
         run(monkeypatch, tmp_path, lambda bench: list(bench.datasets()), *arguments)
+
+
+def test_a_set_without_a_recipe_is_refused_with_those_that_have_one(capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit):
+        harness.parser("", data=["shop"], choices=["shop", "beauty"]).parse_args(["--data", "groceries"])
+    assert "invalid choice: 'groceries' (choose from 'shop', 'beauty')" in capsys.readouterr().err.replace(
+        "shop, beauty", "'shop', 'beauty'"
+    )
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

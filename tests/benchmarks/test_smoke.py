@@ -12,10 +12,10 @@ import rows as schema
 import torch
 
 BENCHMARKS = Path(harness.__file__).parent
-SHARED = {"harness", "library_questions", "peers", "recipes", "rows"}  # no scripts
+SHARED = {"harness", "library_questions", "next_basket", "peers", "recipes", "rows"}  # no scripts
 # curriculum compares two checkouts, libraries records answers in words; each has tests of its own
 APART = {"curriculum", "libraries"}
-OLD = {"cold_start", "distillation", "finetuning", "graphs", "lightgcn", "readout", "recommend"}  # not converted yet
+OLD = {"cold_start", "distillation", "finetuning", "graphs", "lightgcn", "readout"}  # not converted yet
 SCRIPTS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - SHARED - APART - OLD)
 
 
