@@ -1,7 +1,6 @@
 """How good and how fast is LightGCN on the splits of its release? Against counting, and against messages along edges.
 
     python benchmarks/lightgcn.py [--data lastfm gowalla] [--seeds 1 2 3] [--recipes published softmax] [--speed]
-                                  [--work runs/lightgcn] [--out results/benchmarks]
 
 The task is that of the release: Recall@20 and NDCG@20 of the items that were drawn at random from those of each user,
 all items ranked, those in training left out. Everything is chosen on a tenth of every user's training items: settings
@@ -18,34 +17,29 @@ the published recipe takes 18 hours of one core, so it is run there only if aske
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
+import functools
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import harness
 import numpy as np
 import pandas as pd
-import psutil
+import rows as schema
 import torch
-from torch_geometric.nn import LGConv
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from scipy import sparse
 
-from llmarm_tutorial.errors import LlmarmError
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import LlmarmError, Missing, RunError
 from llmarm_tutorial.evaluation import published_splits
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
-from llmarm_tutorial.evaluation.metrics import Evaluation
+from llmarm_tutorial.evaluation.published_splits import PublishedSplit
 from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.evaluation.tasks import Recommender, Task
+from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.graphs.lightgcn import (
     GraphBatches,
@@ -57,11 +51,11 @@ from llmarm_tutorial.graphs.lightgcn import (
     propagate,
     published_settings,
 )
-from llmarm_tutorial.models.training import train
+from llmarm_tutorial.models.training import Training, train
 from llmarm_tutorial.recommend import tuning
 
 METRICS = ("Recall@20", "NDCG@20")
-ALSO = ("Recall@10", "NDCG@10")  # kept per seed, as some papers cut there
+ALSO = ("Recall@10", "NDCG@10")  # on the test, as some papers cut there
 TRIES = 12  # settings of each baseline tried on validation
 CHECKED = 3000  # validation cases after some epochs; what is reported uses all of them
 GRIDS = {
@@ -96,143 +90,117 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-class Bench:
+def published_split(bench: harness.Bench, name: str, data: Transactions) -> PublishedSplit:
+    """The released split of a data set; of the corner shop, which only --smoke takes, one like it."""
+    if not bench.smoke:
+        return published_splits.split(name)
+    held = data.histories().held()
+    ids = np.unique(data.table["user_id"].dropna())
+    whole = PublishedSplit(name, held, sparse.csr_matrix(held.shape, dtype=np.float32), ids, data.items["item_id"])
+    return whole.held_out(0.2)
+
+
+class Question:
     """One published split, and its training part split again to choose on."""
 
-    def __init__(self, name: str, work: Path) -> None:
-        self.name, self.work = name, work / name
-        self.work.mkdir(parents=True, exist_ok=True)
-        self.whole = published_splits.split(name)
+    def __init__(self, bench: harness.Bench, name: str, data: Transactions) -> None:
+        self.bench, self.name, self.recipes = bench, name, RECIPES["lastfm" if bench.smoke else name]
+        self.whole = published_split(bench, name, data)
         self.part = self.whole.held_out(0.1, seed=0)
         self.few = self.part.task(CHECKED)
-        self.tasks: dict[str, Task] = {"validation": self.part.task(), "test": self.whole.task()}
+        self.tasks = {"validation ": self.part.task(), "": self.whole.task()}
 
-    def keep(self, stem: str, row: dict[str, Any], tested: Evaluation, curve: list[dict] | None = None) -> None:
-        """Write one result and its values per case, the mark that it is done last."""
-        values = np.column_stack([tested.values(metric) for metric in METRICS]).astype(np.float32)
-        np.save(self.work / f"{stem}.npy", values)
-        row = {"data": self.name} | row | {f"test {metric}": tested.mean(metric) for metric in (*METRICS, *ALSO)}
-        part = self.work / f".{stem}.json"
-        part.write_text(json.dumps({"row": row, "curve": curve or []}, indent=1), encoding="utf-8")
-        os.replace(part, self.work / f"{stem}.json")
-        print(f"{self.name} {stem}: test " + ", ".join(f"{m} {row[f'test {m}']:.4f}" for m in METRICS), flush=True)
+    def judged(self, system: Recommender, part: str) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """Metrics, and their values per case, on a part."""
+        found = evaluate(system, self.tasks[part], ks=(20,))
+        values = {f"{part}{metric}": found.mean(metric) for metric in (*METRICS, *([] if part else ALSO))}
+        return values, {metric: found.values(metric) for metric in METRICS}
 
-    def judged(self, system: Recommender, part: str, name: str) -> Evaluation:
-        """The evaluation on validation or test."""
-        return evaluate(system, self.tasks[part], ks=(20,), name=name)
-
-    def counting(self) -> None:
-        """Every baseline with the settings that did best on validation, counted again in the whole training part."""
-        for name, grid in GRIDS.items():
-            if (self.work / f"{name}.json").exists():
-                continue
-            used = time.process_time()
-            try:
-                tuned = tuning.tune_baseline(
-                    name, self.part.histories, self.few, budget=TRIES, metric="Recall@20", grid=grid
-                )
-                searched, used, begin = time.process_time() - used, time.process_time(), time.perf_counter()
-                fitted = tuned.best.fit(self.whole.histories)
-            except LlmarmError as error:
-                print(f"{self.name} {name}: left out. {error}")
-                continue
-            row = {
-                "system": name,
-                "recipe": "",
-                "seed": 0,
-                "seconds": time.perf_counter() - begin,
-                "core seconds": time.process_time() - used,
-                "core seconds of choosing": searched,
-                "settings": repr(tuned.best),
-            }
-            for metric in METRICS:
-                row[f"validation {metric}"] = self.judged(tuned.system, "validation", name).mean(metric)
-            self.keep(name, row, self.judged(fitted, "test", name))
-
-    def model(self, recipe: str, seed: int, first: int) -> None:
-        """Train on the whole training part for as many epochs as were best on validation with the first seed."""
-        stem = f"{recipe}-{seed}"
-        if (self.work / f"{stem}.json").exists():
+    def counting(self, name: str) -> None:
+        """A baseline with the settings that did best on validation, counted again in the whole training part."""
+        made_of = [GRIDS[name], TRIES, CHECKED]
+        if self.bench.has(self.name, name, made_of=made_of):
             return
-        plan = RECIPES[self.name][recipe]
-        chosen = self.chosen(recipe, first)
-        used = since_start(self.work / stem)
-        model, done = self.trained(recipe, seed, self.whole, self.work / stem, {"epochs": chosen["epochs"]}, None)
+        used, how = time.process_time(), {"metric": "Recall@20", "grid": GRIDS[name]}
+        try:
+            tuned = tuning.tune_baseline(name, self.part.histories, self.few, budget=TRIES, **how)
+            searched, used, begin = time.process_time() - used, time.process_time(), time.perf_counter()
+            fitted = tuned.best.fit(self.whole.histories)
+        except LlmarmError as error:
+            print(f"{self.name} {name}: left out. {error}")
+            return
+        about = {"seconds on the clock": time.perf_counter() - begin, "seconds of choosing": searched}
         used = time.process_time() - used
-        row = chosen["validation"] | {
-            "system": f"LightGCN, {recipe}",
-            "recipe": recipe,
-            "seed": seed,
-            "epochs": chosen["epochs"],
-            "threads": torch.get_num_threads(),
-            "seconds": done.seconds,
-            "core seconds": used,
-            "core seconds of choosing": chosen["core seconds"],
-            "settings": json.dumps(plan),
-        }
-        self.keep(stem, row, self.judged(GraphRecommender(model), "test", stem), chosen["curve"])
+        tested, cases = self.judged(fitted, "")
+        values, notes = self.judged(tuned.system, "validation ")[0] | tested | about, {"settings": repr(tuned.best)}
+        self.bench.add(self.name, name, values, made_of=made_of, seconds=used, cases=cases, notes=notes)
 
-    def chosen(self, recipe: str, seed: int) -> dict[str, Any]:
-        """The best number of epochs on validation, with the curve that shows it."""
-        path = self.work / f"{recipe}-chosen" / "chosen.json"
-        if path.exists():
-            return json.loads(path.read_text(encoding="utf-8"))
-        used = since_start(path.parent)
+    def model(self, recipe: str, seed: int) -> None:
+        """Train on the whole training part for as many epochs as were best on validation with the first seed."""
+        first, system = self.bench.options.seeds[0], f"LightGCN, {recipe}"
+        which = {"seed": seed, "made_of": [self.recipes[recipe], CHECKED]}
+        if self.bench.has(self.name, system, **which):
+            return
+        epochs, values, notes = self.chosen(recipe, first)
+        model, done, used = self.trained(recipe, seed, self.whole, {"epochs": epochs})
+        tested, cases = self.judged(GraphRecommender(model), "")
+        about = {"epochs": epochs, "seconds on the clock": done.seconds}
+        said = {"settings": self.recipes[recipe], "threads": torch.get_num_threads()} | (notes if seed == first else {})
+        values = values | tested | about
+        self.bench.add(self.name, system, values, seconds=used, cases=cases, notes=said, **which)
 
-        def validate(net: LightGCN) -> float:
-            found = evaluate(GraphRecommender(net), self.few, ks=(20,))
-            told = ", ".join(f"{metric} {found.mean(metric):.4f}" for metric in METRICS)
-            print(
-                f"{self.name} {recipe}, validation: {told}, core seconds {time.process_time() - used:.0f}", flush=True
-            )
-            return found.mean("Recall@20")
+    @functools.cache  # noqa: B019, a question lives as long as its run
+    def chosen(self, recipe: str, seed: int) -> tuple[int, dict[str, float], dict[str, Any]]:
+        """The best number of epochs on validation, the metrics there, and the curve that shows it."""
+        score = tuning.validation_score(self.few, "Recall@20")
+        model, done, used = self.trained(recipe, seed, self.part, {}, lambda net: score(GraphRecommender(net)))
+        values, _ = self.judged(GraphRecommender(model), "validation ")
+        # a rate that falls to 0 belongs to its number of epochs; only at a constant one epochs can be chosen
+        plan = self.plan(recipe)
+        epochs = done.best_epoch if plan.decay == "constant" else plan.epochs
+        return epochs, values | {"seconds of choosing": used}, {"curve": done.validations.to_dict("records")}
 
-        model, done = self.trained(recipe, seed, self.part, path.parent, {}, validate)
-        plan = asdict(published_settings(**RECIPES[self.name][recipe]["settings"]))
-        found = self.judged(GraphRecommender(model), "validation", recipe)
-        kept = {
-            # a rate that falls to 0 belongs to its number of epochs; only at a constant one epochs can be chosen
-            "epochs": done.best_epoch if plan["decay"] == "constant" else plan["epochs"],
-            "core seconds": time.process_time() - used,
-            "validation": {f"validation {metric}": found.mean(metric) for metric in METRICS},
-            "curve": done.validations.to_dict("records"),
-        }
-        path.write_text(json.dumps(kept, indent=1), encoding="utf-8")
-        return kept
+    def plan(self, recipe: str, **changes: Any) -> Any:
+        """How a recipe is trained."""
+        small = {"epochs": 2, "validate_every": 1} if self.bench.smoke else {}
+        return published_settings(**self.recipes[recipe]["settings"] | small | changes)
 
     def trained(
         self,
         recipe: str,
         seed: int,
-        data: published_splits.PublishedSplit,
-        folder: Path,
-        changes: dict,
-        validate: Callable | None,
-    ) -> tuple[LightGCN, Any]:
-        """A model trained by a recipe on a training part."""
-        plan = RECIPES[self.name][recipe]
-        kind = "bpr" if recipe == "published" else "softmax"
+        data: PublishedSplit,
+        changes: dict[str, Any],
+        validate: Callable[[LightGCN], float] | None = None,
+    ) -> tuple[LightGCN, Training, float]:
+        """A model trained by a recipe, and the processor seconds; NaN where an earlier training goes on."""
+        how, kind = self.recipes[recipe], "bpr" if recipe == "published" else "softmax"
+        plan = self.plan(recipe, seed=seed, **changes)
+        folder: Path = self.bench.kept("LightGCN", how, plan, data.histories, self.few if validate else None)
+        used = float("nan") if (folder / "last.pt").exists() else time.process_time()
         model = LightGCN(data.train, 64, 3, seed=seed)
-        done = train(
-            model,
-            GraphBatches(data.train, kind, seed=seed, **plan["batches"]),
-            published_settings(seed=seed, **plan["settings"] | changes),
-            loss=GraphLoss(kind, **plan["loss"]),
-            validate=validate,
-            folder=folder,
-            progress=False,
-        )
-        return model, done
+        batches, loss = GraphBatches(data.train, kind, seed=seed, **how["batches"]), GraphLoss(kind, **how["loss"])
+        done = train(model, batches, plan, loss=loss, validate=validate, folder=folder, progress=False)
+        return model, done, time.process_time() - used
+
+    def over_seeds(self, system: str, rival: str = "itemknn") -> None:
+        """Intervals of the means over seeds, and of the gain on item neighbours."""
+        for metric in METRICS:
+            cases = self.bench.cases(self.name, system, metric)
+            if cases is not None:
+                low, high = bootstrap_interval(cases)
+                values = {f"{metric} over all seeds": (float(cases.mean()), float(low), float(high))}
+                self.bench.add(self.name, system, values, seed=None)
+                self.bench.gain(self.name, system, rival, metric)
 
 
-def since_start(folder: Path) -> float:
-    """Core seconds of this process until now; NaN where a training goes on, as those of the earlier part are lost."""
-    return float("nan") if (folder / "last.pt").exists() else time.process_time()
-
-
-def speed(name: str, rounds: int = 7) -> pd.DataFrame:
+def speed(bench: harness.Bench, name: str, rounds: int = 7) -> None:
     """Forward and backward of three layers: sparse rows against messages along edges, interleaved, medians."""
-    matrix = normalised_adjacency(published_splits.split(name).train)
+    try:
+        from torch_geometric.nn import LGConv
+    except ImportError:
+        raise Missing("torch_geometric", "models", "The time of messages along edges") from None
+    matrix = normalised_adjacency(published_split(bench, name, bench.load(name)).train)
     adjacency, coordinates = csr_tensor(matrix), matrix.tocoo()
     edges = torch.tensor(np.array([coordinates.col, coordinates.row]), dtype=torch.int64)
     weights, layer = torch.from_numpy(coordinates.data), LGConv(normalize=False)
@@ -247,11 +215,13 @@ def speed(name: str, rounds: int = 7) -> pd.DataFrame:
         return total / 4
 
     ways = {"rows (CSR)": lambda values: propagate(values, adjacency, 3), "messages (LGConv)": along_edges}
-    rows, results = [], {}
+    # What is written per step: every layer of messages is a vector per edge, kept for the gradient; rows keep nothing.
+    written = dict(zip(ways, (0.0, 3 * len(weights) * 64 * 4 / 1e6), strict=True))
     before = torch.get_num_threads()
     for threads in (1, 2):
         torch.set_num_threads(threads)
         spent: dict[str, list[float]] = {way: [] for way in ways}
+        slopes = {}
         for number in range(rounds + 1):
             for way, function in ways.items():
                 values = nodes.clone().requires_grad_()
@@ -259,113 +229,66 @@ def speed(name: str, rounds: int = 7) -> pd.DataFrame:
                 function(values).backward(slope)
                 if number:  # the first round warms up
                     spent[way].append(time.perf_counter() - begin)
-                results[way] = values.grad
+                slopes[way] = values.grad
+        if not torch.allclose(*slopes.values(), atol=1e-4, rtol=1e-4):
+            raise RunError("The two ways do not give the same gradient.")
         ratios = [slow / quick for quick, slow in zip(*spent.values(), strict=True)]
         for way, times in spent.items():
-            rows.append({"data": name, "threads": threads, "way": way, "seconds": statistics.median(times)})
-        rows[-2]["times as fast"] = statistics.median(ratios)
-        rows[-2]["least"], rows[-2]["most"] = min(ratios), max(ratios)
+            values = {"seconds of a step": statistics.median(times), "MB of messages": written[way]}
+            if way == "rows (CSR)":
+                values["times as fast as messages"] = (statistics.median(ratios), min(ratios), max(ratios))
+            bench.add(name, way, values, setting=schema.setting(threads=threads), seconds=statistics.median(times))
     torch.set_num_threads(before)
-    one, other = results.values()
-    if not torch.allclose(one, other, atol=1e-4, rtol=1e-4):
-        raise SystemExit("The two ways do not give the same gradient.")
-    # What is written per step: every layer of messages is a vector per edge, kept for the gradient; rows keep nothing.
-    rows[0]["MB of messages"], rows[1]["MB of messages"] = 0.0, 3 * len(weights) * 64 * 4 / 1e6
-    return pd.DataFrame(rows)
 
 
-def collected(work: Path) -> tuple[pd.DataFrame, dict[str, list[dict]], pd.DataFrame]:
-    """All results in a folder: one row each, the curves, and a summary with intervals per data set and system."""
-    rows, curves, cases = [], {}, {}
-    for path in sorted(work.glob("*/*.json")):
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        rows.append(kept["row"])
-        cases.setdefault((kept["row"]["data"], kept["row"]["system"]), []).append(np.load(path.with_suffix(".npy")))
-        if kept["curve"]:
-            curves[f"{kept['row']['data']}, {kept['row']['recipe']}"] = kept["curve"]
-    table, found = pd.DataFrame(rows), []
-    for (data, system), part in table.groupby(["data", "system"], sort=False) if rows else ():
-        row = {"data": data, "system": system, "seeds": len(part)}
-        low, high = bootstrap_interval(np.mean(cases[data, system], axis=0))
-        for number, metric in enumerate(METRICS):
-            row[metric], row[f"{metric} sd"] = part[f"test {metric}"].mean(), part[f"test {metric}"].std()
-            row[f"{metric} low"], row[f"{metric} high"] = low[number], high[number]
-            row[f"validation {metric}"] = part[f"validation {metric}"].mean()
-        columns = [c for c in ("epochs", "seconds", "core seconds", "core seconds of choosing") if c in part]
-        found.append(row | {column: part[column].mean() for column in columns})
-    summary = pd.DataFrame(found)
-    if len(summary):
-        summary = summary.sort_values(["data", "Recall@20"], ascending=[False, False], ignore_index=True)
-    return table, curves, summary
+def measure(bench: harness.Bench) -> None:
+    """Models, then counting; the time of a step if asked for."""
+    for name, data in bench.datasets():
+        question = Question(bench, name, data)
+        usual = ["softmax", "softmax-long"] if name == "gowalla" else ["published", "softmax"]
+        for seed in bench.options.seeds:
+            for recipe in bench.options.recipes or usual:
+                if recipe in question.recipes:
+                    question.model(recipe, seed)
+        for baseline in [] if bench.options.models_only else GRIDS:
+            question.counting(baseline)
+        for system in bench.rows.loc[bench.rows["data"] == name, "system"].unique():
+            question.over_seeds(system)
+    if bench.options.speed or bench.smoke:
+        speed(bench, "shop" if bench.smoke else "gowalla")
 
 
-def drawing(summary: pd.DataFrame, curves: dict[str, list[dict]]) -> plt.Figure:
+def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
     """Validation over the epochs, and Recall@20 of all systems in the test, one row per data set."""
-    names = list(summary["data"].unique())
+    whole = rows[rows["metric"] == "Recall@20 over all seeds"]
+    names = list(whole["data"].unique())
     figure, axes = plt.subplots(len(names), 2, figsize=(8.5, 3.2 * len(names)), squeeze=False, layout="constrained")
     for (left, right), name in zip(axes, names, strict=True):
-        here = [(told, pd.DataFrame(curve)) for told, curve in curves.items() if told.startswith(f"{name}, ")]
-        for color, (told, curve) in zip(house_style.CYCLE, here, strict=False):
-            left.plot(curve["epoch"], curve["score"], "o-", ms=2.5, color=color, label=told.split(", ")[1])
+        labels = [label for label, notes in bench.notes.items() if label.startswith(f"{name} | ") and "curve" in notes]
+        for color, label in zip(house_style.CYCLE, labels, strict=False):
+            curve = pd.DataFrame(bench.notes[label]["curve"])
+            recipe = label.split(" | ")[1].removeprefix("LightGCN, ")
+            left.plot(curve["epoch"], curve["score"], "o-", ms=2.5, color=color, label=recipe)
         left.set(xscale="log", xlabel="epochs", ylabel="Recall@20, validation", title=name)
         left.legend(frameon=False)
-        part = summary[summary["data"] == name].iloc[::-1]
-        errors = [part["Recall@20"] - part["Recall@20 low"], part["Recall@20 high"] - part["Recall@20"]]
-        right.barh(
-            part["system"], part["Recall@20"], xerr=errors, color=house_style.CYCLE[0], ecolor="#555555", capsize=2
-        )
+        part = whole[whole["data"] == name].sort_values("value")
+        errors = [part["value"] - part["low"], part["high"] - part["value"]]
+        color = house_style.CYCLE[0]
+        right.barh(part["system"], part["value"], xerr=errors, color=color, ecolor="#555555", capsize=2)
         if name in PUBLISHED:
             right.axvline(PUBLISHED[name][0], ls=":", color="#555555")
             right.set_title("dotted: published", fontsize=9)
         right.set_xlabel("Recall@20, test")
-    return figure
+    return {"lightgcn": figure}
 
 
 def main() -> None:
-    """Measure, write lightgcn.csv, lightgcn_seeds.csv, lightgcn_speed.csv, lightgcn.json and lightgcn.png."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="*", choices=RECIPES, default=list(RECIPES))
-    parser.add_argument("--recipes", nargs="+", choices=("published", "softmax", "softmax-long"), default=None)
-    parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
-    parser.add_argument("--work", type=Path, default=Path("runs/lightgcn"))
-    parser.add_argument("--out", type=Path, default=Path("results/benchmarks"))
+    """Measure, write lightgcn.csv, lightgcn.json and lightgcn.png."""
+    parser = harness.parser(__doc__, data=list(RECIPES), choices=list(RECIPES), seeds=(1, 2, 3))
+    parser.add_argument("--recipes", nargs="+", choices=("published", "softmax", "softmax-long"))
     parser.add_argument("--speed", action="store_true", help="measure a step's time on gowalla too")
     parser.add_argument("--models-only", action="store_true", help="leave the baselines for later")
-    parser.add_argument("--collect", action="store_true", help="only write the tables of what is done")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    for name in [] if options.collect else options.data:
-        try:
-            bench = Bench(name, options.work)
-        except LlmarmError as error:
-            sys.exit(str(error))
-        usual = ["published", "softmax"] if name == "lastfm" else ["softmax", "softmax-long"]
-        for seed in options.seeds:
-            for recipe in options.recipes or usual:
-                if recipe in RECIPES[name]:
-                    bench.model(recipe, seed, options.seeds[0])
-        if not options.models_only:
-            bench.counting()
-    if options.speed:
-        speed("gowalla").to_csv(options.out / "lightgcn_speed.csv", index=False, float_format="%.4g")
-    rows, curves, summary = collected(options.work)
-    if rows.empty:
-        sys.exit(f"{options.work} holds no results yet; run without --collect.")
-    summary.to_csv(options.out / "lightgcn.csv", index=False, float_format="%.6g")
-    rows.to_csv(options.out / "lightgcn_seeds.csv", index=False, float_format="%.6g")
-    about = {
-        "command": "python benchmarks/lightgcn.py --speed",
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
-        "published": PUBLISHED,
-        "recipes": RECIPES,
-    }
-    text = json.dumps(about | {"curves": curves}, indent=1) + "\n"
-    (options.out / "lightgcn.json").write_text(text, encoding="utf-8")
-    with house_style.style():
-        drawing(summary, curves).savefig(options.out / "lightgcn.png", dpi=130)
-    print(summary.to_string(index=False, float_format=lambda value: f"{value:.4f}"))
+    harness.run(parser, measure, figures)
 
 
 if __name__ == "__main__":

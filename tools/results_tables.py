@@ -402,15 +402,14 @@ def deployed() -> str:
 
 def lightgcn() -> str:
     """LightGCN and counting on the released splits, beside the published figures."""
-    rows = []
-    for row in pd.read_csv(BENCHMARKS / "lightgcn.csv").to_dict("records"):
-        cells = [row["data"], row["system"], f"{row['seeds']}"]
-        for metric in ("Recall@20", "NDCG@20"):
-            spread = "" if pd.isna(row[f"{metric} sd"]) else f" ± {row[f'{metric} sd']:.4f}"
-            cells.append(f"{row[metric]:.4f}{spread}")
-        spent = row["core seconds"]
-        rows.append([*cells, f"{spent:,.0f} s" if spent >= 10 else f"{spent:.1f} s"])
-    return table(rows, ["data", "system", "seeds", "Recall@20", "NDCG@20", "core time of a training"])
+    columns = {
+        "seeds": lambda found: str(found["Recall@20"]["seeds"]),
+        "Recall@20": lambda found: number(found["Recall@20"]),
+        "NDCG@20": lambda found: number(found["NDCG@20"]),
+        "core time of a training": lambda found: seconds(found["Recall@20"]),
+    }
+    found = measured("lightgcn").query("setting == ''")
+    return of_rows(found, {"data": "data", "system": "system"}, columns, by="Recall@20")
 
 
 def fusion() -> str:
