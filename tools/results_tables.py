@@ -91,9 +91,10 @@ def headlines() -> str:
     fusion = pd.read_csv(BENCHMARKS / "graphs_fusion.csv").set_index(["data", "system", "targets", "against"])
     graph = fusion.loc[("movielens-1m", "hybrid with graph", "all", "hybrid without graph")][["gain", "low", "high"]]
     rules = reference()[LESSON_04]["values"]["bits_gained/model_20_to_99_baskets"]
-    text = {entry["data"]: entry for entry in settings_of("cold_start")["gains"] if _is_text_against_text(entry)}
+    asked = "setting == 'task=new items among new ones, to customers' and system == 'content-kNN, MiniLM'"
+    text = measured("cold_start").query(f"{asked} and metric == 'MRR gain on content-kNN, TF-IDF'")
+    text = text.set_index("data")[["value", "low", "high"]]
     ndcg, films, gifts = "NDCG@10", "movielens-1m", "online-retail"
-    texts = {data: [text[data][key] for key in ("difference", "low", "high")] for data in (films, gifts)}
     read = ("a pretrained sentence encoder", "counted words (TF-IDF)", "MRR")
     return told(
         [
@@ -102,8 +103,8 @@ def headlines() -> str:
             Gain("Next basket", gifts, "item model", against[gifts], ndcg, *singles[gifts, "model"]),
             Gain("Next basket", gifts, "model and counting", against[gifts], ndcg, *singles[gifts, "hybrid"]),
             Gain("Next film", films, "model, counting and a graph network", "model and counting", ndcg, *graph),
-            Gain("Which new film", films, *read, *texts[films]),
-            Gain("Which new product", gifts, *read, *texts[gifts]),
+            Gain("Which new film", films, *read, *text.loc[films]),
+            Gain("Which new product", gifts, *read, *text.loc[gifts]),
             Gain(
                 "Confidence of a rule met in 20 to 99 baskets",
                 "shop",
@@ -115,12 +116,6 @@ def headlines() -> str:
             ),
         ]
     )
-
-
-def _is_text_against_text(entry: dict[str, Any]) -> bool:
-    """Whether a gain of cold_start.json is of nearest texts, encoder against TF-IDF, for customers and new items."""
-    asked = (entry["task"], entry["text"], entry["first"])
-    return asked == ("new items among new ones, to customers", "MiniLM against TF-IDF", "content-kNN")
 
 
 def told(gains: list[Gain]) -> str:
@@ -325,18 +320,12 @@ def recommend() -> str:
 
 def cold_start() -> str:
     """The benchmark of new items and new customers; of several seeds, means of values and interval ends."""
-    measured = pd.read_csv(BENCHMARKS / "cold_start.csv", keep_default_na=False, na_values={"MRR": ""})
-    keys = ["data", "task", "system", "text"]
-    found = measured.groupby(keys, sort=False)[["cases", "MRR", "MRR low", "MRR high"]].mean().reset_index()
-    rows = [
-        [
-            *(row[key] for key in keys),
-            f"{row['cases']:,.0f}",
-            f"{row['MRR']:.3f} [{row['MRR low']:.3f}, {row['MRR high']:.3f}]",
-        ]
-        for row in found.to_dict("records")
-    ]
-    return table(rows, ["data", "question", "system", "text", "cases", "MRR"])
+    columns = {
+        "cases": lambda found: f"{found['cases']['value']:,.0f}",
+        "MRR": lambda found: number(found["MRR"], ".3f"),
+    }
+    found = measured("cold_start").query("setting != ''")
+    return of_rows(found, {"data": "data", "question": "task", "system": "system"}, columns)
 
 
 def distillation() -> str:
@@ -429,7 +418,7 @@ def fusion() -> str:
 
 
 def later_links() -> str:
-    """Links that appear later, and new items."""
+    """Links that appear later."""
     rows = [
         [
             row["data"],
@@ -441,14 +430,7 @@ def later_links() -> str:
         ]
         for row in pd.read_csv(BENCHMARKS / "graphs_links.csv").to_dict("records")
     ]
-    links = table(rows, ["data", "kind", "method", "seeds", "average precision", "AUROC"])
-    asked = {"new": "which new item a customer buys", "basket": "which new item is in a basket"}
-    rows = []
-    for row in pd.read_csv(BENCHMARKS / "graphs_cold.csv").to_dict("records"):
-        spread = "" if pd.isna(row["MRR sd"]) else f" ± {row['MRR sd']:.3f}"
-        cells = [row["data"], asked.get(row["task"], row["task"]), row["system"], f"{row['cases']}", f"{row['seeds']}"]
-        rows.append([*cells, f"{row['MRR']:.3f}{spread}"])
-    return f"{links}\n\n{table(rows, ['data', 'asked', 'system', 'cases', 'seeds', 'MRR among new items'])}"
+    return table(rows, ["data", "kind", "method", "seeds", "average precision", "AUROC"])
 
 
 def confidences() -> str:
