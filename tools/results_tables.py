@@ -88,8 +88,8 @@ def headlines() -> str:
     }
     beauty = measured("quality").query("metric == 'NDCG@10 gain on sr'")
     beauty = beauty.set_index(["data", "system"])[["value", "low", "high"]]
-    fusion = pd.read_csv(BENCHMARKS / "graphs_fusion.csv").set_index(["data", "system", "targets", "against"])
-    graph = fusion.loc[("movielens-1m", "hybrid with graph", "all", "hybrid without graph")][["gain", "low", "high"]]
+    fusion = measured("graphs").query("setting == '' and metric == 'NDCG@10 gain on hybrid without graph'")
+    graph = fusion.set_index(["data", "system"]).loc[("movielens-1m", "hybrid with graph"), ["value", "low", "high"]]
     rules = reference()[LESSON_04]["values"]["bits_gained/model_20_to_99_baskets"]
     asked = "setting == 'task=new items among new ones, to customers' and system == 'content-kNN, MiniLM'"
     text = measured("cold_start").query(f"{asked} and metric == 'MRR gain on content-kNN, TF-IDF'")
@@ -403,34 +403,31 @@ def lightgcn() -> str:
 
 def fusion() -> str:
     """What a graph adds to models and counting, overall and by how often the target is bought."""
-    thirds = {"all": "all", "1 of 3": "most frequent third", "2 of 3": "middle third", "3 of 3": "rarest third"}
-    rows = []
-    for row in pd.read_csv(BENCHMARKS / "graphs_fusion.csv").to_dict("records"):
-        if pd.isna(row["NDCG@10"]):
-            continue
-        spread = "" if pd.isna(row["NDCG@10 sd"]) else f" ± {row['NDCG@10 sd']:.4f}"
-        gain = "–"
-        if not pd.isna(row["gain"]):
-            gain = "{:+.4f} [{:+.4f}, {:+.4f}] on {}".format(*(row[c] for c in ("gain", "low", "high", "against")))
-        cells = [row["data"], row["system"], thirds[row["targets"]], f"{row['seeds']}"]
-        rows.append([*cells, f"{row['NDCG@10']:.4f}{spread}", gain])
-    return table(rows, ["data", "system", "what was bought", "seeds", "NDCG@10", "gain"])
+    thirds = {"": "all", "1 of 3": "most frequent third", "2 of 3": "middle third", "3 of 3": "rarest third"}
+
+    def gain(found: ByMetric) -> str:
+        told = (f"{number(row, '+.4f')} on {row['metric'].split(' on ')[1]}" for row in gains(found))
+        return " · ".join(told) or "–"
+
+    found = measured("graphs").query("task == ''")
+    found["what"] = found["targets"].map(thirds)
+    columns = {
+        "seeds": lambda found: str(found["NDCG@10"]["seeds"]),
+        "NDCG@10": lambda found: number(found["NDCG@10"]),
+        "gain": gain,
+    }
+    return of_rows(found, {"data": "data", "system": "system", "what was bought": "what"}, columns)
 
 
 def later_links() -> str:
     """Links that appear later."""
-    rows = [
-        [
-            row["data"],
-            row["kind"],
-            row["method"],
-            f"{row['seeds']}",
-            f"{row['average_precision']:.4f}",
-            f"{row['auroc']:.3f}",
-        ]
-        for row in pd.read_csv(BENCHMARKS / "graphs_links.csv").to_dict("records")
-    ]
-    return table(rows, ["data", "kind", "method", "seeds", "average precision", "AUROC"])
+    columns = {
+        "seeds": lambda found: str(found["average precision"]["seeds"]),
+        "average precision": lambda found: f"{found['average precision']['value']:.4f}",
+        "AUROC": lambda found: f"{found['AUROC']['value']:.3f}",
+    }
+    found = measured("graphs").query("kind in ('counting', 'no graph', 'graph')")
+    return of_rows(found, {"data": "data", "kind": "kind", "method": "system"}, columns)
 
 
 def confidences() -> str:
