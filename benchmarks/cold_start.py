@@ -16,8 +16,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from operator import methodcaller
 from typing import Any
 
@@ -27,20 +26,16 @@ import pandas as pd
 import rows as schema
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import RidgeCV
 
 from llmarm_tutorial.choosing import choose_setting
-from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation.comparison import compare
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
-from llmarm_tutorial.graphs.fusion import by_links
-from llmarm_tutorial.graphs.item_graph import co_occurrence_graph, strongest
-from llmarm_tutorial.graphs.link_networks import Links, fit_links
+from llmarm_tutorial.graphs.text_links import TextLinks
 from llmarm_tutorial.models import item_model, texts
 from llmarm_tutorial.models.item_model import quiet_loading
 from llmarm_tutorial.models.recipes import Recipe
@@ -50,7 +45,6 @@ from llmarm_tutorial.recommend import by_text, new_items, tuning
 from llmarm_tutorial.recommend.by_text import Borrowed, ContentNeighbours, Projected, RestrictedRecommender
 from llmarm_tutorial.recommend.counting import Baseline, Ease, ItemNeighbours, Popularity
 from llmarm_tutorial.recommend.experts import Expert, Fusion
-from llmarm_tutorial.recommend.item_weights import ItemWeights
 
 WEEKS = {"shop": 6.0, "online-retail": 10.0, "movielens-1m": None}
 SHARE = 0.1  # of the items is hidden
@@ -74,7 +68,7 @@ RECIPE = Recipe(
     layers=2, heads=2, feed_forward=256, dropout=0.1, copying=False, batch_size=128, warmup=0.05, decay="cosine",
     precision="auto",
 )  # fmt: skip
-DIRECTIONS, NEAREST = 128, 20  # of the TF-IDF vectors, which are mostly empty; links of each item that pass messages
+DIRECTIONS = 128  # of the TF-IDF vectors, which have thousands of mostly empty columns
 PLAN = {"epochs": 15, "learning_rate": 1e-2, "precision": "no", "log_every": 1000}
 
 
@@ -86,45 +80,6 @@ class Once:
 
     def __repr__(self) -> str:
         return repr(self.base)
-
-
-@dataclass(frozen=True, eq=False)
-class TextLinks:
-    """New items by links that a network foretells from text, learned on the links of known ones; a `Baseline`.
-
-    Attributes:
-        vectors: Text of every item, shape (n_items, d).
-        features: The same with fewer numbers, which the network reads.
-        encoder: "GraphSAGE", or "MLP" for the text alone.
-        hide: What training hides, see `link_batches.LinkBatches`.
-        borrowed: How many known items, those most alike, a new one is linked to for listening; 0 for none.
-        plan: How to train.
-        trained: Networks by what they were trained on, shared by settings that differ in use only.
-    """
-
-    vectors: np.ndarray
-    features: np.ndarray
-    encoder: str
-    hide: str
-    borrowed: int
-    plan: Settings
-    trained: dict[Any, Links] = field(default_factory=dict)
-
-    def fit(self, histories: Histories) -> ItemWeights:
-        """Train on the strongest links of known items, then say which of them go with each new one."""
-        key = (self.encoder, self.hide, self.plan, histories.items.tobytes())
-        if key not in self.trained:
-            pairs = co_occurrence_graph(histories.visit_matrix()[0], "ppmi", min_count=2)
-            how = {"encoder": self.encoder, "ids": False, "hide": self.hide, "others": 8}
-            self.trained[key] = fit_links(strongest(pairs, NEAREST).weights, self.features, self.plan, **how)
-        fitted = self.trained[key]
-        graph = fitted.graph
-        if self.borrowed:
-            old = np.diff(graph.indptr) > 0
-            heard = sparse.diags((~old).astype(float)) @ by_text.nearest(self.vectors, old, self.borrowed).tocsr()
-            heard.eliminate_zeros()
-            graph = (graph + heard).tocsr()  # a row's weights are divided by their sum: their size has no influence
-        return by_links(fitted.scores(graph), name=self.encoder)
 
 
 class Question:
@@ -154,15 +109,7 @@ class Question:
         return {encoder.name: encoder.vectors(written) for encoder in encoders}
 
     def judge(
-        self,
-        task: str,
-        cases: Task,
-        system: Recommender,
-        name: str,
-        *,
-        rival: Evaluation | None = None,
-        notes: dict[str, Any] | None = None,
-        **which: Any,
+        self, task: str, cases: Task, system: Recommender, name: str, rival: Evaluation | None = None, **which: Any
     ) -> Evaluation:
         """Keep the metrics of a system with intervals, and the gain on a rival where other seeds have other cases."""
         found = evaluate(system, cases, name=name)
@@ -172,10 +119,10 @@ class Question:
         if rival:
             values[f"MRR gain on {rival.system}"] = compare(found, rival, "MRR")[3:6]
         if task == PLANTED:
-            notes = {"ranks": (found.ranks.above + (found.ranks.tied + 1) / 2).tolist()}
+            which["notes"] = {"ranks": (found.ranks.above + (found.ranks.tied + 1) / 2).tolist()}
         kept = {} if rival else {"MRR": found.values("MRR")}
         where = schema.setting(task=task)
-        self.bench.add(self.name, name, values, setting=where, cases=kept, notes=notes, **which)
+        self.bench.add(self.name, name, values, setting=where, cases=kept, **which)
         return found
 
     def judge_all(self, tasks: Mapping[str, tuple[Task, bool]], system: Recommender, name: str, **which: Any) -> None:
@@ -233,14 +180,14 @@ class Question:
         for encoder, near in {"MLP": (0,), "GraphSAGE": (0, 5, 20)}.items():
             name = f"{encoder}, TF-IDF"
             missing = [seed for seed in self.seeds if not self.has(task, name, seed=seed, made_of=made_of)]
+            make = partial(TextLinks, vectors, features, encoder, trained=trained)
             if missing:
-                make = lambda seed, hide, n: TextLinks(  # noqa: E731
-                    vectors, features, encoder, hide, n, Settings(**plan, seed=seed), trained  # noqa: B023
-                )  # fmt: skip
-                tries = [make(self.seeds[0], *tried) for tried in itertools.product(("links", "items"), near)]
+                first = Settings(**plan, seed=self.seeds[0])
+                tries = [make(hide, n, first) for hide, n in itertools.product(("links", "items"), near)]
                 best = choose_setting(tries, score).best
             for seed in missing:
-                system = RestrictedRecommender(make(seed, best.hide, best.borrowed).fit(self.histories), self.cold.new)
+                fitted = make(best.hide, best.borrowed, Settings(**plan, seed=seed)).fit(self.histories)
+                system = RestrictedRecommender(fitted, self.cold.new)
                 notes = {"settings": f"hide={best.hide}, borrowed={best.borrowed}"}
                 self.judge(task, cases, system, name, seed=seed, made_of=made_of, notes=notes)
         for rival in ("content-kNN, TF-IDF", "MLP, TF-IDF", "borrowed, TF-IDF"):

@@ -25,26 +25,15 @@ from matplotlib.figure import Figure
 from next_basket import DATA, NextBasket
 from sklearn.decomposition import TruncatedSVD
 
+from llmarm_tutorial import graphs
 from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation.groups import popularity_bucket
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
-from llmarm_tutorial.graphs import link_counting, link_tasks
-from llmarm_tutorial.graphs.fusion import (
-    RECENCY,
-    Walks,
-    by_links,
-    gain_of_graph,
-    shared_users,
-    start_from_vectors,
-    with_recency,
-)
-from llmarm_tutorial.graphs.item_graph import strongest
-from llmarm_tutorial.graphs.lightgcn import GraphBatches, GraphLoss, GraphRecommender, LightGCN, published_settings
-from llmarm_tutorial.graphs.link_evaluation import evaluate_links
-from llmarm_tutorial.graphs.link_networks import ENCODERS, fit_links
+from llmarm_tutorial.graphs.fusion import RECENCY, shared_users, start_from_vectors
+from llmarm_tutorial.graphs.link_networks import ENCODERS
 from llmarm_tutorial.models import texts
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend.experts import Expert, Fusion
@@ -55,10 +44,10 @@ from llmarm_tutorial.recommend.similarity import Similarity
 PARTS = ("links", "fusion", "start")
 # what a link is: strict where baskets are those of wholesalers, loose in the shop, where few links are new
 DEFINITIONS = {
-    "shop": link_tasks.LinkDefinition(min_count=3, min_lift=1.0, max_q=0.2),
-    "online-retail": link_tasks.LinkDefinition(min_count=20, min_lift=5.0),
+    "shop": graphs.LinkDefinition(min_count=3, min_lift=1.0, max_q=0.2),
+    "online-retail": graphs.LinkDefinition(min_count=20, min_lift=5.0),
 }
-LOOSE = link_tasks.LinkDefinition(min_count=2, min_lift=1.0, max_q=1.0)  # with --smoke
+LOOSE = graphs.LinkDefinition(min_count=2, min_lift=1.0, max_q=1.0)  # with --smoke
 COUNTED = ("popularity", "own count", "own lift", "own likelihood", "attachment", "common neighbours", "Adamic-Adar",
            "resource allocation", "Katz", "PageRank", "PPMI vectors", "EASE")  # fmt: skip
 NEAREST = 20  # links of each item that pass messages where networks recommend
@@ -91,7 +80,7 @@ class LinkQuestion:
 
     def __init__(self, bench: harness.Bench, name: str, data: Transactions) -> None:
         self.bench, self.name = bench, name
-        self.tasks = link_tasks.make_link_tasks(data, LOOSE if bench.smoke else DEFINITIONS[name])
+        self.tasks = graphs.make_link_tasks(data, LOOSE if bench.smoke else DEFINITIONS[name])
         vectors = texts.TfidfText().vectors(texts.item_texts(data.items))
         size = min(DIRECTIONS, *(n - 1 for n in vectors.shape))
         self.features = TruncatedSVD(size, random_state=0).fit_transform(vectors)
@@ -100,7 +89,7 @@ class LinkQuestion:
 
     def counted(self, method: str) -> tuple[Scores, dict[str, Any]]:
         """Scores of a counting method, its settings chosen on validation."""
-        found = link_counting.choose_link_scores(method, self.tasks.validation)
+        found = graphs.choose_link_scores(method, self.tasks.validation)
         return tuple(found.system(task) for task in self.tasks), {"settings": found.best}
 
     def foretold(self, method: str, seed: int) -> tuple[Scores, dict[str, Any]]:
@@ -113,9 +102,9 @@ class LinkQuestion:
         scores, epochs = [], None
         for task in self.tasks:
             plan = Settings(**self.plan | {"epochs": epochs or self.plan["epochs"], "seed": seed})
-            validate = None if epochs else (lambda found, task=task: evaluate_links(task, found).mean())
+            validate = None if epochs else (lambda found, task=task: graphs.evaluate_links(task, found).mean())
             how = {"validate": validate, "encoder": encoder, "ids": ids, "folds": 2, "others": 8}
-            fitted = fit_links(task.graph.weights, self.features if text else None, plan, **how)
+            fitted = graphs.fit_links(task.graph.weights, self.features if text else None, plan, **how)
             epochs = fitted.training.best_epoch
             scores.append(fitted.scores())
         return tuple(scores), {"settings": {"epochs": epochs}}
@@ -126,7 +115,7 @@ class LinkQuestion:
         if self.bench.has(self.name, method, **which):
             return
         scores, notes = self.counted(method) if kind == "counting" else self.foretold(method, seed)
-        first, second = (evaluate_links(task, part) for task, part in zip(self.tasks, scores, strict=True))
+        first, second = (graphs.evaluate_links(task, part) for task, part in zip(self.tasks, scores, strict=True))
         values = {"validation average precision": first.mean(), "average precision": second.mean()}
         values |= {"AUROC": second.mean("auroc"), "HR@10": second.mean("hit_10")}
         cases = {"average precision": second.precision}
@@ -139,8 +128,8 @@ class LinkQuestion:
             return
         one, other = self.counted(counting)[0], self.foretold(network, seed)[0]
         first, second = ({"counting": a, kind: b} for a, b in zip(one, other, strict=True))
-        both = link_counting.joined_scores(self.tasks.validation, first, self.tasks.test, second)[0]
-        found = evaluate_links(self.tasks.test, both)
+        both = graphs.joined_scores(self.tasks.validation, first, self.tasks.test, second)[0]
+        found = graphs.evaluate_links(self.tasks.test, both)
         values, cases = {"average precision": found.mean()}, {"average precision": found.precision}
         self.bench.add(self.name, f"{counting} and {network}", values, cases=cases, **which)
 
@@ -184,18 +173,18 @@ class FusionQuestion(NextBasket):
         back = np.repeat(self.histories.offsets[1:], self.histories.lengths) - np.arange(len(self.histories.items))
         self.recent = self.histories.keep(back <= (SIZES[name][3] or np.inf))
 
-    def lightgcn(self, seed: int, layers: int) -> tuple[GraphRecommender, float]:
+    def lightgcn(self, seed: int, layers: int) -> tuple[graphs.GraphRecommender, float]:
         """LightGCN on customers and items, and its NDCG@10 on validation."""
         batch, negatives, epochs, _ = SIZES[self.name]
         epochs, held = 4 if self.bench.smoke else epochs, self.recent.matrix(self.n_items)
-        plan = published_settings(epochs=epochs, learning_rate=1e-2, validate_every=4, patience=2, seed=seed)
-        loss = GraphLoss("softmax", temperature=TEMPERATURES[self.name])
+        plan = graphs.published_settings(epochs=epochs, learning_rate=1e-2, validate_every=4, patience=2, seed=seed)
+        loss = graphs.GraphLoss("softmax", temperature=TEMPERATURES[self.name])
         folder = self.bench.kept("LightGCN", layers, batch, negatives, plan, loss, self.recent, self.few, self.seen)
-        model = LightGCN(held, 64, layers, seed=seed)
-        batches = GraphBatches(held, "softmax", batch, negatives=negatives, seed=seed)
-        score = lambda net: self.validated(GraphRecommender(net))  # noqa: E731
+        model = graphs.LightGCN(held, 64, layers, seed=seed)
+        batches = graphs.GraphBatches(held, "softmax", batch, negatives=negatives, seed=seed)
+        score = lambda net: self.validated(graphs.GraphRecommender(net))  # noqa: E731
         done = train(model, batches, plan, loss=loss, validate=score, folder=folder, progress=False)
-        return GraphRecommender(model), done.best_score
+        return graphs.GraphRecommender(model), done.best_score
 
     @cached_property
     def layers(self) -> dict[int, float]:
@@ -212,23 +201,25 @@ class FusionQuestion(NextBasket):
 
     def linked(self, seed: int) -> tuple[ItemWeights, float]:
         """Links foretold by a graph network on the graph of shared customers."""
-        graph = strongest(shared_users(self.histories), NEAREST).weights
+        graph = graphs.strongest(shared_users(self.histories), NEAREST).weights
         plan = Settings(**LINK_PLAN | {"epochs": 2 if self.bench.smoke else 30, "patience": 3, "seed": seed})
         how = {"encoder": "LightGCN", "folds": 2, "others": 8}
-        fitted = fit_links(graph, None, plan, validate=lambda scores: self.validated(by_links(scores)), **how)
-        return with_recency(by_links(fitted.scores()), self.few, **self.seen)
+        fitted = graphs.fit_links(
+            graph, None, plan, validate=lambda scores: self.validated(graphs.by_links(scores)), **how
+        )
+        return graphs.with_recency(graphs.by_links(fitted.scores()), self.few, **self.seen)
 
     @cached_property
     def walks(self) -> tuple[ItemWeights, dict[str, Any]]:
         """Walks over pairs, tuned on validation, and their settings."""
 
         def build(tried: tuple[int, float]) -> tuple[ItemWeights, float]:
-            fitted = Walks(tried[0], 0.5, tried[1], 50).fit(self.histories)
-            return with_recency(fitted, self.few, tries=WALKED_FROM, **self.seen)
+            fitted = graphs.Walks(tried[0], 0.5, tried[1], 50).fit(self.histories)
+            return graphs.with_recency(fitted, self.few, tries=WALKED_FROM, **self.seen)
 
         tries = list(itertools.product((2, 3), (0.0, 0.5)))
         found = choose_setting(tries, lambda built: built[1], build=build)
-        system, value = with_recency(found.system[0], self.few, **self.seen)
+        system, value = graphs.with_recency(found.system[0], self.few, **self.seen)
         settings = {"steps": found.best[0], "discount": found.best[1], "neighbours": 50}
         settings |= dict(zip(("last", "position_power"), system.profile[:2], strict=True))
         return system, {"settings": settings, "value": value}
@@ -268,7 +259,7 @@ class FusionQuestion(NextBasket):
         strong = max(graph, key=lambda name: graph[name][1])
         base, how = self.experts(model), HOW | self.seen
         expert = Expert(strong, graph[strong][0], "logits" if strong == "LightGCN" else "shares")
-        without, with_graph = gain_of_graph(base, [expert], self.few, **how)
+        without, with_graph = graphs.gain_of_graph(base, [expert], self.few, **how)
         with_walks = choose_hybrid([*base, Expert("walks", self.walks[0])], self.few, **how)
         pair = choose_hybrid([base[0], Expert("LightGCN", network, "logits")], self.few, **how)
         systems = {"model": model} | {name: system for name, (system, _) in graph.items()}

@@ -33,6 +33,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from scipy import sparse
 
+from llmarm_tutorial import graphs
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import LlmarmError, Missing, RunError
 from llmarm_tutorial.evaluation import published_splits
@@ -41,16 +42,7 @@ from llmarm_tutorial.evaluation.published_splits import PublishedSplit
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.graphs.lightgcn import (
-    GraphBatches,
-    GraphLoss,
-    GraphRecommender,
-    LightGCN,
-    csr_tensor,
-    normalised_adjacency,
-    propagate,
-    published_settings,
-)
+from llmarm_tutorial.graphs.sparse_tensors import csr_tensor
 from llmarm_tutorial.models.training import Training, train
 from llmarm_tutorial.recommend import tuning
 
@@ -65,11 +57,12 @@ GRIDS = {
 }
 PUBLISHED = {"gowalla": (0.1824, 0.1547)}  # the PyTorch release, 3 layers, 1,000 epochs; it has no figure for lastfm
 
+SOFTMAX = {"negatives": 512, "power": 0.5}
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "lastfm": {
         "published": {"batches": {"batch_size": 2048}, "loss": {}, "settings": {"validate_every": 20, "patience": 5}},
         "softmax": {
-            "batches": {"batch_size": 2048, "negatives": 512, "power": 0.5},
+            "batches": {"batch_size": 2048, **SOFTMAX},
             "loss": {"temperature": 0.2},
             "settings": {"epochs": 48, "learning_rate": 5e-3, "decay": "linear", "validate_every": 4, "patience": 12},
         },
@@ -81,7 +74,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
             "settings": {"epochs": 60, "learning_rate": 1e-2, "validate_every": 1, "patience": 3},
         },
         "softmax-long": {
-            "batches": {"batch_size": 8192, "negatives": 512, "power": 0.5},
+            "batches": {"batch_size": 8192, **SOFTMAX},
             "loss": {"temperature": 0.2},
             "settings": {"epochs": 40, "learning_rate": 1e-2, "decay": "linear", "validate_every": 4, "patience": 10},
         },
@@ -143,7 +136,7 @@ class Question:
             return
         epochs, values, notes = self.chosen(recipe, first)
         model, done, used = self.trained(recipe, seed, self.whole, {"epochs": epochs})
-        tested, cases = self.judged(GraphRecommender(model), "")
+        tested, cases = self.judged(graphs.GraphRecommender(model), "")
         about = {"epochs": epochs, "seconds on the clock": done.seconds}
         said = {"settings": self.recipes[recipe], "threads": torch.get_num_threads()} | (notes if seed == first else {})
         values = values | tested | about
@@ -153,8 +146,8 @@ class Question:
     def chosen(self, recipe: str, seed: int) -> tuple[int, dict[str, float], dict[str, Any]]:
         """The best number of epochs on validation, the metrics there, and the curve that shows it."""
         score = tuning.validation_score(self.few, "Recall@20")
-        model, done, used = self.trained(recipe, seed, self.part, {}, lambda net: score(GraphRecommender(net)))
-        values, _ = self.judged(GraphRecommender(model), "validation ")
+        model, done, used = self.trained(recipe, seed, self.part, {}, lambda net: score(graphs.GraphRecommender(net)))
+        values, _ = self.judged(graphs.GraphRecommender(model), "validation ")
         # a rate that falls to 0 belongs to its number of epochs; only at a constant one epochs can be chosen
         plan = self.plan(recipe)
         epochs = done.best_epoch if plan.decay == "constant" else plan.epochs
@@ -163,7 +156,7 @@ class Question:
     def plan(self, recipe: str, **changes: Any) -> Any:
         """How a recipe is trained."""
         small = {"epochs": 2, "validate_every": 1} if self.bench.smoke else {}
-        return published_settings(**self.recipes[recipe]["settings"] | small | changes)
+        return graphs.published_settings(**self.recipes[recipe]["settings"] | small | changes)
 
     def trained(
         self,
@@ -171,15 +164,18 @@ class Question:
         seed: int,
         data: PublishedSplit,
         changes: dict[str, Any],
-        validate: Callable[[LightGCN], float] | None = None,
-    ) -> tuple[LightGCN, Training, float]:
+        validate: Callable[[graphs.LightGCN], float] | None = None,
+    ) -> tuple[graphs.LightGCN, Training, float]:
         """A model trained by a recipe, and the processor seconds; NaN where an earlier training goes on."""
         how, kind = self.recipes[recipe], "bpr" if recipe == "published" else "softmax"
         plan = self.plan(recipe, seed=seed, **changes)
         folder: Path = self.bench.kept("LightGCN", how, plan, data.histories, self.few if validate else None)
         used = float("nan") if (folder / "last.pt").exists() else time.process_time()
-        model = LightGCN(data.train, 64, 3, seed=seed)
-        batches, loss = GraphBatches(data.train, kind, seed=seed, **how["batches"]), GraphLoss(kind, **how["loss"])
+        model = graphs.LightGCN(data.train, 64, 3, seed=seed)
+        batches, loss = (
+            graphs.GraphBatches(data.train, kind, seed=seed, **how["batches"]),
+            graphs.GraphLoss(kind, **how["loss"]),
+        )
         done = train(model, batches, plan, loss=loss, validate=validate, folder=folder, progress=False)
         return model, done, time.process_time() - used
 
@@ -200,7 +196,7 @@ def speed(bench: harness.Bench, name: str, rounds: int = 7) -> None:
         from torch_geometric.nn import LGConv
     except ImportError:
         raise Missing("torch_geometric", "models", "The time of messages along edges") from None
-    matrix = normalised_adjacency(published_split(bench, name, bench.load(name)).train)
+    matrix = graphs.normalised_adjacency(published_split(bench, name, bench.load(name)).train)
     adjacency, coordinates = csr_tensor(matrix), matrix.tocoo()
     edges = torch.tensor(np.array([coordinates.col, coordinates.row]), dtype=torch.int64)
     weights, layer = torch.from_numpy(coordinates.data), LGConv(normalize=False)
@@ -214,7 +210,7 @@ def speed(bench: harness.Bench, name: str, rounds: int = 7) -> None:
             total = total + one
         return total / 4
 
-    ways = {"rows (CSR)": lambda values: propagate(values, adjacency, 3), "messages (LGConv)": along_edges}
+    ways = {"rows (CSR)": lambda values: graphs.propagate(values, adjacency, 3), "messages (LGConv)": along_edges}
     # What is written per step: every layer of messages is a vector per edge, kept for the gradient; rows keep nothing.
     written = dict(zip(ways, (0.0, 3 * len(weights) * 64 * 4 / 1e6), strict=True))
     before = torch.get_num_threads()

@@ -11,6 +11,7 @@ Public names, by module:
     link_networks: fit_links
     link_tasks: LinkDefinition, hide_links, make_link_tasks
     structure: NO_COMMUNITY, against_sales, agreement, centrality, communities
+    text_links: TextLinks
 """
 
 from llmarm_tutorial.faces import face
@@ -28,5 +29,6 @@ __getattr__, __dir__, __all__ = face(
         "link_networks": "fit_links",
         "link_tasks": "LinkDefinition hide_links make_link_tasks",
         "structure": "NO_COMMUNITY against_sales agreement centrality communities",
+        "text_links": "TextLinks",
     },
 )
