@@ -2,7 +2,8 @@
 
 Public names, by module:
 
-    comparison: Comparison, MeanOfRuns, changed_places, compare, comparison_table
+    comparison: CaseValues, Comparison, MeanOfPooledRuns, MeanOfRuns, changed_places, compare,
+        comparison_table
     groups: also_found, by_history_length, by_popularity, by_segment, gain_by_popularity, overlap,
         popularity_bucket
     intervals: bootstrap, bootstrap_interval
@@ -18,7 +19,7 @@ from llmarm_tutorial.faces import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
-        "comparison": "Comparison MeanOfRuns changed_places compare comparison_table",
+        "comparison": "CaseValues Comparison MeanOfPooledRuns MeanOfRuns changed_places compare comparison_table",
         "groups": "also_found by_history_length by_popularity by_segment gain_by_popularity overlap popularity_bucket",
         "intervals": "bootstrap bootstrap_interval",
         "latency": "measure_latency",

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol, Self, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, sign_flip_test
 from llmarm_tutorial.evaluation.verdicts import LOSES, WINS, verdict
 
@@ -43,6 +43,11 @@ class Comparison(NamedTuple):
     def verdict(self) -> str:
         """Whether the first "wins", "loses" or is "level", where more of the metric is better."""
         return verdict(self.low, self.high)
+
+    def negated(self) -> Comparison:
+        """The same of an error, as what it shrinks by: more is better then."""
+        low, high = 0.0 - self.high, 0.0 - self.low  # 0 - x, since -0.0 would be shown as -0
+        return self._replace(difference=0.0 - self.difference, low=low, high=high)
 
 
 class Results(Protocol):
@@ -106,6 +111,41 @@ class MeanOfRuns:
         return float(np.nanmean(self.values(metric)))
 
 
+@dataclass(frozen=True)
+class CaseValues:
+    """One metric of a system, known case by case: results of what no other class describes.
+
+    Attributes:
+        system: Name of the system.
+        metric: Name of the metric.
+        of_cases: Its values, shape (n_cases,), NaN where it is not defined; two systems have their cases in one order.
+        clusters: As in `Results`.
+    """
+
+    system: str
+    metric: str
+    of_cases: np.ndarray
+    clusters: Sequence[np.ndarray] = ()
+
+    def require_same_cases(self, other: CaseValues) -> None:
+        """Raise `BadParameter` unless both have the same number of cases."""
+        if len(self.of_cases) != len(other.of_cases):
+            raise BadParameter(
+                f"{self.system!r} has {len(self.of_cases):,} cases and {other.system!r} {len(other.of_cases):,}; "
+                "compare systems on the same cases."
+            )
+
+    def values(self, metric: str) -> np.ndarray:
+        """The values of the one metric.
+
+        Raises:
+            UnknownName: If it is another one.
+        """
+        if metric != self.metric:
+            raise UnknownName("metric", metric, [self.metric])
+        return self.of_cases
+
+
 @runtime_checkable
 class PooledResults(Results, Protocol):
     """Results with metrics of all cases at once, such as the area under the ROC curve: no case has a value."""
@@ -115,6 +155,21 @@ class PooledResults(Results, Protocol):
 
     def __len__(self) -> int:
         """Number of cases."""
+
+
+@dataclass(frozen=True)
+class MeanOfPooledRuns(MeanOfRuns):
+    """As `MeanOfRuns`, for metrics of all cases at once: their value is the mean over the trainings."""
+
+    runs: Sequence[PooledResults]
+
+    def weighted(self, metric: str, weights: np.ndarray) -> float:
+        """A metric where each case counts as often as its weight says, shape (n_cases,)."""
+        return float(np.mean([run.weighted(metric, weights) for run in self.runs]))
+
+    def __len__(self) -> int:
+        """Number of cases."""
+        return len(self.runs[0])
 
 
 def compare(
@@ -135,7 +190,7 @@ def compare(
 
     Args:
         a: Results of the first system: a `metrics.Evaluation` of recommendations, the `ClassScores` of labelled
-            examples, a `LinkEvaluation`, or the `MeanOfRuns` of several trainings.
+            examples, a `LinkEvaluation`, the `MeanOfRuns` of several trainings, or `CaseValues`.
         b: Results of the second, of the same cases.
         metric: A metric that both know.
         level: Coverage of the interval, in (0, 1).

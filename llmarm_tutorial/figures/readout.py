@@ -24,13 +24,13 @@ from llmarm_tutorial.figures.house_style import (
 from llmarm_tutorial.figures.panels import reach
 
 LOOKS = {
-    "counts": (QUIET, "--", "counts"),
-    "shrunk": (QUIET, "-", "counts, shrunk"),
-    "item-kNN": ("#E69F00", "-", "counts, neighbours"),
-    "back-off": (FOURTH, "-", "counts, back-off"),
-    "masked gaps, calibrated": ("#56B4E9", ":", "masked gaps, calibrated"),
-    "model": (ACCENT, "-", "model"),
-    "combined": (SECOND, "-", "model and counts"),
+    "counts": (QUIET, "--"),
+    "shrunk": (QUIET, "-"),
+    "item-kNN": ("#E69F00", "-"),
+    "back-off": (FOURTH, "-"),
+    "masked gaps, calibrated": ("#56B4E9", ":"),
+    "model": (ACCENT, "-"),
+    "combined": (SECOND, "-"),
 }
 MEASURES = {
     "rmse": "error of the confidence (RMSE)",
@@ -49,14 +49,14 @@ def draw_crossover(axis: Axes, table: pd.DataFrame, measure: str = "rmse") -> No
         measure: A key of `MEASURES`.
     """
     bands = list(dict.fromkeys(table["band"]))
-    for name, (color, dashes, label) in LOOKS.items():
+    for name, (color, dashes) in LOOKS.items():
         rows = table[table["estimate"] == name]
         if rows.empty:
             continue
         spread = rows.groupby("band")[measure].agg(["mean", "min", "max"]).reindex(bands)
         bars = reach(spread["mean"], spread["min"], spread["max"])
         axis.errorbar(range(len(bands)), spread["mean"], bars if bars.any() else None, color=color, ls=dashes,
-                      marker="o", ms=3.5, label=label, elinewidth=1, capsize=2)  # fmt: skip
+                      marker="o", ms=3.5, label=name, elinewidth=1, capsize=2)  # fmt: skip
     axis.set_xticks(range(len(bands)), _short(bands), fontsize=8)
     axis.set(xlabel="training baskets behind the antecedent", ylabel=MEASURES[measure], yscale="log")
     plain_log_ticks(axis.yaxis)
@@ -96,13 +96,13 @@ def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
     names = [name for name in LOOKS if name in wide and name not in (against, "counts", "masked gaps, calibrated")]
     width = 0.8 / len(names)
     for place, name in enumerate(names):
-        color, _, label = LOOKS[name]
+        color, _ = LOOKS[name]
         at = np.arange(len(wide)) + (place - (len(names) - 1) / 2) * width
-        axis.bar(at, wide[against] - wide[name], width, color=color, label=label)
+        axis.bar(at, wide[against] - wide[name], width, color=color, label=name)
     axis.axhline(0, color=INK, lw=0.8)
     axis.set_xticks(range(len(wide)), _short(wide.index))
     axis.set(xlabel="training baskets behind the antecedent", ylabel="bits gained per unseen basket")
-    axis.set_title(f"Gain over “{LOOKS[against][2]}” (above zero is better)")
+    axis.set_title(f"Gain over “{against}” (above zero is better)")
     axis.legend()
     return finished(figure)
 
@@ -138,9 +138,9 @@ def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
     low = min(float(t[["predicted", "observed"]].replace(0, np.nan).min().min()) for t in tables.values())
     axis.plot([low, 1], [low, 1], color=INK, lw=0.8)
     for name, table in tables.items():
-        color, dashes, label = LOOKS[name]
+        color, dashes = LOOKS[name]
         axis.plot(table["predicted"], table["observed"].replace(0, np.nan), ls=dashes, marker="o", ms=4, color=color,
-                  label=label)  # fmt: skip
+                  label=name)  # fmt: skip
     axis.set(xscale="log", yscale="log", xlabel="estimated confidence", ylabel="share that came true", title=title)
     plain_log_ticks(axis.xaxis)
     plain_log_ticks(axis.yaxis)

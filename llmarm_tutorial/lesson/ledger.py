@@ -244,19 +244,17 @@ def record_gain(
         >>> _ = record_gain("gaps/gain", difference, less_is_better=True, unit="nats", baseline=2.5)
         gaps/gain = +0.25 nats [0.125, 0.5] · wins against counts (2.5)
     """
-    value, low, high = comparison.difference, comparison.low, comparison.high
-    if less_is_better:
-        value, low, high = 0.0 - value, 0.0 - high, 0.0 - low  # 0 - x, since -0.0 would be shown as -0
+    gain = comparison.negated() if less_is_better else comparison
     return record(
         name,
-        value,
+        gain.difference,
         unit=unit,
-        interval=(low, high),
+        interval=(gain.low, gain.high),
         baseline=baseline,
         tolerance=tolerance,
         claim=claim,
         note=note,
-        over=comparison.second,
+        over=gain.second,
     )
 
 

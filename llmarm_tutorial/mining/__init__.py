@@ -6,12 +6,13 @@ Public names, by module:
     confidence: raw_confidence, shrunk_confidence
     eclat_search: eclat
     itemsets: Itemsets, as_matrix, pack_columns
+    judged: JudgedEstimate
     judging: COUNT_ESTIMATES, PRIOR_DOUBTS, Trial, best_of, by_band, calibration, confidence_losses,
         count_estimates, mean_losses, tune_confidence
     measures: lift
     miners: apriori, compare_miners, generate_candidates, mine, suggest_support
     patterns: Patterns, mine_sequences, prefixspan, transactions_from_lists
-    rule_checks: against_truth, average_precision, rank_rules, recount, without_redundant
+    rule_checks: against_truth, average_precision, precision_at_each, rank_rules, recount, without_redundant
     rules: in_words, mine_rules, pair_rules, readable, rules_from_itemsets
     sequence_rules: follow_rules, followed_by, lift_by_gap, readable_sequences, rules_from_patterns
     significance: lift_within, pair_tests, rule_significance
@@ -26,6 +27,7 @@ __getattr__, __dir__, __all__ = face(
         "confidence": "raw_confidence shrunk_confidence",
         "eclat_search": "eclat",
         "itemsets": "Itemsets as_matrix pack_columns",
+        "judged": "JudgedEstimate",
         "judging": (
             "COUNT_ESTIMATES PRIOR_DOUBTS Trial best_of by_band calibration confidence_losses count_estimates "
             "mean_losses tune_confidence"
@@ -33,7 +35,7 @@ __getattr__, __dir__, __all__ = face(
         "measures": "lift",
         "miners": "apriori compare_miners generate_candidates mine suggest_support",
         "patterns": "Patterns mine_sequences prefixspan transactions_from_lists",
-        "rule_checks": "against_truth average_precision rank_rules recount without_redundant",
+        "rule_checks": "against_truth average_precision precision_at_each rank_rules recount without_redundant",
         "rules": "in_words mine_rules pair_rules readable rules_from_itemsets",
         "sequence_rules": "follow_rules followed_by lift_by_gap readable_sequences rules_from_patterns",
         "significance": "lift_within pair_tests rule_significance",

@@ -33,6 +33,7 @@ STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0
 PRIOR_DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
 STRONG = (64.0, 256.0, 1024.0, math.inf)  # those worth doubting
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
+LOSSES = ("rmse", "log_loss", "brier")
 COUNT_ESTIMATES = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
 
@@ -96,14 +97,27 @@ def by_band(losses_of: dict[str, pd.DataFrame], known: Evidence, sizes: Sequence
 
 def mean_losses(table: pd.DataFrame) -> dict[str, float]:
     """Mean losses over some antecedents, see `by_band`: `baskets`, `rmse`, `log_loss`, `brier`."""
+    means = {name: mean_loss(table, name) for name in LOSSES}
+    return {"baskets": int(table["baskets"].sum()), **means}
+
+
+def mean_loss(table: pd.DataFrame, name: str, times: np.ndarray | float = 1.0) -> float:
+    """One mean loss over some antecedents, see `by_band`.
+
+    Args:
+        table: `confidence_losses`, with at least one unseen basket.
+        name: One of `LOSSES`.
+        times: How often each antecedent counts, shape (n,) or one number.
+    """
     n = table["baskets"].to_numpy()
+    if name != "rmse":
+        return float(np.average(table[name].to_numpy(), weights=n * times))
     several = n > 1
-    rmse = math.nan
-    if several.any():
-        squared = np.average(table["squared_error"].to_numpy()[several], weights=np.minimum(n[several], 100))
-        rmse = math.sqrt(squared) if squared > 0 else math.nan
-    weighted = {name: float(np.average(table[name], weights=n)) for name in ("log_loss", "brier")}
-    return {"baskets": int(n.sum()), "rmse": rmse, **weighted}
+    weights = (np.minimum(n, 100) * times)[several]
+    if not weights.any():
+        return math.nan
+    squared = np.average(table["squared_error"].to_numpy()[several], weights=weights)
+    return math.sqrt(squared) if squared > 0 else math.nan
 
 
 def calibration(estimate: np.ndarray, unseen: Evidence, edges: Sequence[float]) -> pd.DataFrame:

@@ -136,3 +136,26 @@ def average_precision(curve: pd.DataFrame) -> float:
         return 0.0
     gained = curve["recall"].diff().fillna(curve["recall"].iloc[0])
     return float((curve["precision"] * gained).sum())
+
+
+def precision_at_each(
+    ranking: Iterable[Hashable], wanted: Collection[Hashable], passed_over: Collection[Hashable] = ()
+) -> dict[Hashable, float]:
+    """The precision of a ranking at the place of each thing wanted; the mean of these is the average precision.
+
+    Args:
+        ranking: All candidates, the best first, each once.
+        wanted: What should come first.
+        passed_over: Candidates that count neither way, such as true rules of another kind.
+
+    Returns:
+        For each of `wanted`, in its order, the precision down to its place, in [0, 1]; 0 if it is not in the ranking.
+    """
+    wanted, passed_over = dict.fromkeys(wanted, 0.0), set(passed_over) - set(wanted)
+    place = hits = 0
+    for candidate in ranking:
+        place += candidate not in passed_over
+        if candidate in wanted:
+            hits += 1
+            wanted[candidate] = hits / place
+    return wanted

@@ -8,8 +8,16 @@ from given_scores import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.comparison import Comparison, MeanOfRuns, changed_places, compare, comparison_table
+from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation.comparison import (
+    CaseValues,
+    Comparison,
+    MeanOfPooledRuns,
+    MeanOfRuns,
+    changed_places,
+    compare,
+    comparison_table,
+)
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task
@@ -148,3 +156,36 @@ def test_systems_that_change_places_between_two_ways_of_judging():
     assert changed_places(second, first) == [("b", "a")]
     assert changed_places(first, first) == []
     assert changed_places(first, {"a": other_good, "b": other_good}) == []  # level is no change
+
+
+def test_trainings_with_metrics_of_all_cases_count_as_their_mean():
+    rng = np.random.default_rng(3)
+    one, other = (Pooled(name, rng.normal(size=25), []) for name in "ab")
+    both = MeanOfPooledRuns("both", [one, other])
+    weights = np.arange(25.0)
+    assert both.weighted("size", weights) == pytest.approx(
+        (one.weighted("size", weights) + other.weighted("size", weights)) / 2
+    )
+    once = compare(one, other, "size", resamples=50)
+    half = compare(MeanOfPooledRuns("a", [one]), both, "size", resamples=50)
+    assert (half.second, half.cases) == ("both", 25)
+    assert half[3:6] == pytest.approx([value / 2 for value in once[3:6]])
+
+
+def test_values_known_case_by_case_are_compared_as_others_are():
+    good, poor = two_systems()
+    known = [CaseValues(one.system, "MRR", one.values("MRR")) for one in (good, poor)]
+    assert compare(*known, "MRR") == compare(good, poor, "MRR")
+    with pytest.raises(UnknownName, match="MRR"):
+        compare(*known, "NDCG@10")
+    with pytest.raises(BadParameter, match="same cases"):
+        compare(known[0], CaseValues("short", "MRR", np.ones(3)), "MRR")
+
+
+def test_an_error_shrinks_by_what_it_was_larger_before():
+    error = Comparison("log loss", "model", "counts", -0.25, -0.5, -0.125, 0.01, 90)
+    gain = error.negated()
+    assert (gain.difference, gain.low, gain.high, gain.verdict) == (0.25, 0.125, 0.5, "wins")
+    assert gain.negated() == error
+    nothing = Comparison("log loss", "a", "b", 0.0, 0.0, 0.0, 1.0, 5).negated()
+    assert str(nothing.difference) == "0.0"

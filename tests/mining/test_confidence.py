@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation import compare
 from llmarm_tutorial.mining import antecedents, confidence, judging
 from llmarm_tutorial.mining.antecedents import Evidence, gather, padded
 from llmarm_tutorial.mining.confidence import shrunk_confidence
+from llmarm_tutorial.mining.judged import JudgedEstimate
 from llmarm_tutorial.mining.judging import Trial, confidence_losses
 from llmarm_tutorial.mining.rules import pair_rules
 
@@ -283,3 +285,42 @@ def test_shrinking_and_borrowing_help_on_unseen_baskets(trial):
     assert set(best[2]) <= set(found)
     rows = np.flatnonzero(antecedents.band_of(questions.known_test.baskets) == 5)
     assert np.array_equal(best[1][rows], found[best[2][5]][1][rows])
+
+
+# --- estimates compared ----------------------------------------------------------------------------------------------
+
+
+def judged(error: float, seed: int = 0, n: int = 80) -> JudgedEstimate:
+    """An estimate that is off by so much about n antecedents in 5 to 40 baskets."""
+    rng = np.random.default_rng(seed)
+    baskets, truth = rng.integers(5, 40, n), rng.uniform(0.1, 0.5, (n, 6))
+    joint = rng.binomial(baskets[:, None], truth)
+    unseen = Evidence(np.full((n, 1), -1, dtype=np.int32), baskets, joint, np.full(6, 0.3))
+    return JudgedEstimate(f"off by {error}", confidence_losses(truth + error, unseen))
+
+
+def test_an_estimate_counts_each_antecedent_as_often_as_it_is_drawn():
+    estimate = judged(0.1)
+    assert {name: estimate.value(name) for name in judging.LOSSES} == {
+        name: value for name, value in judging.mean_losses(estimate.losses).items() if name != "baskets"
+    }
+    twice = np.repeat(np.arange(len(estimate)), 2)
+    times = np.zeros(len(estimate))
+    times[:10] = 2
+    for name in judging.LOSSES:
+        drawn = JudgedEstimate("drawn", estimate.losses.iloc[twice[:20]])
+        assert estimate.weighted(name, times) == pytest.approx(drawn.value(name))
+
+
+def test_the_better_estimate_wins_in_every_loss():
+    for name in judging.LOSSES:
+        gain = compare(judged(0.0), judged(0.2), name, resamples=200).negated()
+        assert (gain.first, gain.second, gain.verdict) == ("off by 0.0", "off by 0.2", "wins")
+        assert compare(judged(0.2), judged(0.0), name, resamples=200).negated().verdict == "loses"
+
+
+def test_estimates_that_cannot_be_compared():
+    with pytest.raises(UnknownName, match="log_loss"):
+        judged(0.1).value("AUROC")
+    with pytest.raises(BadParameter, match="different baskets"):
+        compare(judged(0.1), judged(0.1, seed=1), "rmse")

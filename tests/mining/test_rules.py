@@ -18,7 +18,14 @@ from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.mining import rules as rules_module
 from llmarm_tutorial.mining.measures import MEASURES, expected_count, lift, measures, positive_pmi, shrunk_lift
 from llmarm_tutorial.mining.miners import mine
-from llmarm_tutorial.mining.rule_checks import against_truth, average_precision, rank_rules, recount, without_redundant
+from llmarm_tutorial.mining.rule_checks import (
+    against_truth,
+    average_precision,
+    precision_at_each,
+    rank_rules,
+    recount,
+    without_redundant,
+)
 from llmarm_tutorial.mining.rules import COLUMNS, mine_rules, pair_rules, readable, rules_from_itemsets
 from llmarm_tutorial.mining.significance import (
     benjamini_hochberg,
@@ -449,3 +456,17 @@ def test_measure_names_are_the_columns():
 def test_p_values_that_are_none_are_refused(p):
     with pytest.raises(BadParameter, match="leave out tests"):
         benjamini_hochberg(np.array(p))
+
+
+def test_precision_at_the_place_of_each_true_rule():
+    """Places 1 and 3 of what counts; c is passed over, e is not ranked at all."""
+    assert precision_at_each("acbdf", ["d", "a", "e"], passed_over="c") == {"d": 2 / 3, "a": 1.0, "e": 0.0}
+    assert precision_at_each("acb", "c", passed_over="ca") == {"c": 1.0}  # what is wanted is never passed over
+    assert precision_at_each("ab", []) == {}
+
+
+def test_the_mean_of_these_precisions_is_the_average_precision():
+    names = [frozenset(x) for x in "abcdef"]
+    ranked = pd.DataFrame({"antecedent": names, "consequent": [frozenset("z")] * 6})
+    curve = against_truth(ranked, [("b", "z"), ("e", "z"), ("q", "z")])
+    assert np.mean(list(precision_at_each("abcdef", "beq").values())) == pytest.approx(average_precision(curve))
