@@ -330,7 +330,7 @@ say(
 
 # %% [markdown]
 # *Level* is no proof of equality: with a few hundred test customers in six classes, only large differences show, and one run cannot
-# rank the variants. The benchmark (`results/finetuning.md`) has a larger model, longer pretraining, three seeds and three data
+# rank the variants. The benchmark (`benchmarks/finetuning.py`) has a larger model, longer pretraining, three seeds and three data
 # sets: the claim of the texts is a matter of the task. What moving little saves is memory of training and what must be *stored
 # per task*; of time it saves little, since the whole network is still computed.
 
@@ -389,7 +389,7 @@ for (name, n_labels), of_seeds in at_size.items():
         other = MeanOfPooledRuns(name, of_seeds)
         label_gains[name, n_labels] = compare(ours, other, task.metric, **draws)
 majority = plain["majority"].value(task.metric)
-seen = [
+sentences = [
     f"- With {n_labels:,} labels the pretrained network is "
     + "; ".join(against(gain) for (_, n), gain in label_gains.items() if n == n_labels)
     + "."
@@ -398,15 +398,15 @@ seen = [
 collapsed = curve[curve["value"] < 1.1 * majority]
 if len(collapsed):
     names_of = ", ".join(f"{row.system} with {row.labels:,}" for row in collapsed.itertuples())
-    seen += [
+    sentences += [
         f"- Hardly above *majority* ({majority:.3f}): {names_of}. Such a run has collapsed."
     ]
-say(f"**What we see**, {SWEEP_SEEDS} seed(s) for each point:", "\n".join(seen))
+say(f"**What we see**, {SWEEP_SEEDS} seed(s) for each point:", "\n".join(sentences))
 
 # %% [markdown]
 # The intervals are over test customers; another seed moves a point as well, so where the profile draws one seed, take no height of a
-# curve and no crossing from it. The benchmark (`results/finetuning.md`) has three. A collapsed run says everybody the same class: its
-# rate was too high for its steps, and more labels do not help.
+# curve and no crossing from it. The benchmark (`benchmarks/finetuning.py`) has three. A collapsed run calls nearly everybody the
+# same: such a point says nothing of labels.
 #
 # Where pretraining is ahead at the same number of steps and not at several times as many, what it saves is *steps*; where a distance
 # stays with few labels, labels too. A comparison that stops both at the same step, as is common, credits pretraining with
@@ -661,7 +661,7 @@ pd.DataFrame(harder)
 
 # %%
 counters = ("logistic on counts", "trees on counts")
-harder_gains, seen = {}, []
+harder_gains, sentences = {}, []
 for name, systems in scores_of.items():
     metric = others[name].metric
     best = max(counters, key=lambda one, of=systems, m=metric: of[one].value(m))
@@ -676,13 +676,12 @@ for name, systems in scores_of.items():
         ),
     }
     told = ", ".join(f"{what} {against(gain)}" for what, gain in apart.items())
-    seen += [f"- *{name.capitalize()}* ({metric}): {told}."]
-say("**What we see.**", "\n".join(seen)) if seen else None
+    sentences += [f"- *{name.capitalize()}* ({metric}): {told}."]
+say("**What we see.**", "\n".join(sentences)) if sentences else None
 
 # %% [markdown]
 # Intervals draw products or antecedents, of which there are few, so they are wide. The network knows only *which* items a rule
-# joins; in the shop categories are hardly visible in who buys what. Online Retail is another world: see the benchmark
-# (`results/finetuning.md`, three seeds).
+# joins. Online Retail is another world: see the benchmark (`benchmarks/finetuning.py`, three seeds).
 #
 # Now the leak. The same pairs, divided at random instead of by product, as one would do without thinking:
 
@@ -823,34 +822,28 @@ _ = check.exercise("05.4", calibration_error)
 # Trained numbers differ a little between machines (order of additions); counted ones do not.
 _ = ledger.record("data/fingerprint", data.fingerprint())
 _ = ledger.record(
-    "customer/counting",
-    baseline,
+    "customer/counting", baseline, baseline=plain["majority"].value(task.metric),
     interval=plain["logistic on counts"].interval(task.metric, resamples=300, seed=SEED),
-    baseline=plain["majority"].value(task.metric),
-    tolerance=0.005,
-    note=f"{task.metric}, {len(test)} customers",
-)
+    tolerance=0.005, note=f"{task.metric}, {len(test)} customers",
+)  # fmt: skip
 
 # %%
 for row in table.to_dict("records"):
     ledger.record(
-        f"variants/{ledger.slug(row['variant'])}",
-        row["value"],
-        interval=(row["low"], row["high"]),
-        tolerance=0.08,
-        claim="5" if row["variant"] in MANY else "6",
+        f"variants/{ledger.slug(row['variant'])}", row["value"], tolerance=0.08,
+        interval=(row["low"], row["high"]), claim="5" if row["variant"] in MANY else "6",
         note=f"{task.metric}, {row['parameters']:,} weights trained",
-    )
-about = {"note": f"{task.metric}, {len(test)} customers, {VARIANT_SEEDS} seed(s)"}
-for variant, gain in over_counting.items():
-    ledger.record_gain(
-        f"customer/gain_{ledger.slug(variant)}", gain, baseline=baseline, **about
-    )
+    )  # fmt: skip
+note = f"{task.metric}, {len(test)} customers, {VARIANT_SEEDS} seed(s)"
 of_full = table.set_index("variant").loc["full", "value"]
-for variant, gain in over_full.items():
-    if variant != "scratch":
-        name = f"variants/gain_{ledger.slug(variant)}"
-        ledger.record_gain(name, gain, baseline=of_full, claim="6", **about)
+for variant in fits_of:
+    slug = ledger.slug(variant)
+    gain = over_counting[variant]
+    ledger.record_gain(f"customer/gain_{slug}", gain, baseline=baseline, note=note)
+    if variant not in ("full", "scratch"):
+        ledger.record_gain(
+            f"variants/gain_{slug}", over_full[variant], baseline=of_full, claim="6", note=note
+        )
 
 # %%
 means = curve.groupby(["system", "labels"], sort=False)["value"].mean()
@@ -862,66 +855,42 @@ for (system, n_labels), gain in label_gains.items():
     decides = system == "from scratch"  # in as many steps, as claim 5 asks
     ledger.record_gain(
         f"labels/{'gain' if decides else 'pretrained'}_over_{ledger.slug(system)}_{n_labels}",
-        gain,
-        baseline=means[system, n_labels],
-        claim="5" if decides else None,
-        note=note,
-    )
+        gain, baseline=means[system, n_labels], claim="5" if decides else None, note=note,
+    )  # fmt: skip
 
 # %%
 _ = ledger.record(
-    "advice/best_rate_over_pretraining",
-    by_rate.idxmax() / PRETRAIN_RATE,
-    tolerance=None,
-    claim="7",
+    "advice/best_rate_over_pretraining", ratio, tolerance=None, claim="7",
     note=f"of {RATES}, validation",
-)
+)  # fmt: skip
 _ = ledger.record(
-    "advice/f1_at_2e-5",
-    by_rate.iloc[0],
-    tolerance=0.1,
-    claim="7",
+    "advice/f1_at_2e-5", by_rate.iloc[0], tolerance=0.1, claim="7",
     note=f"{task.metric} on validation at the lowest rate",
-)
+)  # fmt: skip
 _ = ledger.record_gain(
-    "advice/gain_at_2e-5",
-    of_lowest,
-    claim="7",
-    note=f"{task.metric}, the lowest rate over the best on validation, {SWEEP_SEEDS} seed(s)",
-)
-
-# %%
-for slug, scores, other, tolerance in (
+    "advice/gain_at_2e-5", of_lowest, claim="7",
+    note=f"{task.metric} on the test, lowest rate over the best on validation",
+)  # fmt: skip
+for slug, one, other, tolerance in (
     ("best_epoch", of_best, of_last, 0.15),
     ("ensemble", of_one, of_three, 0.1),
 ):
-    ones = np.ones(len(test))
-    level = scores.weighted("log loss", ones)
-    name = f"advice/log_loss_{slug}"
-    _ = ledger.record(name, level, unit="nats", tolerance=tolerance, claim="14")
-    _ = ledger.record_gain(
-        f"advice/gain_{slug}",
-        remedy_gains[slug],
-        unit="nats",
-        baseline=other.weighted("log loss", ones),
-        claim="14",
-        note="what the log loss shrinks by",
-    )
+    level, before = (which.weighted("log loss", np.ones(len(test))) for which in (one, other))
+    about = {"unit": "nats", "claim": "14"}
+    ledger.record(f"advice/log_loss_{slug}", level, tolerance=tolerance, **about)
+    ledger.record_gain(f"advice/gain_{slug}", remedy_gains[slug], baseline=before, **about)
 
 # %%
 for row in harder:
-    network = row["system"].removeprefix("model, ")
-    if (gain := harder_gains.get((row["task"], network))) is None:
-        continue
-    value, interval = row["value"], (row["low"], row["high"])
-    about = {"claim": "1", "note": f"{row['metric']}, one seed"}
-    ledger.record(f"{row['task']}/{network}", value, interval=interval, tolerance=0.08, **about)
-    ledger.record_gain(
-        f"{row['task']}/gain_{network}",
-        gain,
-        baseline=scores_of[row["task"]][gain.second].value(row["metric"]),
-        **about,
-    )
+    part, network = row["task"], row["system"].removeprefix("model, ")
+    if (part, network) in harder_gains:
+        gain, about = harder_gains[part, network], {"claim": "1", "note": row["metric"]}
+        ledger.record(
+            f"{part}/{network}", row["value"], interval=(row["low"], row["high"]),
+            tolerance=0.08, **about,
+        )  # fmt: skip
+        before = scores_of[part][gain.second].value(row["metric"])
+        ledger.record_gain(f"{part}/gain_{network}", gain, baseline=before, **about)
 
 # %% [markdown]
 # ## References
