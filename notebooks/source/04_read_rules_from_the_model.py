@@ -319,8 +319,8 @@ if len(sure):
 
 # %% [markdown]
 # ## 5. Where the model beats counting, and where it does not
-# Now the trial. The last contestant is made of both: counts, shrunk not towards a share but towards a blend of the best
-# counted estimate and the **model**,
+# Now the trial. The last contestant is made of both: counts, shrunk not towards a share but towards a blend of
+# *best count* and the **model**,
 #
 # $$\hat p = \frac{k + m\,p_{\text{prior}}}{n + m}, \qquad
 # \operatorname{logit} p_{\text{prior}} = (1 - s) \operatorname{logit} p_{\text{count}} + s \operatorname{logit} p_{\text{model}},$$
