@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
@@ -42,6 +43,15 @@ def against(gain: Comparison | Result, *, name: bool = True) -> str:
     low, high = map(signed, interval)
     named = f" {other}" if name else ""
     return f"**{_WORDS[gain.verdict]}**{named} ({signed(value)}, {low} to {high})"
+
+
+def each_against(gains: Iterable[Comparison]) -> str:
+    """A Markdown list of what gains allow one to say: "- NDCG@10: model is **worse than** counts (…)", one each.
+
+    Args:
+        gains: Comparisons in which more of the metric is better.
+    """
+    return "\n".join(f"- {gain.metric}: {gain.first} is {against(gain)}." for gain in gains)
 
 
 def signed(value: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llmarm_tutorial.evaluation import Comparison
-from llmarm_tutorial.lesson import against, say, signed
+from llmarm_tutorial.lesson import against, each_against, say, signed
 from llmarm_tutorial.lesson.ledger import Result
 
 
@@ -23,6 +23,16 @@ def test_the_words_follow_the_interval(low, value, high, words):
     assert against(comparison) == words
     assert against(Result("a", value, interval=(low, high), over="counts")) == words
     assert against(comparison, name=False) == words.replace(" counts", "")
+
+
+def test_a_list_says_of_each_comparison_what_it_allows():
+    better = Comparison("NDCG@10", "model", "counts", 0.5, 0.25, 0.75, 0.01, 90)
+    worse = Comparison("Diversity@10", "rules", "model", -0.5, -0.75, -0.25, 0.01, 90)
+    assert each_against([better, worse]).splitlines() == [
+        "- NDCG@10: model is **better than** counts (+0.5, +0.25 to +0.75).",
+        "- Diversity@10: rules is **worse than** model (−0.5, −0.75 to −0.25).",
+    ]
+    assert each_against([]) == ""
 
 
 def test_signs_are_typographic():
