@@ -159,7 +159,8 @@ def show(value: Value | None) -> str:
 
 def slug(label: str) -> str:
     """A label as a part of a result's name: "popularity + tested rules" as "popularity_and_tested_rules"."""
-    plain = unicodedata.normalize("NFKD", label.lower().replace(" + ", " and ")).encode("ascii", "ignore").decode()
+    joined = re.sub(r" [+×] ", " and ", label.lower())
+    plain = unicodedata.normalize("NFKD", joined).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9@.]+", "_", plain).strip("_.@")
 
 

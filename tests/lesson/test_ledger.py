@@ -186,6 +186,7 @@ def test_numbers_are_shown_for_people(value, text):
     ("label", "slug"),
     [
         ("popularity + tested rules", "popularity_and_tested_rules"),
+        ("model × counting", "model_and_counting"),
         ("Adamic-Adar", "adamic_adar"),
         ("strength, all counts", "strength_all_counts"),
         ("Café at 0.5 (new)", "cafe_at_0.5_new"),
