@@ -25,7 +25,7 @@ from IPython.display import display
 from llmarm_tutorial import evaluation, figures, models, recommend
 from llmarm_tutorial.data import Histories, load, shop
 from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, next_item_task
-from llmarm_tutorial.lesson import check, ledger, widgets
+from llmarm_tutorial.lesson import against, check, each_against, ledger, say, signed, widgets
 from llmarm_tutorial.mining import lift
 
 figures.house_style.use_style()
@@ -166,9 +166,9 @@ for norm in ("dot", "cosine", "twice"):
     near[norm] = recommend.choose_setting(tries, validated).best
 
 # %%
-rows = {}
+rows, nearest = {}, {}
 for norm, system in near.items():
-    e = evaluate(system, to_choose, ks=(10,), filter_seen=FILTER)
+    e = nearest[norm] = evaluate(system, to_choose, ks=(10,), filter_seen=FILTER)
     rows[norm] = {
         "last visits": system.last or "all",
         "NDCG@10": e.mean("NDCG@10"),
@@ -178,16 +178,31 @@ for norm, system in near.items():
 lengths = pd.Series(np.linalg.norm(vectors, axis=1))
 correlation = lengths.corr(pd.Series(to_choose.item_counts), method="spearman")
 print(f"length of a vector and sales of its product: rank correlation {correlation:.2f}")
-print(f"the model itself: NDCG@10 {validated(model):.3f}")
-pd.DataFrame(rows).T
+itself = evaluate(model, to_choose, ks=(10,), filter_seen=FILTER, name="the model itself")
+print(f"the model itself: NDCG@10 {itself.mean('NDCG@10'):.3f}")
+by_norm = pd.DataFrame(rows).T
+by_norm
 
 # %% [markdown]
-# **What we see.** In the shop the three formulas show different products, from the same vectors. Cosine beats the plain product.
-# Dividing twice is not neutral either: it favours short vectors, and which products have short ones is an accident of the model.
-# Here popular ones *tend* to (the rank correlation is printed above), perhaps because their popularity sits in a bias and not in
-# the vector. So the slip happens to push bestsellers up; where vectors grow with sales it would bury them. On validation it even
-# seems to gain a little: section 4 judges that gain on the test. And all three stay behind the model itself: nearness is not what
-# its vectors were trained for.
+# Dividing twice is not neutral: it favours short vectors, and which products have short ones is an accident of the model. Where
+# popularity sits in a bias and not in the vector, popular products can have short ones, and the slip pushes bestsellers up; where vectors
+# grow with sales it buries them.
+
+# %%
+best_of_near = max(nearest.values(), key=lambda e: e.mean("NDCG@10"))
+sold = by_norm["median sales of what is shown"]
+say(
+    "**What we see.** On validation the cosine is "
+    f"{against(compare(nearest['cosine'], nearest['dot'], seed=SEED))}, dividing twice "
+    f"{against(compare(nearest['twice'], nearest['cosine'], seed=SEED))}. What the cosine shows "
+    f"sold {sold['cosine']:,.0f} times in the median; divided twice, {sold['twice']:,.0f} times. "
+    f"The best of the three, {best_of_near.system}, is "
+    f"{against(compare(best_of_near, itself, seed=SEED))}."
+)
+
+# %% [markdown]
+# Section 4 judges dividing twice on the test. Nearness is not what the vectors of the model were trained for: compare with the
+# model itself.
 
 # %% [markdown]
 # ## 3. Rules as recommenders
@@ -221,13 +236,21 @@ counted
 # %%
 rival = counted.index[0]
 in_order = [name for name in counted.index if name != "popularity"]
-print(f"the best counting on validation: {rival}")
+between = next(name for name in in_order if name != "personal")
+best_value = counted["NDCG@10, best"].astype(float)
+gained = best_value - counted["as it comes"].astype(float)
+say(
+    f"**What we see.** The best counting on validation is **{rival}** with "
+    f"{best_value[rival]:.3f}; of the rules between different products it is {between} with "
+    f"{best_value[between]:.3f}. Popularity has {best_value['popularity']:.3f}. "
+    f"Tuning gains {gained.max():.4f} at most, for {gained.idxmax()}."
+)
 
 # %% [markdown]
-# **What we see.** In the shop nothing comes near the rule $i \Rightarrow i$: people buy what they bought. Rules between different
-# products are little better than popularity, or worse, for the next *visit*; within a basket they are another matter, as lesson
-# 01 has shown. Tuning gains little here, but one knows that only afterwards. Where nothing is bought twice, as with films, the
-# order turns around: in the table of results in the repository (`results/recommenders.md`, MovieLens-1M) the sequential rules lead.
+# Where people buy what they bought, the rule $i \Rightarrow i$ is hard to beat. Rules between different products speak of what is
+# in one basket, as in lesson 01, more than of the next *visit*. What tuning gains one knows only afterwards. Where nothing is
+# bought twice, as with films, the order turns around: in the table of results in the repository (`results/recommenders.md`,
+# MovieLens-1M) the sequential rules lead.
 
 # %% [markdown]
 # ## 4. Both: hybrids
@@ -337,23 +360,41 @@ figures.sequences.scores({title: means}, "NDCG@10")
 # %% [markdown]
 # Lines are 95 % intervals, and blue is the highest mean; the hybrid is drawn once, under both of its names. The pairs that matter:
 
+
 # %%
+def gain_over(one: str, other: str, metric: str = "NDCG@10") -> evaluation.Comparison:
+    """Paired difference of two judged systems."""
+    return compare(judged[one], judged[other], metric, seed=SEED)
+
+
+single = max(("model", rival), key=lambda name: validated(systems[name]))
 joined = ["model, re-ranked by rules", *fusions, "learned"]
-against = [compare(judged[name], judged["model"]) for name in joined]
-against += [compare(judged[name], judged[rival]) for name in ("model", *joined)]
-against += [compare(judged["similarity, twice"], judged["similarity, cosine"])]
-comparison_table(against)
+on_model = {name: gain_over(name, "model") for name in joined}
+on_rival = {name: gain_over(name, rival) for name in ("model", *joined)}
+twice = gain_over("similarity, twice", "similarity, cosine")
+comparison_table([*on_model.values(), *on_rival.values(), twice])
+
+# %%
+ways_to_join = "\n".join(
+    f"- {name} is {against(on_model[name])} and {against(on_rival[name])}." for name in joined
+)
+choice = f"The cautious choice is {hybrid.name}"
+if hybrid.name != single:
+    choice += f", {against(gain_over('hybrid', single))} on the test"
+say(
+    f"**What we see.** The model alone is {against(on_rival['model'])}. For re-ranking, "
+    f"validation gives the rules a weight of {by_weight.idxmax():g}; of those above 0, the "
+    f"best is {rule_weight:g}.",
+    ways_to_join,
+    f"{choice}. Dividing twice, the slip of section 2, is {against(twice)}.",
+)
 
 # %% [markdown]
-# **What we see.** In the shop, re-ranking the model by rules gains nothing: on validation the best weight is none, of the others
-# the smallest, and with that one the difference on the test cannot be told from zero. All fusions are far better than the model.
-# Against counting alone two of them, by log and by rank, are a little, but clearly, worse, as if the model added noise to what
-# personal popularity says; the third, by z, and the learned combination cannot be told from it. The weights say the same: by z
-# the model gets none, by log and rank the smallest share that a second expert can have. So the cautious choice ships plain
-# counting, which is a result, too: it saves the training, and the waiting of section 9. The slip of section 2, dividing twice, is
-# ahead of the cosine here, but not beyond doubt; over three seeds (`results/recommenders.md`) it is ahead in the shop and in Online
-# Retail, and behind with films. With films the whole picture turns: in that table of results rules and model together beat
-# either. Whether joining pays is a property of the data, and validation tells.
+# Look at the weights above, too: where the model gets none, or the smallest share that a second expert can have, it may only add
+# noise. A choice of plain counting is a result as well: it saves the training, and the waiting of section 9. Over three seeds
+# (`results/recommenders.md`) dividing twice has the higher mean in the shop and in Online Retail, and the lower one with films. With
+# films the whole picture turns: in that table rules and model together beat either. Whether joining pays is a property of the
+# data, and validation tells.
 
 # %% [markdown]
 # ## 5. Beyond one number
@@ -411,19 +452,19 @@ figures.recommend.tradeoff({panel: curve}, spots, named=tuple(TRADES))
 
 # %%
 pairs = [("hybrid, diversified", "hybrid"), ("model, re-ranked by rules", "model")]
-comparison_table(
-    [
-        compare(judged[one], judged[other], metric)
-        for one, other in pairs
-        for metric in ("NDCG@10", "Diversity@10", "Novelty@10")
-    ]
-)
+variety = [
+    gain_over(one, other, metric)
+    for one, other in pairs
+    for metric in ("NDCG@10", "Diversity@10", "Novelty@10")
+]
+comparison_table(variety)
+
+# %%
+say("**What we see.**", each_against(variety))
 
 # %% [markdown]
-# **What we see.** In the shop re-ranking by rules does *not* add variety: it takes some away, and novelty with it, so it leads to
-# what sells more. Marginal relevance does add variety, and has its price: the curve falls from the upper left to the lower right,
-# and where on it a shop wants to be is no question of statistics. Similarity of vectors gives the most varied lists of the
-# systems that were not diversified, but marginal relevance gives more variety *and* more accuracy at some λ (printed above).
+# Rules can take variety and novelty away: they lead to what sells. The curve shows what marginal relevance costs; where on it a shop
+# wants to be is no question of statistics.
 #
 # A mean hides who is served. The same lists, by how much was known of the customer, and by how popular the product was that
 # the customer bought:
@@ -451,25 +492,42 @@ if data.users is not None and "segment" in data.users:
     for name in followed:
         groups = evaluation.by_segment(judged[name], segment, seed=SEED)
         by_group.append(groups.assign(system=name))
-    display(figures.recommend.groups(pd.concat(by_group), "segment (customers)"))
+    by_group = pd.concat(by_group, ignore_index=True)
+    display(figures.recommend.groups(by_group, "segment (customers)"))
+    least = by_group.loc[by_group.groupby("system")["mean"].idxmin()]
+    lowest = "; ".join(f"{row.system}: {row.segment}" for row in least.itertuples())
+    say(f"The group with the lowest mean: {lowest}.")
 else:
     print(f"{data.name} knows no segments of customers.")
 
 # %%
 look = [rival, "ar", "sr", "model", "similarity, cosine"]
 look = dict.fromkeys([*look, "model, re-ranked by rules", "learned"])
-table = evaluation.overlap([judged[name] for name in look])
+common = evaluation.overlap([judged[name] for name in look])
+figures.recommend.overlaps(common)
+
+# %%
+of_length = pd.concat(by_length).pivot(index="segment", columns="system")
+of_length = of_length.loc[by_length[0]["segment"]]  # shortest first
+ahead = of_length.index[of_length["low"][rival] > of_length["high"]["model"]]
+behind = of_length.index[of_length["high"][rival] < of_length["low"]["model"]]
+thirds = evaluation.gain_by_popularity(judged["model"], judged[rival], "HR@10", seed=SEED)
+by_third = "; ".join(
+    f"{signed(gain)} ({signed(low)} to {signed(high)}) in {bucket}"
+    for bucket, _, gain, low, high, _ in thirds.itertuples(index=False)
+)
 also = evaluation.also_found(judged["model"], judged[rival])
-print(f"of what the model gets right, {rival} gets {also:.0%} right as well")
-figures.recommend.overlaps(table)
+say(
+    f"**What we see.** By events in the history the intervals of {rival} and the model lie apart: "
+    f"{rival} is ahead for {', '.join(ahead) or 'no group'}, the model for "
+    f"{', '.join(behind) or 'no group'}. By popularity of the product, in thirds of all sales, "
+    f"the model gains on {rival}, in HR@10: {by_third}.",
+    f"Association and sequential rules have {common.loc['ar', 'sr']:.0%} of their lists in "
+    f"common. Of what the model gets right, {rival} gets {also:.0%} right as well.",
+)
 
 # %% [markdown]
-# **What we see.** In the shop counting what *this* customer buys is ahead of the model with long histories, 20 events and more;
-# for short ones there are too few customers to say. Bestsellers make all the hits of popularity, and the model is better at them
-# than at anything else; products that sell less are found more often by personal counts. Night-shift workers have the lowest
-# value in all three systems, for the model within the error: they are few, and the mean of all says little about them.
-# Association rules and sequential rules show almost the same lists, and most of what the model gets right, counting gets right as
-# well.
+# Groups with few customers have wide intervals, and the mean of all says little about them.
 
 # %% [markdown]
 # ## 6. Cold start: nothing to count
@@ -536,8 +594,17 @@ means = pd.concat({name: e.summary(["MRR"]).iloc[0] for name, e in fresh.items()
 means.assign(**{"similar products": pd.Series(neighbours_of)})
 
 # %%
-by_text = {name: e for name, e in fresh.items() if name != "chance"}
-comparison_table([compare(e, chance, "MRR") for e in by_text.values()])
+by_text = {
+    name: compare(e, chance, "MRR", seed=SEED) for name, e in fresh.items() if name != "chance"
+}
+seen = list(by_text.values())
+if "MiniLM" in meant:
+    seen += [
+        compare(fresh[f"{way}, MiniLM"], fresh[f"{way}, TF-IDF"], "MRR", seed=SEED)
+        for way in bases
+    ]
+display(comparison_table(seen))
+say("**What we see.**", each_against(seen))
 
 # %% [markdown]
 # Which known product is most similar to each new one, and is that the product that it goes with?
@@ -561,13 +628,10 @@ if has_baskets:
     display(partners.head(12))
 
 # %% [markdown]
-# **What we see.** In the shop text helps: those who bought similar things are more likely to buy the new one, by either encoder.
-# How much depends on the number of similar products that are asked: the benchmark of the repository
-# (`results/benchmarks/cold_start.csv`) chose it among more, took a hundred, and its gain cannot be told from none. In some names
-# the language model sees what shared words miss: for it cold brew is like iced coffee, for TF-IDF it is like whatever shares its
-# words and letters; in others it is no wiser. As recommenders the two cannot be told apart, and borrowing rules from the similar
-# products does not beat chance for sure (with films, in that benchmark, both uses of text do). Neither "solves" anything: the new
-# products are few, the intervals wide, and what goes *with* a product is not always what it resembles.
+# How much text helps depends on how many similar products are asked: the benchmark of the repository (`results/cold_start.md`)
+# chose the number among more, and on the shop its gain cannot be told from none; with films, text does say who will like what.
+# A language model can see what shared words miss, as cold brew is a kind of iced coffee; the table shows where it does. Nothing is
+# "solved" by it: new products are few, so intervals are wide, and what goes *with* a product is not always what it resembles.
 #
 # The other cold start: **customers of one basket**. A fifth of the customers is taken out, a system sees only their first
 # basket, and is asked what will be new in their second one.
@@ -590,13 +654,18 @@ else:
 
 # %%
 if has_baskets:
-    door = [e for name, e in at_the_door.items() if name != "popularity"]
-    display(comparison_table([compare(e, at_the_door["popularity"], "MRR") for e in door]))
+    popular_there = at_the_door["popularity"]
+    on_popularity = {
+        name: compare(e, popular_there, "MRR", seed=SEED)
+        for name, e in at_the_door.items()
+        if e is not popular_there
+    }
+    display(comparison_table(on_popularity.values()))
+    say("**What we see.**", each_against(on_popularity.values()))
 
 # %% [markdown]
-# **What we see.** In the shop none of the others tried beats popularity for a customer of one basket, and recommending what
-# resembles the first basket is far behind, perhaps because who bought butter does not need margarine. For new customers text was
-# no cure: it describes products, and what is missing is the customer.
+# Text describes products; what is missing here is the customer. And what resembles a first basket need not come next: who bought
+# butter does not need margarine.
 
 # %% [markdown]
 # ## 7. In the shop
@@ -664,12 +733,20 @@ if in_the_shop:
     print(f"three random products: {at_random:.1%} of later baskets with the product hold one")
     display(on_pages, figures.shop.pages(on_pages, at_random))
 
+# %%
+if in_the_shop:
+    columns = ["way", "with product", "without product", "ratio", "ratio low", "ratio high"]
+    of_pages = "\n".join(
+        f"- {way}: {with_it:.1%} of the later baskets with the product hold one of the three, "
+        f"{without:.1%} of the others: {ratio:.2f} times as many ({low:.2f} to {high:.2f})."
+        for way, with_it, without, ratio, low, high in on_pages[columns].itertuples(index=False)
+    )
+    say("**What we see.**", of_pages)
+
 # %% [markdown]
-# **What we see.** In the shop pages filled by confidence look best, but so do bestsellers. Pages by confidence are taken almost
-# as often without the product: mostly they show what sells anyway. Partners by lift are taken no more often than three products
-# at random, for plain lift fills pages with rare products, yet about twice as often as by those who did not buy the product. The
-# lower end of the interval gives up some of that ratio, and its pages are taken nearly twice as often as those of plain lift. And
-# one caution: nobody saw these pages. What *showing* a product changes, only an experiment tells.
+# A page of what sells anyway is taken often, with the product or without it: look at the ratio. Plain lift fills pages with rare
+# products, which few buy at all; its lower end asks for evidence, and so for products that are bought. And one caution: nobody saw
+# these pages. What *showing* a product changes, only an experiment tells.
 #
 # ### The shelf
 # Products that are bought together should stand near each other, or, say other shopkeepers, far apart, so that people walk past
@@ -702,8 +779,9 @@ if in_the_shop:
         for way, o in orders.items()
     }
     apart = pd.DataFrame(apart).T
-    print(f"in random order: {np.mean(shuffled):.1f} places ± {np.std(shuffled):.1f}")
-    print(f"by formula: {(len(stock) + 1) / 3:.1f}")
+    by_formula = (len(stock) + 1) / 3
+    print(f"in random order: {np.mean(shuffled):.1f} places ± {np.std(shuffled):.1f}, ", end="")
+    print(f"by formula {by_formula:.1f}")
     best_order = apart.loc[["spectral", "clusters"], "chosen on"].idxmin()
     display(apart)
     display(figures.shop.shelves(orders, linked_later, apart["later baskets"].to_dict()))
@@ -714,12 +792,16 @@ if in_the_shop:
     stretch = label[order[: 3 * 8]].reshape(3, 8)
     print(f"the first 24 products on the shelf, {best_order}:")
     display(pd.DataFrame(stretch, index=[f"from place {n}" for n in (1, 9, 17)]))
+    distances = "; ".join(f"{way} {x:.1f}" for way, x in apart["later baskets"].items())
+    say(
+        f"**What we see.** Places between linked products, in later baskets: {distances}; at "
+        f"random {np.mean(shuffled):.1f}. The baskets before them choose {best_order}."
+    )
 
 # %% [markdown]
-# **What we see.** In the shop both orders bring linked products much nearer in baskets that they have not seen, and beat
-# departments, which were not made for this. In the panels a dot is a link in later baskets, its size the strength of the link,
-# and dots on the diagonal are links between neighbours on the shelf. Most of what remains off it are weak links, for a line has
-# only two sides, and a product with many partners cannot stand beside them all.
+# Departments were not made for this. In the panels a dot is a link in later baskets, its size the strength of the link, and dots on
+# the diagonal are links between neighbours on the shelf. Not all can be there, for a line has only two sides, and a product with
+# many partners cannot stand beside them all.
 #
 # ### The promotion
 # A coupon brings a hundred more buyers of $a$. How many more will buy $b$? The obvious forecast:
@@ -773,12 +855,28 @@ if in_the_shop:
     ]
     display(shares)
 
+# %%
+if in_the_shop:
+    forecasts = {way: part.set_index([labels]) for way, part in promoted.groupby("way")}
+    naive, fair = forecasts["naive"], forecasts["within strata"]
+    lowest_high = np.minimum(naive["expected_high"], fair["expected_high"])
+    gap = np.maximum(naive["expected_low"], fair["expected_low"]) > lowest_high
+    apart_for = "; ".join(gap.index[gap]) or "none of these pairs"
+    seen = f"**What we see.** The intervals of the two forecasts lie apart for: {apart_for}."
+    if truth is not None:
+        wrong = {
+            way: ((part["expected_low"] > 0) | (part["expected_high"] < 0))[np.equal(truth, 0)]
+            for way, part in forecasts.items()
+        }
+        seen += f" Of the {len(wrong['naive'])} pairs whose truth is 0 the naive interval "
+        seen += f"excludes it for {wrong['naive'].sum()}, the other for "
+        seen += f"{wrong['within strata'].sum()}."
+    say(seen)
+
 # %% [markdown]
-# **What we see.** For rules that are planted, the two forecasts agree. In the shop, the three pairs below them are planted as
-# *confounded*: two share a season, the last only popularity. For the two of one season the naive forecast promises extra sales
-# with a narrow interval that excludes the truth; within weeks they vanish. The interval covers only chance, never a wrong
-# question. For the last pair both are right: popularity alone gives no difference. Weeks are a cause that we could see; against
-# causes that nobody recorded there is no formula, only an experiment.
+# In the shop, the upper three pairs are planted rules and the lower three are planted as *confounded*: two share a season, the last only
+# popularity. The interval covers only chance, never a wrong question. Weeks are a cause that we could see; against causes that
+# nobody recorded there is no formula, only an experiment.
 #
 # ### The stock
 # If $a$ sells more this week, should one order more $b$? Weekly sales of two products can rise and fall together for three
@@ -816,13 +914,19 @@ if in_the_shop:
     usual = recommend.usual_correlation(rest[:, most_sold[:200]])
     display(moves.head(len(pairs))[["pair", "lift", "raw", "adjusted"]])
     display(figures.shop.lift_and_movement(moves, usual, range(len(pairs))))
+    first = moves.head(len(pairs))
+    closest, beyond = first.loc[first["raw"].idxmax()], first[first["adjusted"] > usual]
+    say(
+        f"**What we see.** Of these pairs {closest['pair']} look most alike as they are "
+        f"({closest['raw']:.2f}; adjusted {closest['adjusted']:.2f}). Above the grey band of "
+        f"±{usual:.2f}, without season and trade: {', '.join(beyond['pair']) or 'none'}; of all "
+        f"{len(moves)} pairs drawn {(moves['adjusted'] > usual).mean():.0%}."
+    )
 
 # %% [markdown]
-# **What we see.** In the shop, as they are, weekly sales make the pairs of one season look most alike of all, with correlations
-# near 1. Without season and general trade these disappear in the grey band, into which nearly all pairs fall, and the strongest
-# of the three planted links shown stays above it. Weaker links are lost in it: a product's own ups and downs are mostly chance.
-# (The small green dots are the pairs with the most certain links, for comparison.) For ordering stock the season matters, link or
-# no link. The right panel is at least free of the season; what a *change* in $a$ does to $b$ still needs an experiment.
+# A product's own ups and downs are mostly chance, and weak links are lost in them. (The small green dots are the pairs with the most
+# certain links, for comparison.) For ordering stock the season matters, link or no link. The right panel is at least free of the
+# season; what a *change* in $a$ does to $b$ still needs an experiment.
 
 # %% [markdown]
 # ## 8. Try it
@@ -908,18 +1012,28 @@ if in_the_shop:  # two products that have partners of their own
     start = [product, int(strongest.loc[~strongest["item"].isin(pair), "item"].iloc[0])]
 else:
     start = [int(item) for item in to_judge.histories.of(customer)[-2:]]
-twin = widgets.recommend_twin(
-    [str(name) for name in names],
-    {"rules": by_rules, "model": by_model, "learned hybrid": by_hybrid},
+start, answer_by = (
     list(dict.fromkeys(start)),
+    {"rules": by_rules, "model": by_model, "learned hybrid": by_hybrid},
 )
+twin = widgets.recommend_twin([str(name) for name in names], answer_by, start)
 twin
 
+# %%
+best_sold = set(np.argsort(-past.item_counts, kind="stable")[:10].tolist())
+shown_of_them = "; ".join(
+    f"{who} {len(best_sold & {int(j) for j, *_ in answer(start)[:10]})}"
+    for who, answer in answer_by.items()
+)
+say(
+    f"**What we see.** For {' and '.join(names[start])}, this many of the first ten answers are "
+    f"among the ten bestsellers: {shown_of_them}."
+)
+
 # %% [markdown]
-# **What we see.** In the shop rules and model, each in its own way, find the partners of what is in the basket. The learned
-# hybrid, the most accurate of the three for the *next visit*, recommends bestsellers: it was made for another question, and
-# for somebody whose history is one basket it knows nothing better. Rules' reasons can be checked against the counts, the model's
-# cannot: that leaving a product out lowers a score does not say why. A name that is in all three lists would be in bold.
+# The learned hybrid was made for another question, the *next visit*, and for somebody whose history is one basket it knows
+# little more than what sells. Rules' reasons can be checked against the counts, the model's
+# cannot: that leaving a product out lowers a score does not say why. A name that is in all three lists is in bold.
 
 # %% [markdown]
 # ## 9. The customer waits
@@ -944,16 +1058,18 @@ waits = pd.DataFrame(waits)
 wait = waits.set_index("system")
 gained = wait["per_second"] * wait["p50"]
 longer = wait["p50"]["model"] / wait["p50"][rival]
-print(f"one customer waits {longer:.1f} times as long for the model as for {rival}")
-print("lists per second, in batches against one by one:")
-print(f"model × {gained['model']:.1f}, {rival} × {gained[rival]:.1f}")
-figures.recommend.waiting(waits.replace({"system": called}))
+display(figures.recommend.waiting(waits.replace({"system": called})))
+say(
+    f"**What we see.** One customer waits {1e3 * wait['p50']['model']:.2g} ms for the model "
+    f"(in one case of a hundred {1e3 * wait['p99']['model']:.2g} ms), {longer:.1f} times as long "
+    f"as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second as one "
+    f"customer after the other with the model, {gained[rival]:.1f} times with {rival}."
+)
 
 # %% [markdown]
-# **What we see.** Counting is a lookup and a sum, the model a forward pass: one customer waits several times as long for it (the
-# ratio is printed above), and still only thousandths of a second, which nobody notices. Batches spread the cost of a call over
-# many customers; counting, with little work per customer, gains more from that than the model. So at this size both sentences of
-# the texts are half right: the model is slower than counting, and fast enough. A combination waits for all its experts and for
+# Counting is a lookup and a sum, the model a forward pass. What takes less than a tenth of a second nobody notices, so at this size
+# both sentences of the texts can be half right: slower than counting, and fast enough. Batches spread the cost of a call over
+# many customers: where there is little work per customer, that is most of the cost. A combination waits for all its experts and for
 # the sorting of their lists. (How long the unluckiest wait, the mark on the right of each line, depends on what else the machine
 # does.)
 
@@ -1034,18 +1150,17 @@ _ = check.exercise("06.4", fair_extra_sales)
 #
 # | Claim | Source | Recorded below |
 # |---|---|---|
-# | Large models recommend more accurately than rules. | T1, T2, T4 | the next purchase, model against tuned counting (`next/ndcg10_…`) |
-# | Re-ranking a model by association rules improves accuracy *and* variety. | T3 | gains in NDCG@10 and diversity (`rerank/…`) |
-# | Large models answer faster, and: they are slow. | T3; T1, T2, T4 | milliseconds for one list, model by counting (`cost/…`) |
-# | Language models solve the cold start. | T5 | new products by text against chance, second baskets against popularity (`cold/…`) |
-# | Sequential patterns and a model together beat either. | T5 | hybrids against the best single system (`hybrid/…`) |
+# | Large models recommend more accurately than rules. | T1, T2, T4 | the next purchase, the model's gain over tuned counting (`next/gain_model`) |
+# | Re-ranking a model by association rules improves accuracy *and* variety. | T3 | gains in NDCG@10 and diversity (`rerank/…_gain`) |
+# | Large models answer faster, and: they are slow. | T3; T1, T2, T4 | milliseconds for one list, the model's and counting's (`cost/…`) |
+# | Language models solve the cold start. | T5 | new products by text over chance, second baskets over popularity (`cold/gain_…_tf_idf`) |
+# | Sequential patterns and a model together beat either. | T5 | hybrids over the best single system (`hybrid/…`) |
 
 
 # %%
-def slug(name: str) -> str:
+def short(name: str) -> str:
     """What a system is called in the name of a result."""
-    short = name.replace("model, re-ranked by rules", "re-ranked").lower()
-    return short.replace(", ", "_").replace(" ", "_").replace("-", "_")
+    return ledger.slug(name.replace("model, re-ranked by rules", "re-ranked"))
 
 
 def record_mean(name: str, e: evaluation.Evaluation, metric: str, **facts) -> None:
@@ -1054,63 +1169,74 @@ def record_mean(name: str, e: evaluation.Evaluation, metric: str, **facts) -> No
     ledger.record(name, values["mean"], interval=(values["low"], values["high"]), **facts)
 
 
-def record_gain(name: str, one: str, other: str, metric: str, claim: str, note: str) -> None:
-    """Record the paired difference of two judged systems."""
-    c = compare(judged[one], judged[other], metric, seed=SEED)
-    facts = {"baseline": 0.0, "tolerance": 0.02, "claim": claim, "note": note}
-    ledger.record(name, c.difference, interval=(c.low, c.high), **facts)
-
-
 # %%
 _ = ledger.record("data/fingerprint", data.fingerprint())
-of_model = {
-    "tolerance": 0.02,
-    "baseline": judged[rival].mean("NDCG@10"),
-    "note": f"one seed; the baseline is {rival}",
-}
-of_counting = {"tolerance": 1e-6, "note": "counting, tuned on validation"}
 for name, e in judged.items():
-    facts = of_counting if name in counting else of_model
-    record_mean(f"next/ndcg10_{slug(name)}", e, "NDCG@10", claim="1", **facts)
+    note = "counting, tuned on validation" if name in counting else "one seed"
+    facts = {"tolerance": 1e-6 if name in counting else 0.02, "note": note}
+    record_mean(f"next/ndcg10_{short(name)}", e, "NDCG@10", claim="1", **facts)
+
+# %% [markdown]
+# The gains over the best of tuned counting, and what joining gains:
 
 # %%
-pair = "model, re-ranked by rules", "model"
-note = f"weight {rule_weight:g}, chosen on validation"
-record_gain("rerank/ndcg10_gain", *pair, "NDCG@10", "10", note)
-record_gain("rerank/diversity10_gain", *pair, "Diversity@10", "10", "the same lists")
-pair = "hybrid, diversified", "hybrid"
-record_gain("mmr/ndcg10_gain", *pair, "NDCG@10", "10", f"MMR, λ = {trade:g}")
-record_gain("mmr/diversity10_gain", *pair, "Diversity@10", "10", "the same lists")
+of_rival, note = judged[rival].mean("NDCG@10"), "over the best of tuned counting, one seed"
+on_rival["similarity, cosine"] = gain_over("similarity, cosine", rival)
+for name in ("model", "similarity, cosine", "model, re-ranked by rules"):
+    facts = {"claim": "1" if name == "model" else None, "baseline": of_rival, "note": note}
+    ledger.record_gain(f"next/gain_{short(name)}", on_rival[name], **facts)
+facts = {"baseline": judged[twice.second].mean("NDCG@10"), "note": "NDCG@10, one seed"}
+_ = ledger.record_gain("similarity/gain_of_dividing_twice", twice, **facts)
 
 # %%
-single = max(("model", rival), key=lambda name: validated(systems[name]))
+notes = {
+    ("rerank", "NDCG@10"): f"weight {rule_weight:g}, chosen on validation",
+    ("mmr", "NDCG@10"): f"MMR, λ = {trade:g}",
+}
+for gain in variety:
+    if gain.metric != "Novelty@10":
+        way = "mmr" if gain.second == "hybrid" else "rerank"
+        facts = {"claim": "10"} if way == "rerank" else {}
+        facts["note"] = notes.get((way, gain.metric), "the same lists")
+        reached = judged[gain.second].mean(gain.metric)
+        result = f"{way}/{gain.metric.lower().replace('@', '')}_gain"
+        ledger.record_gain(result, gain, baseline=reached, **facts)
+
+# %%
 notes = {
     "hybrid": f"{hybrid.name}; the best single by validation is {single}",
     "learned": "weights of all ways to compare scores",
 }
-for name, of in (("hybrid", ""), ("learned", "_of_learned")):
+for name in ("hybrid", "learned", *fusions):
+    of = "" if name == "hybrid" else f"_of_{short(name)}"
+    facts = {"claim": "19", "baseline": judged[single].mean("NDCG@10")}
+    facts["note"] = notes.get(name, "weights chosen on validation")
     result = f"hybrid/ndcg10_gain{of}_on_best_single"
-    record_gain(result, name, single, "NDCG@10", "19", notes[name])
+    ledger.record_gain(result, gain_over(name, single), **facts)
 
 # %%
 # what needs an optional package is shown above and not recorded: results are for everybody
-facts = {"claim": "13", "tolerance": 0.005}
 note = f"{len(asked):,} customers, {cold.new.sum()} new products"
+close = {"tolerance": 0.005, "note": f"MRR, {note}"}
 for name, e in fresh.items():
     if "MiniLM" not in name:
-        baseline = None if name == "chance" else chance.mean("MRR")
-        result = f"cold/new_products_mrr_{slug(name)}"
-        record_mean(result, e, "MRR", baseline=baseline, note=note, **facts)
+        record_mean(f"cold/new_products_mrr_{short(name)}", e, "MRR", **close)
+for name, gain in by_text.items():
+    if "MiniLM" not in name:
+        facts = close | {"claim": "13", "baseline": chance.mean("MRR")}
+        ledger.record_gain(f"cold/gain_new_products_{short(name)}", gain, **facts)
 
 # %%
 if has_baskets:
-    note = f"{len(newcomers):,} customers of one basket"
-    popular_mrr = at_the_door["popularity"].mean("MRR")
+    close["note"] = f"MRR, {len(newcomers):,} customers of one basket"
     for name, e in at_the_door.items():
         if "MiniLM" not in name:
-            baseline = None if name == "popularity" else popular_mrr
-            result = f"cold/second_basket_mrr_{slug(name)}"
-            record_mean(result, e, "MRR", baseline=baseline, note=note, **facts)
+            record_mean(f"cold/second_basket_mrr_{short(name)}", e, "MRR", **close)
+    for name, gain in on_popularity.items():
+        if "MiniLM" not in name:
+            facts = close | {"baseline": popular_there.mean("MRR")}
+            facts["claim"] = "13" if name.startswith("content") else None
+            ledger.record_gain(f"cold/gain_second_basket_{short(name)}", gain, **facts)
 
 # %%
 if in_the_shop:
@@ -1118,7 +1244,7 @@ if in_the_shop:
     note += "the baseline is baskets without the product"
     for way, with_it, low, high, without, *_ in on_pages.itertuples(index=False):
         facts = {"interval": (low, high), "baseline": without, "tolerance": 1e-6, "note": note}
-        ledger.record(f"shop/page_{slug(way)}", with_it, **facts)
+        ledger.record(f"shop/page_{short(way)}", with_it, **facts)
     ledger.record(
         "shop/shelf_distance",
         apart["later baskets"][best_order],
@@ -1130,17 +1256,15 @@ if in_the_shop:
 
 # %%
 if in_the_shop:
-    for (a, b), part in promoted.groupby(["promoted", "other"], sort=False):
-        by_way = part.set_index("way")
-        naive, fair = by_way.loc["naive"], by_way.loc["within strata"]
-        pair = f"{names[a]} → {names[b]}"
+    for plain, within in zip(naive.itertuples(), fair.itertuples(), strict=True):
+        a, b = within.promoted, within.other
         ledger.record(
             f"shop/promotion_{a}_{b}",
-            fair["expected"],
-            interval=(fair["expected_low"], fair["expected_high"]),
-            baseline=naive["expected"],
+            within.expected,
+            interval=(within.expected_low, within.expected_high),
+            baseline=plain.expected,
             tolerance=1e-6,
-            note=f"{pair}, {BUYERS} buyers; the baseline is the naive forecast",
+            note=f"{names[a]} → {names[b]}, {BUYERS} buyers; the baseline is the naive forecast",
         )
 
 # %%
@@ -1149,6 +1273,7 @@ by = f"milliseconds for one list, model by {rival}"
 costs = [
     ("cost/model_by_counting_p50", round(longer, 1), "", by),
     ("cost/model_ms_p50", ms["model"], "ms", "one customer, one core"),
+    ("cost/model_ms_p99", 1e3 * wait["p99"]["model"], "ms", "one customer of a hundred"),
     (
         "cost/learned_hybrid_ms_p50",
         ms["learned"],
