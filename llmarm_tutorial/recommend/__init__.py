@@ -11,6 +11,7 @@ Public names, by module:
     new_items: hide_items, launched_items, new_customers
     pages: judge_pages, page_links, partners_of, taken_along
     promotion: co_movement, promotions, remove_common, usual_correlation, weekly_sales, weeks_of
+    reasons: ExpertReasons, ModelReasons, RuleReasons
     rerank: Diversified, RuleReranker, similarities
     shelf: link_weights, mean_distance, seriate
     similarity: Similarity
@@ -31,6 +32,7 @@ __getattr__, __dir__, __all__ = face(
         "new_items": "hide_items launched_items new_customers",
         "pages": "judge_pages page_links partners_of taken_along",
         "promotion": "co_movement promotions remove_common usual_correlation weekly_sales weeks_of",
+        "reasons": "ExpertReasons ModelReasons RuleReasons",
         "rerank": "Diversified RuleReranker similarities",
         "shelf": "link_weights mean_distance seriate",
         "similarity": "Similarity",
