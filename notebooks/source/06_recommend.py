@@ -23,7 +23,7 @@ import torch
 from IPython.display import display
 
 from llmarm_tutorial import evaluation, figures, models, recommend
-from llmarm_tutorial.data import Histories, load, shop
+from llmarm_tutorial.data import load, shop
 from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, next_item_task
 from llmarm_tutorial.lesson import against, check, each_against, ledger, say, signed, widgets
 from llmarm_tutorial.mining import lift
@@ -194,9 +194,9 @@ sold = by_norm["median sales of what is shown"]
 say(
     "**What we see.** On validation the cosine is "
     f"{against(compare(nearest['cosine'], nearest['dot'], seed=SEED))}, dividing twice "
-    f"{against(compare(nearest['twice'], nearest['cosine'], seed=SEED))}. What the cosine shows "
-    f"sold {sold['cosine']:,.0f} times in the median; divided twice, {sold['twice']:,.0f} times. "
-    f"The best of the three, {best_of_near.system}, is "
+    f"{against(compare(nearest['twice'], nearest['cosine'], seed=SEED))}. What the cosine "
+    f"shows sold {sold['cosine']:,.0f} times in the median; divided twice, "
+    f"{sold['twice']:,.0f} times. The best of the three, {best_of_near.system}, is "
     f"{against(compare(best_of_near, itself, seed=SEED))}."
 )
 
@@ -518,8 +518,8 @@ by_third = "; ".join(
 )
 also = evaluation.also_found(judged["model"], judged[rival])
 say(
-    f"**What we see.** By events in the history the intervals of {rival} and the model lie apart: "
-    f"{rival} is ahead for {', '.join(ahead) or 'no group'}, the model for "
+    f"**What we see.** By events in the history the intervals of {rival} and the model lie "
+    f"apart: {rival} is ahead for {', '.join(ahead) or 'no group'}, the model for "
     f"{', '.join(behind) or 'no group'}. By popularity of the product, in thirds of all sales, "
     f"the model gains on {rival}, in HR@10: {by_third}.",
     f"Association and sequential rules have {common.loc['ar', 'sr']:.0%} of their lists in "
@@ -919,8 +919,8 @@ if in_the_shop:
     say(
         f"**What we see.** Of these pairs {closest['pair']} look most alike as they are "
         f"({closest['raw']:.2f}; adjusted {closest['adjusted']:.2f}). Above the grey band of "
-        f"±{usual:.2f}, without season and trade: {', '.join(beyond['pair']) or 'none'}; of all "
-        f"{len(moves)} pairs drawn {(moves['adjusted'] > usual).mean():.0%}."
+        f"±{usual:.2f}, without season and trade: {', '.join(beyond['pair']) or 'none'}; of "
+        f"all {len(moves)} pairs drawn {(moves['adjusted'] > usual).mean():.0%}."
     )
 
 # %% [markdown]
@@ -932,19 +932,7 @@ if in_the_shop:
 # ## 8. Try it
 # Three systems answer for a basket of your choice, with reasons: **rules** add up confidences beyond what is bought anyway and
 # name the strongest rule, the **model** the product without which its recommendation would lose most, and the **learned hybrid**
-# says at which place its experts have it. Where no kernel runs you see the answers for one basket.
-
-
-# %%
-Answers = list[tuple[int, float, str]]  # product, score, reason
-
-
-def ordered(system, basket: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Scores for a basket, and products by them, those in the basket left out."""
-    scores = system.scores(Histories.from_lists([basket]))[0].astype(float)
-    scores[basket] = -np.inf
-    return scores, np.argsort(-scores, kind="stable")[:20]
-
+# says at which place its experts have it. (How, shows `recommend/reasons.py`.) Where no kernel runs you see the answers for one basket.
 
 # %%
 unit = "basket" if has_baskets else "user"
@@ -952,71 +940,19 @@ pair_rules = recommend.make_baseline("ar", unit=unit, last=None, min_count=5).fi
 held = split.train.basket_matrix() if has_baskets else past.held() > 0
 bought_by = np.asarray(held.mean(axis=0)).ravel()
 
-# %% [markdown]
-# Each function below takes what it needs as it is now (`model=model`), so that the controls still work when a later cell gives
-# one of these names to something else.
-
-
-# %%
-def by_rules(
-    basket: list[int],
-    weights=pair_rules.weights,
-    share=bought_by,
-    unit=unit,
-    names=names,
-) -> Answers:
-    """Confidences beyond each product's share, summed; the reason is the strongest rule."""
-    each = weights[basket]
-    each = each.toarray() if hasattr(each, "toarray") else each
-    beyond = each - share
-    scores = beyond.sum(axis=0)
-    scores[basket] = -np.inf
-    answers = []
-    for j in np.argsort(-scores, kind="stable")[:20]:
-        if scores[j] > 0:
-            i = beyond[:, j].argmax()
-            with_it = f"{each[i, j]:.0%} of {unit}s with {names[basket[i]]}"
-            answers.append((j, scores[j], f"{with_it}, {share[j]:.1%} of all"))
-    return answers
-
-
-# %%
-def by_model(basket: list[int], model=model, names=names) -> Answers:
-    """Logits; the reason is the product whose absence lowers them most."""
-    scores, top = ordered(model, basket)
-    if len(basket) == 1:
-        return [(j, scores[j], f"because of {names[basket[0]]}") for j in top]
-    shorter = [[i for i in basket if i != left] for left in basket]
-    without = model.scores(Histories.from_lists(shorter))
-    lost = scores[top] - without[:, top]
-    because = [names[basket[i]] for i in lost.argmax(axis=0)]
-    return [(j, scores[j], f"most because of {because[n]}") for n, j in enumerate(top)]
-
-
-# %%
-def by_hybrid(basket: list[int], learned=systems["learned"], experts=tuple(experts)) -> Answers:
-    """Scores of the learned combination; the reason is where each expert has the product."""
-    scores, top = ordered(learned, basket)
-    by_expert = {expert.name: ordered(expert.system, basket)[0] for expert in experts}
-    answers = []
-    for j in top:
-        places = {who: int((s > s[j]).sum()) + 1 for who, s in by_expert.items()}
-        reason = " · ".join(f"{who} {place}." for who, place in places.items())
-        answers.append((j, scores[j], reason))
-    return answers
-
-
 # %%
 if in_the_shop:  # two products that have partners of their own
     pair = strongest.iloc[0][["item", "partner"]]
     start = [product, int(strongest.loc[~strongest["item"].isin(pair), "item"].iloc[0])]
 else:
     start = [int(item) for item in to_judge.histories.of(customer)[-2:]]
-start, answer_by = (
-    list(dict.fromkeys(start)),
-    {"rules": by_rules, "model": by_model, "learned hybrid": by_hybrid},
-)
-twin = widgets.recommend_twin([str(name) for name in names], answer_by, start)
+start, words = list(dict.fromkeys(start)), [str(name) for name in names]
+answer_by = {
+    "rules": recommend.RuleReasons(pair_rules.weights, bought_by, words, unit),
+    "model": recommend.ModelReasons(model, words),
+    "learned hybrid": recommend.ExpertReasons(systems["learned"], experts),
+}
+twin = widgets.recommend_twin(words, answer_by, start)
 twin
 
 # %%
@@ -1026,8 +962,8 @@ shown_of_them = "; ".join(
     for who, answer in answer_by.items()
 )
 say(
-    f"**What we see.** For {' and '.join(names[start])}, this many of the first ten answers are "
-    f"among the ten bestsellers: {shown_of_them}."
+    f"**What we see.** For {' and '.join(names[start])}, this many of the first ten answers "
+    f"are among the ten bestsellers: {shown_of_them}."
 )
 
 # %% [markdown]
@@ -1061,9 +997,9 @@ longer = wait["p50"]["model"] / wait["p50"][rival]
 display(figures.recommend.waiting(waits.replace({"system": called})))
 say(
     f"**What we see.** One customer waits {1e3 * wait['p50']['model']:.2g} ms for the model "
-    f"(in one case of a hundred {1e3 * wait['p99']['model']:.2g} ms), {longer:.1f} times as long "
-    f"as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second as one "
-    f"customer after the other with the model, {gained[rival]:.1f} times with {rival}."
+    f"(in one case of a hundred {1e3 * wait['p99']['model']:.2g} ms), {longer:.1f} times as "
+    f"long as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second as "
+    f"one customer after the other with the model, {gained[rival]:.1f} times with {rival}."
 )
 
 # %% [markdown]
@@ -1214,29 +1150,26 @@ for name in ("hybrid", "learned", *fusions):
     result = f"hybrid/ndcg10_gain{of}_on_best_single"
     ledger.record_gain(result, gain_over(name, single), **facts)
 
-# %%
-# what needs an optional package is shown above and not recorded: results are for everybody
-note = f"{len(asked):,} customers, {cold.new.sum()} new products"
-close = {"tolerance": 0.005, "note": f"MRR, {note}"}
-for name, e in fresh.items():
-    if "MiniLM" not in name:
-        record_mean(f"cold/new_products_mrr_{short(name)}", e, "MRR", **close)
-for name, gain in by_text.items():
-    if "MiniLM" not in name:
-        facts = close | {"claim": "13", "baseline": chance.mean("MRR")}
-        ledger.record_gain(f"cold/gain_new_products_{short(name)}", gain, **facts)
 
 # %%
+def record_cold(what: str, found: dict, gains: dict, baseline: float, note: str) -> None:
+    """Record the mean reciprocal ranks of a cold start, and what is gained on its baseline."""
+    # what needs an optional package is shown above and not recorded: results are for everybody
+    facts = {"tolerance": 0.005, "note": f"MRR, {note}"}
+    for name in (name for name in found if "MiniLM" not in name):
+        record_mean(f"cold/{what}_mrr_{short(name)}", found[name], "MRR", **facts)
+        if name in gains:
+            claim = "13" if "TF-IDF" in name else None
+            of_gain = facts | {"claim": claim, "baseline": baseline}
+            ledger.record_gain(f"cold/gain_{what}_{short(name)}", gains[name], **of_gain)
+
+
+note = f"{len(asked):,} customers, {cold.new.sum()} new products"
+record_cold("new_products", fresh, by_text, chance.mean("MRR"), note)
 if has_baskets:
-    close["note"] = f"MRR, {len(newcomers):,} customers of one basket"
-    for name, e in at_the_door.items():
-        if "MiniLM" not in name:
-            record_mean(f"cold/second_basket_mrr_{short(name)}", e, "MRR", **close)
-    for name, gain in on_popularity.items():
-        if "MiniLM" not in name:
-            facts = close | {"baseline": popular_there.mean("MRR")}
-            facts["claim"] = "13" if name.startswith("content") else None
-            ledger.record_gain(f"cold/gain_second_basket_{short(name)}", gain, **facts)
+    note = f"{len(newcomers):,} customers of one basket"
+    popular_mrr = popular_there.mean("MRR")
+    record_cold("second_basket", at_the_door, on_popularity, popular_mrr, note)
 
 # %%
 if in_the_shop:
@@ -1264,7 +1197,7 @@ if in_the_shop:
             interval=(within.expected_low, within.expected_high),
             baseline=plain.expected,
             tolerance=1e-6,
-            note=f"{names[a]} → {names[b]}, {BUYERS} buyers; the baseline is the naive forecast",
+            note=f"{names[a]} → {names[b]}, {BUYERS} buyers; baseline: the naive forecast",
         )
 
 # %%
