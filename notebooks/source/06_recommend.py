@@ -924,7 +924,7 @@ if in_the_shop:
     )
 
 # %% [markdown]
-# A product's own ups and downs are mostly chance, and weak links are lost in them. (The small green dots are the pairs with the most
+# A product's own ups and downs are mostly chance, and weak links can be lost in them. (The small green dots are the pairs with the most
 # certain links, for comparison.) For ordering stock the season matters, link or no link. The right panel is at least free of the
 # season; what a *change* in $a$ does to $b$ still needs an experiment.
 
@@ -967,7 +967,7 @@ say(
 )
 
 # %% [markdown]
-# The learned hybrid was made for another question, the *next visit*, and for somebody whose history is one basket it knows
+# The learned hybrid was made for another question, the *next visit*, and for somebody whose history is one basket it may know
 # little more than what sells. Rules' reasons can be checked against the counts, the model's
 # cannot: that leaving a product out lowers a score does not say why. A name that is in all three lists is in bold.
 

@@ -163,8 +163,8 @@ say(
 #
 # ## 3. Where the weights are, and where a student begins
 # A model of items is mostly two things: its table, one vector per product, and its attention. What a student may spend is a
-# quarter of all that is learnt. It need not begin with random weights. The teacher's vectors do not fill their space evenly. A student of smaller width keeps the **main directions** only,
-# and every map of the teacher is written in them (after SliceGPT, Ashkboos and others 2024). Of the **neurons** of the feed-forward
+# quarter of all that is learnt. It need not begin with random weights. If the teacher's vectors do not fill their space evenly, which the cells below measure, a student of smaller width can keep the **main directions** only,
+# with every map of the teacher written in them (after SliceGPT, Ashkboos and others 2024). Of the **neurons** of the feed-forward
 # layer (a map to hidden numbers behind the attention, a bend, and a map back) it keeps those with the largest weights, see section 6.
 
 
@@ -257,8 +257,8 @@ print("NDCG@10 on validation, before the student learns:", scored)
 # `hard labels, random start`, `hard labels, twice as long`. The factor $T^2$ keeps the gradient about equally large at every
 # temperature. Counting teaches like any other teacher: its scores, as shares, are the soft labels. `ranks` keeps only the order of
 # the teacher's first twenty [Tang & Wang 2018]; `hidden states` asks the student also to think alike: a linear map of its last
-# hidden state is drawn to the teacher's [Romero and others 2015]. As many passes are not as much time: asking a teacher costs half
-# as much again, or twice; `hard labels, twice as long` is the rival of equal time.
+# hidden state is drawn to the teacher's [Romero and others 2015]. As many passes are not as much time: asking a teacher takes some
+# too (see the seconds below); `hard labels, twice as long` is the rival that may use it.
 
 # %%
 counting = recommend.make_baseline("personal" if not FILTER else "sr").fit(past)
