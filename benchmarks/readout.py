@@ -1,386 +1,355 @@
 """Where does a model's confidence beat a counted one? Unseen baskets, planted rules, and what each way costs.
 
-    python benchmarks/readout.py [--seeds 0 1 2] [--sets shop groceries online-retail] [--parts unseen planted cost …]
+    python benchmarks/readout.py [--parts unseen planted cost peer] [--data shop …] [--seeds 0 1 2]
 
 *unseen*: every estimate of confidence on unseen baskets, by the number of baskets behind the antecedent, with a split
 at random and one by time. *planted*: how well the shop's planted pair rules are ranked from fewer and fewer baskets.
-*cost*: time and peak memory until the best 1,000 rules are there. *peer*: the neurosymbolic library pyaerial on
-groceries, where it is installed. Each job runs in a process of its own; rows are added to the tables as they come, so
-a second call goes on where the first was stopped.
+*cost*: time and peak memory until the best 1,000 rules of online-retail are there, each way in a process of its own on
+one thread (Linux or macOS). *peer*: the neurosymbolic library pyaerial on groceries, where it is installed.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib.metadata
+import importlib
 import importlib.util
-import json
-import platform
 import resource
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from functools import cache, partial
+from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
+import harness
 import numpy as np
 import pandas as pd
-import psutil
+import peers
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from rows import setting, unfolded
 from scipy import sparse
 
-from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.shop import simulate
-from llmarm_tutorial.data.transactions import Split, Transactions
-from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.figures import readout as readout_figures
 from llmarm_tutorial.mining import antecedents, judging, miners, rule_checks, rules, significance
 from llmarm_tutorial.mining.antecedents import gather
-from llmarm_tutorial.mining.judging import Trial
 from llmarm_tutorial.mining.measures import lift
 from llmarm_tutorial.models import gap_reading, readout
 
 LARGEST = 100  # baskets with more different items are wholesale orders; left out
 TRUTH_CUSTOMERS = 30_000  # of a shop like the shipped one, in which confidences are nearly exact
-TIME_LIMIT = {"cost": 300}  # seconds for a job; the others have
-LONGEST_JOB = 3000
-MEMORY_LIMIT = 12 * 2**30  # bytes of address space, for a job of `cost`
-COST_ITEMS = (250, 1000, 4000)  # catalogues: the most bought items of online-retail
+SHARES = (1 / 16, 1 / 4, 1.0)  # of the baskets
+LIMIT = 300  # processor seconds for a way in `cost`
+MEMORY_LIMIT = 12 * 2**30  # bytes of address space
+COST_ITEMS = (250, 1000, 4000)  # catalogues: the most bought items
 COST_SUPPORTS = (100, 20, 5)  # least joint baskets
 N_RULES = 1000
+SOLE = {"planted": "shop", "cost": "online-retail", "peer": "groceries"}  # part → the set that it is about
+MEASURES = {"rmse": "rmse", "log_loss": "log loss", "brier": "Brier"}
+Matrix = sparse.csr_matrix
 
 
-def load(name: str) -> Transactions:
-    """A data set without wholesale baskets and without items that occur fewer than five times."""
-    data = loading.load(name)
+def without_wholesale(data: Transactions) -> Transactions:
+    """Without baskets of many items, and without items that then occur fewer than five times."""
     small = np.diff(data.basket_matrix().indptr) <= LARGEST
-    table = data.table[data.table["basket_id"].isin(data.basket_ids[small])].reset_index(drop=True)
-    return replace(data, table=table).filter_items(5)
+    return data.rows(data.table["basket_id"].isin(data.basket_ids[small]).to_numpy()).filter_items(5)
 
 
-def matrices(split: Split) -> list[sparse.csr_matrix]:
-    return [part.basket_matrix() for part in split]
+def completed(bench: harness.Bench, train: Matrix, validation: Matrix, asked: np.ndarray, seed: int) -> Any:
+    """A completion model and what its training did."""
+    small = {"settings": replace(readout.READOUT_SETTINGS, epochs=1), "batches": {"draws": 500}}
+    return readout.train_completion_model(train, validation, asked, seed=seed, **(small if bench.smoke else {}))
 
 
-def unseen(name: str, split: str, seed: int) -> pd.DataFrame:
+# --- unseen -----------------------------------------------------------------------------------------------------------
+
+
+def unseen(bench: harness.Bench, name: str, data: Transactions, split: str, seed: int) -> None:
     """Losses of every estimate on the test baskets (and, for the shop, against a large shop), by band of support."""
-    data = load(name)
+    which = {"seed": seed, "made_of": [readout.READOUT_SETTINGS, LARGEST, TRUTH_CUSTOMERS]}
+    if bench.has(name, "counts", setting=setting(split=split, judge="test baskets"), **which):
+        return
+    data = without_wholesale(data)
     parts = data.split_by_basket(0.1, 0.2, seed=seed) if split == "random" else data.split_by_time(0.1, 0.2)
-    train, validation, test = matrices(parts)
+    train, validation, test = (part.basket_matrix() for part in parts)
     large = train.shape[1] > 1000
-    trial = Trial.of(train, validation, test, per_band=100 if large else 300, seed=seed)
+    trial = judging.Trial.of(train, validation, test, per_band=100 if large else 300, seed=seed)
+    asked = (trial.known.antecedents, trial.known_test.antecedents)
     estimates = judging.count_estimates(train, trial)
     best = judging.best_of(estimates, trial)
     estimates["best count"] = best[:2]
-    asked = (trial.known.antecedents, trial.known_test.antecedents)
-    model, done = readout.train_completion_model(train, validation, asked[0], seed=seed)
+    model, done = completed(bench, train, validation, asked[0], seed)
     estimates["model"] = tuple(readout.confidences(model, codes) for codes in asked)
-    priors = {"model + counts": (estimates["model"], None), "combined": (best[:2], estimates["model"])}
-    for label, (first, second) in priors.items():
-        doubts = judging.PRIOR_DOUBTS
-        chosen = judging.tune_confidence(trial.known, trial.unseen, first[0], second and second[0], doubts=doubts)
-        estimates[label] = tuple(
-            chosen.estimate(known, first[row], second and second[row])
-            for row, known in enumerate((trial.known, trial.known_test))
-        )
+    priors = {"model + counts": [estimates["model"]], "combined": [estimates["best count"], estimates["model"]]}
+    for label, pairs in priors.items():
+        of_validation, of_test = zip(*pairs, strict=True)
+        chosen = judging.tune_confidence(trial.known, trial.unseen, *of_validation, doubts=judging.PRIOR_DOUBTS)
+        estimates[label] = (chosen.estimate(trial.known, *of_validation), chosen.estimate(trial.known_test, *of_test))
     if not large:
-        gaps, _ = gap_reading.train_gap_model(train, settings=replace(readout.READOUT_SETTINGS, epochs=3), seed=seed)
-        told = [
-            gap_reading.from_gaps(gap_reading.gap_chances(gaps, a), gap_reading.items_to_come(train, a)) for a in asked
-        ]
-        fitted = gap_reading.Calibration.fit(told[0], trial.unseen)
-        sizes = (trial.known.sizes, trial.known_test.sizes)
-        estimates["masked gaps"] = told
-        estimates["masked gaps, calibrated"] = [fitted.apply(p, s) for p, s in zip(told, sizes, strict=True)]
-    judges = {"test baskets": trial.unseen_test}
+        estimates |= from_gaps(bench, train, trial, seed)
+    evidence = {"test baskets": trial.unseen_test}
     if name == "shop" and split == "random":
-        judges["large shop"] = gather(large_shop(), asked[1])
-    tables = []
-    for judge, evidence in judges.items():
-        losses_of = {label: judging.confidence_losses(pair[1], evidence) for label, pair in estimates.items()}
-        tables.append(judging.by_band(losses_of, trial.known_test).assign(judge=judge))
-    about = {"data": name, "split": split, "seed": seed, "train_seconds": done.seconds, "best_epoch": done.best_epoch}
-    chosen_in = dict(zip(antecedents.band_names(), best[2], strict=True))
-    table = pd.concat(tables).assign(**about)
-    return table.assign(best_count=table["band"].map(chosen_in))
+        shop = large_shop(300 if bench.smoke else TRUTH_CUSTOMERS, tuple(data.items["item_id"]))
+        evidence = {"large shop": gather(shop, asked[1])} | evidence
+    for judge, seen in evidence.items():
+        losses = {label: judging.confidence_losses(pair[1], seen) for label, pair in estimates.items()}
+        table = judging.by_band(losses, trial.known_test)
+        for label in reversed(estimates):  # "counts" last: where it is, all are
+            part, about = table[table["estimate"] == label].set_index("band"), {}
+            columns = [*MEASURES, *["antecedents", "baskets"] * (label == "counts")]
+            values = {f"{MEASURES.get(c, c)}, {band}": part.loc[band, c] for c in columns for band in part.index}
+            if label == "model":
+                values["best epoch"], about["seconds"] = done.best_epoch, done.seconds
+            if label == "best count":
+                about["notes"] = {"chosen": dict(zip(antecedents.band_names(), best[2], strict=True))}
+            bench.add(name, label, values, setting=setting(split=split, judge=judge), **which, **about)
 
 
-def large_shop() -> sparse.csr_matrix:
-    shop = simulate.generate(customers=TRUTH_CUSTOMERS)
-    return Transactions.from_frame(shop.transactions, items=shop.items, name="large shop").basket_matrix()
+def from_gaps(bench: harness.Bench, train: Matrix, trial: judging.Trial, seed: int) -> dict[str, Any]:
+    """What a masked model says of gaps, as it is and calibrated on validation."""
+    settings = replace(readout.READOUT_SETTINGS, epochs=1 if bench.smoke else 3)
+    model, _ = gap_reading.train_gap_model(train, settings=settings, seed=seed)
+    read = []
+    for known in (trial.known, trial.known_test):
+        chances = gap_reading.gap_chances(model, known.antecedents)
+        read.append(gap_reading.from_gaps(chances, gap_reading.items_to_come(train, known.antecedents)))
+    fitted = gap_reading.Calibration.fit(read[0], trial.unseen)
+    sizes = (trial.known.sizes, trial.known_test.sizes)
+    calibrated = [fitted.apply(p, s) for p, s in zip(read, sizes, strict=True)]
+    return {"masked gaps": tuple(read), "masked gaps, calibrated": tuple(calibrated)}
 
 
-def planted(seed: int) -> pd.DataFrame:
-    """Average precision of ranking the planted pair rules, from a share of the baskets, by whom and how."""
-    data = load("shop")
-    rows = []
+@cache
+def large_shop(customers: int, items: tuple[str, ...]) -> Matrix:
+    """The baskets of a shop like the shipped one, with these items as columns."""
+    shop = simulate.generate(customers=customers)
+    baskets = Transactions.from_frame(shop.transactions, items=shop.items, name="large shop")
+    return baskets.basket_matrix()[:, pd.Index(baskets.items["item_id"]).get_indexer(items)]
+
+
+# --- planted ----------------------------------------------------------------------------------------------------------
+
+
+def planted(bench: harness.Bench, name: str, data: Transactions, seed: int) -> None:
+    """Average precision of ranking the planted pair rules, from fewer and fewer baskets, by whom and how."""
+    which = {"seed": seed, "made_of": [readout.READOUT_SETTINGS, LARGEST, SHARES]}
+    if bench.has(name, "model + counts, z", setting=setting(share=SHARES[-1]), **which):
+        return
+    data = without_wholesale(data)
     truth = simulate.planted_rules("same_basket")
     truth = truth[truth["antecedent"].map(len) == 1]
-    ids = data.items["item_id"].to_numpy()
-    code = {item: place for place, item in enumerate(ids)}
-    real = {
-        frozenset((code[min(x)], code[min(y)])) for x, y in zip(truth["antecedent"], truth["consequent"], strict=True)
-    }
-    rng = np.random.default_rng(seed)
-    every = data.basket_matrix()
-    for share in (1 / 16, 1 / 4, 1.0):
+    real = list(zip(truth["antecedent"], truth["consequent"], strict=True))
+    rng, every = np.random.default_rng(seed), data.basket_matrix()
+    i, j = np.triu_indices(every.shape[1], 1)
+    names = data.items["item_id"].map(lambda item: frozenset([item])).to_numpy()
+    for share in SHARES[-1:] if bench.smoke else SHARES:
         part = every[np.flatnonzero(rng.random(every.shape[0]) < share)]
         cut = rng.random(part.shape[0]) < 0.9
-        train, validation = part[np.flatnonzero(cut)], part[np.flatnonzero(~cut)]
-        asked = antecedents.draw_questions(validation, train, seed=seed)
-        model, _ = readout.train_completion_model(train, validation, asked, seed=seed)
-        single = np.arange(train.shape[1], dtype=np.int32)[:, None]
-        known, whole = gather(train, single), gather(part, single)
-        p = readout.confidences(model, single).astype(float)
-        asked_known, asked_unseen = gather(train, asked), gather(validation, asked)
-        prior = readout.confidences(model, asked)
-        chosen = judging.tune_confidence(asked_known, asked_unseen, prior, doubts=judging.PRIOR_DOUBTS)
-        joined = chosen.estimate(known, p).astype(float)
-        n, y = whole.baskets[:, None], whole.shares[None]
-        tested = significance.fisher_greater(
-            whole.joint.ravel(), np.repeat(whole.baskets, len(ids)), np.tile(whole.baskets, len(ids)),
-            np.full(whole.joint.size, part.shape[0]),
-        ).reshape(whole.joint.shape)  # fmt: skip
-        scale = np.sqrt(n / np.maximum(y * (1 - y), 1e-9))
-        scores = {
-            "counts, p-value": -tested,
-            "counts, lift (met 10 times)": np.where(whole.joint >= 10, lift(whole.joint, n, y, 1), 0),
-            "model, lift": p / np.maximum(y, 1e-9),
-            "model, z": (p - y) * scale,
-            "model + counts, z": (joined - y) * scale,
-        }
-        for label, score in scores.items():
-            symmetric = score + score.T
-            i, j = np.triu_indices(len(ids), 1)
-            order = np.argsort(-symmetric[i, j], kind="stable")
-            ranked = np.stack([i[order], j[order]], axis=1).tolist()
-            hit = np.array([frozenset(pair) in real for pair in ranked])
-            precision = (np.cumsum(hit) / np.arange(1, len(hit) + 1))[hit].mean()
-            rows.append({"baskets": part.shape[0], "share": share, "ranking": label, "average_precision": precision})
-    return pd.DataFrame(rows).assign(seed=seed)
+        for label, score in pair_scores(bench, part, cut, seed).items():
+            order = np.argsort(-(score + score.T)[i, j], kind="stable")
+            ranked = pd.DataFrame({"antecedent": names[i[order]], "consequent": names[j[order]]})
+            found = rule_checks.average_precision(rule_checks.against_truth(ranked, real, directed=False))
+            values = {"average precision": found, "baskets": part.shape[0]}
+            bench.add(name, label, values, setting=setting(share=share), **which)
 
 
-def cost(way: str, n_items: int, least: str) -> pd.DataFrame:
-    """Seconds and peak memory until the 1,000 most confident rules are there; the model is trained once for all."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))  # what asks for more fails, alone
-    data = loading.load("online-retail")
+def pair_scores(bench: harness.Bench, part: Matrix, cut: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """How strongly each way believes in i ⇒ j, shape (n_items, n_items); counts take all, models only the cut."""
+    train, validation = part[np.flatnonzero(cut)], part[np.flatnonzero(~cut)]
+    asked = antecedents.draw_questions(validation, train, seed=seed)
+    model, _ = completed(bench, train, validation, asked, seed)
+    single = np.arange(train.shape[1], dtype=np.int32)[:, None]
+    known, whole = gather(train, single), gather(part, single)
+    p, prior = readout.confidences(model, single).astype(float), readout.confidences(model, asked)
+    chosen = judging.tune_confidence(
+        gather(train, asked), gather(validation, asked), prior, doubts=judging.PRIOR_DOUBTS
+    )
+    joined = chosen.estimate(known, p).astype(float)
+    n, y = whole.baskets[:, None], whole.shares[None]
+    tests = significance.pair_tests(part)
+    p_value = np.ones(p.shape)
+    p_value[tests["i"], tests["j"]] = tests["p_value"]
+    scale = np.sqrt(n / np.maximum(y * (1 - y), 1e-9))
+    return {
+        "counts, p-value": -p_value,
+        "counts, lift (met 10 times)": np.where(whole.joint >= 10, lift(whole.joint, n, y, 1), 0),
+        "model, lift": p / np.maximum(y, 1e-9),
+        "model, z": (p - y) * scale,
+        "model + counts, z": (joined - y) * scale,
+    }
+
+
+# --- cost -------------------------------------------------------------------------------------------------------------
+
+
+def cost(bench: harness.Bench, name: str, data: Transactions, n_items: int, supports: tuple[int, ...]) -> None:
+    """Seconds and peak memory until the most confident rules are there; the model is trained once for all."""
+    which = {"made_of": [readout.READOUT_SETTINGS, LARGEST, N_RULES, LIMIT, harness.hardware()["versions"]]}
+    settings = {least: setting(items=n_items, least=least) for least in supports}
+    if all(bench.has(name, "model, up to 3 items", setting=said, **which) for said in settings.values()):
+        return
     every = data.basket_matrix()
     every = every[np.flatnonzero(np.diff(every.indptr) <= LARGEST)]
     popular = np.sort(np.argsort(-np.bincount(every.indices, minlength=every.shape[1]), kind="stable")[:n_items])
     matrix = sparse.csr_matrix(every[:, popular])
     matrix = matrix[np.flatnonzero(np.diff(matrix.indptr) > 0)]
-    n, items = matrix.shape[0], data.items.iloc[popular].reset_index(drop=True)
-    shares = np.bincount(matrix.indices, minlength=matrix.shape[1]) / n
-    about = {"way": way, "items": matrix.shape[1], "baskets": n}
-    before, rows = psutil.Process().memory_info().rss, []
-    if way == "model":
-        cut = n - n // 10
-        asked = antecedents.draw_questions(matrix[cut:], matrix[:cut], per_band=40)
-        start = time.perf_counter()
-        model, _ = readout.train_completion_model(matrix[:cut], matrix[cut:], asked)
-        trained = time.perf_counter() - start
-        for count in COST_SUPPORTS:
-            for longest in (1, 2):
-                start = time.perf_counter()
-                limits = {"min_support": count / n, "longest": longest, "most": N_RULES}
-                found = len(readout.read_rules(model, shares, n, items, **limits))
-                took = {"seconds": time.perf_counter() - start, "training_seconds": trained, "rules": found}
-                label = "pairs, model" if longest == 1 else "up to 3 items, model"
-                rows.append({**about, "way": label, "least_baskets": count, **took, "peak_mb": _peak(before)})
-        return pd.DataFrame(rows)
-    start = time.perf_counter()
-    found = len(_count_rules(way, matrix, int(least)))
-    took = {"seconds": time.perf_counter() - start, "training_seconds": 0.0, "rules": found}
-    return pd.DataFrame([{**about, "least_baskets": int(least), **took, "peak_mb": _peak(before)}])
+    items = data.items.iloc[popular].reset_index(drop=True)
+    cut = matrix.shape[0] - matrix.shape[0] // 10
+    asked = antecedents.draw_questions(matrix[cut:], matrix[:cut], per_band=40)
+    model, done = completed(bench, matrix[:cut], matrix[cut:], asked, 0)
+    ways = dict(COUNTED)
+    for label, longest in {"model, pairs": 1, "model, up to 3 items": 2}.items():
+        ways[label] = partial(read, model=model, items=items, longest=longest)
+    for least, said in settings.items():
+        for label, way in ways.items():
+            job = partial(limited, way, matrix, least)
+            spent = peers.apart(job, repeats=1, limit=LIMIT, fresh=not bench.smoke)
+            values = {"rules": spent.value, "training seconds": done.seconds * label.startswith("model")}
+            values["baskets"] = matrix.shape[0]
+            about = {"memory": spent.memory, "notes": {"note": spent.note} if spent.note else None}
+            bench.add(name, label, values, setting=said, seconds=spent.seconds, **about, **which)
 
 
-def _count_rules(way: str, matrix: sparse.csr_matrix, least: int) -> pd.DataFrame:
-    if way == "pairs, XᵀX":
-        return rules.pair_rules(matrix, least).head(N_RULES)
-    if way == "up to 3 items, Eclat":
-        return rules.rules_from_itemsets(miners.mine(matrix, least, max_length=3), 0.01).head(N_RULES)
+def limited(way: Callable[[Matrix, int], peers.Job], matrix: Matrix, least: int) -> peers.Job:
+    """The job, in a process in which what asks for too much memory fails, alone."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    return way(matrix, least)
+
+
+def pairs(matrix: Matrix, least: int) -> peers.Job:
+    """From the product of the matrix with itself."""
+    return lambda: len(rules.pair_rules(matrix, least).head(N_RULES))
+
+
+def eclat(matrix: Matrix, least: int) -> peers.Job:
+    """From the kit's miner."""
+    return lambda: len(rules.rules_from_itemsets(miners.mine(matrix, least, max_length=3), 0.01).head(N_RULES))
+
+
+def mlxtend(function: str, more: dict[str, Any], matrix: Matrix, least: int) -> peers.Job:
+    """From a miner of mlxtend."""
     from mlxtend import frequent_patterns
 
-    frame = pd.DataFrame.sparse.from_spmatrix(matrix)
-    miner = frequent_patterns.fpgrowth if "FP-growth" in way else frequent_patterns.apriori
-    more = {} if "FP-growth" in way else {"low_memory": True}
-    sets = miner(frame, min_support=(least - 0.5) / matrix.shape[0], max_len=3, **more)
-    found = frequent_patterns.association_rules(sets, metric="confidence", min_threshold=0.01)
-    return found[found["consequents"].map(len) == 1].nlargest(N_RULES, "confidence")
+    frame, share = pd.DataFrame.sparse.from_spmatrix(matrix), (least - 0.5) / matrix.shape[0]
+
+    def job() -> int:
+        sets = getattr(frequent_patterns, function)(frame, min_support=share, max_len=3, **more)
+        found = frequent_patterns.association_rules(sets, metric="confidence", min_threshold=0.01)
+        return len(found[found["consequents"].map(len) == 1].nlargest(N_RULES, "confidence"))
+
+    return job
 
 
-def _peak(before: int) -> float:
-    """Highest memory of this process so far, less what it had before, in MB."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)
-    return max(0.0, (peak - before) / 2**20)
+def read(matrix: Matrix, least: int, *, model: Any, items: pd.DataFrame, longest: int) -> peers.Job:
+    """From a model, which needs of the baskets but the share of each item."""
+    n = matrix.shape[0]
+    shares = np.bincount(matrix.indices, minlength=matrix.shape[1]) / n
+    limits = {"min_support": least / n, "longest": longest, "most": N_RULES}
+    return lambda: len(readout.read_rules(model, shares, n, items, **limits))
 
 
-def peer(way: str, seed: int) -> dict[str, float]:
-    """Rules with confidence of at least .3 on groceries: how many, how much they cover and keep on unseen baskets."""
-    parts = matrices(load("groceries").split_by_basket(0.1, 0.2, seed=seed))
-    train, validation, test = parts
-    n, n_items = train.shape
-    shares = np.bincount(train.indices, minlength=n_items) / n
-    items = pd.DataFrame({"item_id": np.arange(n_items), "name": np.arange(n_items).astype(str)})
-    start = time.perf_counter()
-    if way == "pyaerial":
-        import torch
+COUNTED = {
+    "pairs, XᵀX": pairs,
+    "up to 3 items, Eclat": eclat,
+    "up to 3 items, FP-growth (mlxtend)": partial(mlxtend, "fpgrowth", {}),
+    "up to 3 items, Apriori (mlxtend)": partial(mlxtend, "apriori", {"low_memory": True}),
+}
 
-        model, extraction = (importlib.import_module(f"aerial.{name}") for name in ("model", "rule_extraction"))
 
-        torch.manual_seed(seed)
-        np.random.seed(seed)  # noqa: NPY002 - the peer draws from the global state
-        frame = pd.DataFrame(np.where(train.toarray(), "yes", None), columns=[str(k) for k in range(n_items)])
-        net = model.train(frame.astype("category"), epochs=2)
-        result = extraction.generate_rules(net, min_rule_frequency=0.005, min_rule_strength=0.3, max_antecedents=2)
-        sides = [
-            (frozenset(int(a["feature"]) for a in rule["antecedents"]), frozenset([int(rule["consequent"]["feature"])]))
-            for rule in result["rules"]
-        ]
-        found = pd.DataFrame(sides, columns=["antecedent", "consequent"])
-    elif way == "counts":
-        found = rules.mine_rules(train, 0.005, 0.3, max_length=3)
-    else:
-        asked = antecedents.draw_questions(validation, train, seed=seed)
-        net, _ = readout.train_completion_model(train, validation, asked, seed=seed)
-        found = readout.read_rules(net, shares, n, items, min_support=0.005, min_confidence=0.3)
-    seconds = time.perf_counter() - start
-    result = {"rules": len(found), "seconds": seconds, "coverage": 0.0, "unseen_confidence": np.nan, "recall": 0.0}
-    if len(found):
-        again = rule_checks.recount(found, test)
-        covered = np.zeros(test.shape[0], dtype=bool)
+# --- peer -------------------------------------------------------------------------------------------------------------
+
+
+def peer(bench: harness.Bench, name: str, data: Transactions, seed: int) -> None:
+    """Rules with confidence of at least .3: how many, how much they cover and keep on unseen baskets."""
+    which = {"seed": seed, "made_of": [readout.READOUT_SETTINGS, harness.hardware()["versions"]]}
+    ways = ["counts", "model", *["pyaerial"] * bool(importlib.util.find_spec("aerial"))]
+    if all(bench.has(name, f"rules of {way}", **which) for way in ways):
+        return
+    split = without_wholesale(data).split_by_basket(0.1, 0.2, seed=seed)
+    train, validation, test = (part.basket_matrix() for part in split)
+    exact = set[tuple[frozenset, frozenset]]()
+    for way in ways:
+        begin = time.process_time()
+        found = peer_rules(bench, way, train, validation, seed)
+        seconds = time.process_time() - begin
+        sides = set(zip(found["antecedent"], found["consequent"], strict=True))
+        exact = exact or sides
+        again, covered = rule_checks.recount(found, test), np.zeros(test.shape[0], dtype=bool)
         for x in set(found["antecedent"]):
             covered |= np.asarray(test[:, sorted(x)].sum(axis=1)).ravel() == len(x)
-        exact = rules.mine_rules(train, 0.005, 0.3, max_length=3)
-        pairs = set(zip(exact["antecedent"], exact["consequent"], strict=True))
-        hit = pairs & set(zip(found["antecedent"], found["consequent"], strict=True))
-        confident = float(again["count"].sum() / max(again["antecedent_count"].sum(), 1))
-        result |= {"coverage": covered.mean(), "unseen_confidence": confident, "recall": len(hit) / len(pairs)}
-    return result
+        values = {"rules": len(found), "coverage": covered.mean()}
+        values["recall of the exact rules"] = len(exact & sides) / max(len(exact), 1)
+        values["confidence on unseen baskets"] = again["count"].sum() / max(again["antecedent_count"].sum(), 1)
+        bench.add(name, f"rules of {way}", values, seconds=seconds, **which)
 
 
-WAYS = (
-    "pairs, XᵀX",
-    "up to 3 items, Eclat",
-    "up to 3 items, FP-growth (mlxtend)",
-    "up to 3 items, Apriori (mlxtend)",
-)
+def peer_rules(bench: harness.Bench, way: str, train: Matrix, validation: Matrix, seed: int) -> pd.DataFrame:
+    """The rules of a way that has these baskets."""
+    n, n_items = train.shape
+    if way == "counts":
+        return rules.mine_rules(train, 0.005, 0.3, max_length=3)
+    if way == "model":
+        model, _ = completed(bench, train, validation, antecedents.draw_questions(validation, train, seed=seed), seed)
+        shares = np.bincount(train.indices, minlength=n_items) / n
+        items = pd.DataFrame({"item_id": np.arange(n_items), "name": np.arange(n_items).astype(str)})
+        return readout.read_rules(model, shares, n, items, min_support=0.005, min_confidence=0.3)
+    import torch
+
+    model, extraction = (importlib.import_module(f"aerial.{name}") for name in ("model", "rule_extraction"))
+    torch.manual_seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the peer draws from the global state
+    frame = pd.DataFrame(np.where(train.toarray(), "yes", None), columns=[str(k) for k in range(n_items)])
+    net = model.train(frame.astype("category"), epochs=2)
+    result = extraction.generate_rules(net, min_rule_frequency=0.005, min_rule_strength=0.3, max_antecedents=2)
+    sides = [
+        (frozenset(int(a["feature"]) for a in rule["antecedents"]), frozenset([int(rule["consequent"]["feature"])]))
+        for rule in result["rules"]
+    ]
+    return pd.DataFrame(sides, columns=["antecedent", "consequent"])
 
 
-def jobs(parts: list[str], sets: list[str], seeds: list[int]) -> list[tuple[str, ...]]:
-    """All jobs as words of the command line, what is quick or matters most first."""
-    found: list[tuple[str, ...]] = []
-    if "unseen" in parts:
-        for seed in seeds:
-            found += [("unseen", name, "random", str(seed)) for name in sets]
-    if "planted" in parts and "shop" in sets:
-        found += [("planted", str(seed)) for seed in seeds]
-    if "peer" in parts and "groceries" in sets:
-        ways = ["counts", "model", *(["pyaerial"] if importlib.util.find_spec("aerial") else [])]
-        found += [("peer", way, str(seed)) for way in ways for seed in seeds]
-    if "cost" in parts and "online-retail" in sets:
-        for n in COST_ITEMS:
-            found += [("cost", way, str(n), str(least)) for way in WAYS for least in COST_SUPPORTS]
-            found.append(("cost", "model", str(n), "all"))
-    if "unseen" in parts:
-        by_time = [name for name in sets if name in ("shop", "online-retail")]
-        found += [("unseen", name, "time", str(seed)) for seed in seeds for name in by_time]
-    return found
+# --- the run ----------------------------------------------------------------------------------------------------------
 
 
-def do(job: tuple[str, ...]) -> pd.DataFrame:
-    """Run one job: rows of its table, which carry the job in column `job`."""
-    kind, *words = job
-    if kind == "unseen":
-        table = unseen(words[0], words[1], int(words[2]))
-    elif kind == "planted":
-        table = planted(int(words[0]))
-    elif kind == "cost":
-        table = cost(words[0], int(words[1]), words[2])
-    else:
-        table = pd.DataFrame([{"way": words[0], "seed": int(words[1]), **peer(words[0], int(words[1]))}])
-    return table.assign(job="|".join(words))
+def measure(bench: harness.Bench) -> None:
+    """All parts of every set."""
+    for name, data in bench.datasets():
+        parts = [part for part in bench.options.parts if part == "unseen" or bench.smoke or SOLE[part] == name]
+        for seed in bench.options.seeds:
+            for split in ("random", *["time"] * ("clock" in data.aspects)) if "unseen" in parts else ():
+                unseen(bench, name, data, split, seed)
+            if "planted" in parts:
+                planted(bench, name, data, seed)
+            if "peer" in parts:
+                peer(bench, name, data, seed)
+        for n_items in COST_ITEMS[: 1 if bench.smoke else None] if "cost" in parts else ():
+            cost(bench, name, data, n_items, COST_SUPPORTS[:1] if bench.smoke else COST_SUPPORTS)
 
 
-def draw(out: Path) -> None:
-    """The figure of the README: error against the planted truth and on unseen baskets, by support."""
-    table = pd.read_csv(out / "readout.csv")
-    keys = ["data", "split", "judge"]
-    shown = [("shop", "random", "large shop"), ("groceries", "random", "test baskets")]
-    shown += [("online-retail", "random", "test baskets"), ("shop", "time", "test baskets")]
-    shown = [key for key in shown if (table[keys] == list(key)).all(axis=1).any()]
-    with house_style.style():
-        figure, axes = plt.subplots(1, len(shown), figsize=(4.2 * len(shown), 3.8), squeeze=False)
-        for axis, key in zip(axes[0], shown, strict=True):
-            part = table[(table[keys] == list(key)).all(axis=1)]
-            readout_figures.draw_crossover(axis, part, "rmse")
-            axis.set_title(f"{key[0]}, split {'at random' if key[1] == 'random' else 'by time'}\njudged by: {key[2]}")
-        axes[0][0].legend(fontsize=8)
-        figure.savefig(out / "readout.png", dpi=130, bbox_inches="tight")
+def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
+    """Error against the planted truth and on unseen baskets, by support."""
+    table = unfolded(rows[rows["metric"].str.startswith("rmse, ")]).rename(columns={"system": "estimate"})
+    if table.empty:
+        return {}
+    table = table.assign(band=table["metric"].str.removeprefix("rmse, "), rmse=table["value"])
+    kept = [("shop", "random", "large shop"), ("groceries", "random", "test baskets")]
+    kept += [("online-retail", "random", "test baskets"), ("shop", "time", "test baskets")]
+    panels = [(key, part) for key, part in table.groupby(["data", "split", "judge"], sort=False) if key in kept]
+    panels.sort(key=lambda panel: kept.index(panel[0]))
+    figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.8), squeeze=False)
+    for axis, ((data, split, judge), part) in zip(axes[0], panels, strict=True):
+        readout_figures.draw_crossover(axis, part, "rmse")
+        axis.set_title(f"{data}, split {'at random' if split == 'random' else 'by time'}\njudged by: {judge}")
+    axes[0][0].legend(fontsize=8)
+    return {"readout": figure}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Confidence from a model and from counts, side by side.")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--sets", nargs="+", default=["shop", "groceries", "online-retail"])
-    parser.add_argument("--parts", nargs="+", default=["unseen", "planted", "cost", "peer"])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "results" / "benchmarks")
-    parser.add_argument("--job", nargs="+", help=argparse.SUPPRESS)
-    parser.add_argument("--figure-only", action="store_true", help="draw readout.png anew from readout.csv")
-    options = parser.parse_args()
-    if options.job:
-        print(do(tuple(options.job)).to_json(orient="records"))
-        return
-    options.out.mkdir(parents=True, exist_ok=True)
-    if not options.figure_only:
-        here = []
-        for name in options.sets:
-            try:
-                loading.load(name)
-                here.append(name)
-            except LlmarmError as error:
-                print(f"{name}: left out. {error}")
-        for job in jobs(options.parts, here, options.seeds):
-            kind, words = job[0], "|".join(job[1:])
-            path = options.out / ("readout.csv" if kind == "unseen" else f"readout_{kind}.csv")
-            before = pd.read_csv(path) if path.exists() else pd.DataFrame({"job": []})
-            if words in set(before["job"]):
-                continue
-            limit = TIME_LIMIT.get(kind, LONGEST_JOB) if job[1] != "model" else LONGEST_JOB
-            start = time.perf_counter()
-            try:
-                command = [sys.executable, __file__, "--job", *job]
-                done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=True)
-                table = pd.DataFrame(json.loads(done.stdout.splitlines()[-1]))
-            except subprocess.TimeoutExpired:
-                table = pd.DataFrame([{"job": words, "note": f"over {limit} s"}])
-            except subprocess.CalledProcessError as failure:
-                table = pd.DataFrame([{"job": words, "note": failure.stderr.strip().splitlines()[-1][:100]}])
-            pd.concat([before, table]).to_csv(path, index=False, float_format="%.6g")
-            print(
-                f"{kind} {words}: {time.perf_counter() - start:.0f} s {table.get('note', pd.Series(['']))[0]}",
-                flush=True,
-            )
-    draw(options.out)
-    packages = ("numpy", "scipy", "torch", "transformers", "mlxtend", "pyaerial")
-    versions = {}
-    for name in packages:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
-    about = {
-        "command": "python benchmarks/readout.py",
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {psutil.cpu_count()} cores",
-        "versions": versions,
-    }
-    (options.out / "readout.json").write_text(json.dumps(about, indent=2) + "\n")
-    print(f"wrote {options.out}/readout*.csv, readout.png and readout.json")
+    """Measure, write readout.csv, readout.json and readout.png."""
+    parts = ["unseen", *SOLE]
+    parser = harness.parser(__doc__, data=["shop", "groceries", "online-retail"], seeds=(0, 1, 2))
+    parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    harness.run(parser, measure, figures)
 
 
 if __name__ == "__main__":

@@ -432,16 +432,18 @@ def later_links() -> str:
 
 def confidences() -> str:
     """Error of a rule's confidence on unseen baskets, by the number of baskets that hold its antecedent."""
-    measured = pd.read_csv(BENCHMARKS / "readout.csv")
-    bands = sorted(measured["band"].unique(), key=lambda band: int(band.split()[0]))
+    found = measured("readout").rename(columns={"system": "estimate", "value": "rmse"})
+    found = found[found["metric"].str.startswith("rmse, ")]
+    found["band"] = found["metric"].str.removeprefix("rmse, ")
+    bands = sorted(found["band"].unique(), key=lambda band: int(band.split()[0]))
     estimates = ["counts", "shrunk", "best count", "model", "combined"]
     keys = ["data", "split", "judge", "estimate"]
-    errors = measured.pivot_table(index=keys, columns="band", values="rmse", aggfunc="mean", sort=False)[bands]
+    errors = found.pivot_table(index=keys, columns="band", values="rmse", aggfunc="mean", sort=False)[bands]
     rows = []
     for (data, split, judge), part in errors.groupby(keys[:3], sort=False):
         for estimate in estimates:
-            found = part.loc[(data, split, judge, estimate)]
-            cells = ["–" if pd.isna(error) else f"{error:.4f}" for error in found]
+            line = part.loc[(data, split, judge, estimate)]
+            cells = ["–" if pd.isna(error) else f"{error:.4f}" for error in line]
             rows.append([data, split, judge, estimate, *cells])
     return table(rows, [*keys[:2], "judged by", "estimate", *bands])
 
