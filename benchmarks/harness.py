@@ -217,10 +217,11 @@ class Bench:
     ) -> None:
         """Add the mean difference to a rival on the same cases, with its paired bootstrap interval (95 %).
 
-        Both are averaged over their seeds case by case; cases where either has no value are left out. Nothing is added
-        where one of the two was not measured.
+        Both are averaged over their seeds case by case, the rival over ours only where it has them all; cases where
+        either has no value are left out. Nothing is added where one of the two was not measured.
         """
-        ours, theirs = self.cases(data, system, metric, setting), self.cases(data, rival, metric, rival_setting)
+        ours = self.cases(data, system, metric, setting)
+        theirs = self.cases(data, rival, metric, rival_setting, of=self.seeds(data, system, setting))
         if ours is None or theirs is None:
             return
         if ours.shape != theirs.shape:
@@ -230,11 +231,20 @@ class Bench:
         values = {f"{metric} gain on {rival}": (float(np.nanmean(gains)), float(low), float(high))}
         self.add(data, system, values, seed=None, setting=setting)
 
-    def cases(self, data: str, system: str, metric: str = "NDCG@10", setting: str = "") -> np.ndarray | None:
-        """A metric of every case, mean over the seeds measured, shape (n_cases,); None if there are none."""
-        seeds = dict.fromkeys(
-            row["seed"] for row in self._rows.values() if _same(row, data, system, setting, row["seed"])
-        )
+    def seeds(self, data: str, system: str, setting: str = "") -> list[int]:
+        """The seeds measured."""
+        found = (row["seed"] for row in self._rows.values() if _same(row, data, system, setting, row["seed"]))
+        return [seed for seed in dict.fromkeys(found) if seed is not None]
+
+    def cases(
+        self, data: str, system: str, metric: str = "NDCG@10", setting: str = "", *, of: Sequence[int] = ()
+    ) -> np.ndarray | None:
+        """A metric of every case, shape (n_cases,); None if there are none.
+
+        It is the mean over the seeds `of`, or over all seeds measured where one of those is not.
+        """
+        seeds = self.seeds(data, system, setting)
+        seeds = list(of) if of and set(of) <= set(seeds) else seeds
         paths = [self._cases(data, system, setting, seed, metric) for seed in seeds]
         kept = [np.load(path).astype(float) for path in paths if path.exists()]
         return np.mean(kept, axis=0) if kept else None

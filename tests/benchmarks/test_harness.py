@@ -238,6 +238,18 @@ def test_a_gain_is_paired_and_leaves_out_cases_without_a_value(tmp_path: Path):
         bench.gain("made up", "few", "sr", "MRR")
 
 
+def test_a_gain_is_over_the_seeds_that_both_have(tmp_path: Path):
+    """Seed 2 of the rival is better by .5 for every case; a model with seed 1 alone is compared with seed 1 alone."""
+    bench, hard = bench_in(tmp_path), np.array([0, 0.25, 0.5])
+    for seed in (1, 2):
+        bench.add("made up", "plain", {"MRR": 0}, seed=seed, cases={"MRR": hard + (seed - 1) / 2})
+    bench.add("made up", "model", {"MRR": 0}, seed=1, cases={"MRR": hard + 0.125})
+    bench.gain("made up", "model", "plain", "MRR")
+    assert bench.rows.iloc[-1][["value", "low", "high"]].tolist() == [0.125, 0.125, 0.125]
+    assert bench.seeds("made up", "model") == [1]
+    assert bench.seeds("made up", "plain") == [1, 2]
+
+
 # --- models ----------------------------------------------------------------------------------------------------------
 
 

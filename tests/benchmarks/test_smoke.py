@@ -15,7 +15,7 @@ BENCHMARKS = Path(harness.__file__).parent
 SHARED = {"harness", "library_questions", "next_basket", "peers", "recipes", "rows"}  # no scripts
 # curriculum compares two checkouts, libraries records answers in words; each has tests of its own
 APART = {"curriculum", "libraries"}
-OLD = {"distillation", "finetuning"}  # not converted yet
+OLD = {"finetuning"}  # not converted yet
 GRAPHS = {"cold_start", "graphs", "lightgcn"}  # need PyTorch Geometric
 SCRIPTS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - SHARED - APART - OLD)
 
