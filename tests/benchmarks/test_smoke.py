@@ -15,9 +15,8 @@ BENCHMARKS = Path(harness.__file__).parent
 SHARED = {"harness", "library_questions", "next_basket", "peers", "recipes", "rows"}  # no scripts
 # curriculum compares two checkouts, libraries records answers in words; each has tests of its own
 APART = {"curriculum", "libraries"}
-OLD = {"finetuning"}  # not converted yet
 GRAPHS = {"cold_start", "graphs", "lightgcn"}  # need PyTorch Geometric
-SCRIPTS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - SHARED - APART - OLD)
+SCRIPTS = sorted({path.stem for path in BENCHMARKS.glob("*.py")} - SHARED - APART)
 
 
 @pytest.fixture(scope="module")
@@ -50,4 +49,4 @@ def test_a_benchmark_runs_on_few_customers(script: str, work: Path, monkeypatch:
 def test_no_script_imports_another(script: str):
     text = (BENCHMARKS / f"{script}.py").read_text(encoding="utf-8")
     lines = [line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))]
-    assert not set(lines) & (set(SCRIPTS) | OLD)
+    assert not set(lines) & set(SCRIPTS)
