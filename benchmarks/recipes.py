@@ -1,6 +1,6 @@
 """The item models of the benchmarks: one home, so that all scripts mean the same model by the same name.
 
-All were chosen on validation of seed 1, see `results/next_items.md` and `results/recommenders.md`. `cpu` needs two
+All were chosen on validation of seed 1, see `results/next_item.md`. `cpu` needs two
 cores and 15 minutes a model, `gpu` a graphics card of 16 GB.
 """
 

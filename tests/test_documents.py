@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import editions
+import pandas as pd
 import pytest
 import results_tables
 import typer.main
@@ -180,12 +181,51 @@ def test_the_documents_say_what_the_results_say():
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(0.001, 0.2, "wins"), (-0.2, -0.001, "loses"), (-0.1, 0.3, "level"), (0.0, 0.0, "level"), (0.0, 0.1, "level")],
+    [
+        (0.001, 0.2, "**wins**"),
+        (-0.2, -0.001, "**loses**"),
+        (-0.1, 0.3, "level"),
+        (0.0, 0.0, "level"),
+        (0, 0.1, "level"),
+    ],
 )
-def test_the_interval_gives_the_verdict(low: float, high: float, verdict: str):
-    gain = results_tables.Gain("?", "shop", "model", "counting", "MRR", (low + high) / 2, low, high)
-    assert gain.verdict.strip("*") == verdict
-    assert f"| {gain.verdict} |" in results_tables.told([gain])
+def test_the_interval_gives_the_verdict(low: float, high: float, verdict: str, monkeypatch: pytest.MonkeyPatch):
+    found = pd.DataFrame([{"value": (low + high) / 2, "low": low, "high": high}])
+    monkeypatch.setattr(results_tables, "named", lambda line: found)
+    line = {"question": "?", "data": "shop", "shown": "model", "metric": "MRR gain on sr"}
+    shown = results_tables.headlines([line])
+    assert f"| ? | corner shop | model | {verdict} | sequential rules, not tuned | " in shown
+    assert f"{verdict.strip('*')} 1" in shown
+
+
+def test_a_number_shows_mean_spread_and_interval_as_far_as_there_are_any():
+    row = {"value": 0.12341, "sd": float("nan"), "low": float("nan"), "high": float("nan")}
+    assert results_tables.number(row) == "0.1234"
+    assert results_tables.number(row | {"sd": 0.01}, ".2f") == "0.12 ± 0.01"
+    assert results_tables.number(row | {"sd": 0.0}, ".2f") == "0.12"
+    assert results_tables.number(row | {"sd": 0.01, "low": 0.1, "high": 0.2}, "+.2f") == "+0.12 ± 0.01 [+0.10, +0.20]"
+    assert results_tables.number(row | {"value": float("nan")}) == "–"
+
+
+def test_a_cell_takes_the_first_metric_that_fits_and_names_what_a_gain_is_on():
+    rows = pd.DataFrame({"metric": ["MRR gain on sr", "MRR gain on ar", "seconds"], "value": [0.1, -0.2, 0.0031]})
+    rows = rows.assign(sd=float("nan"), low=float("nan"), high=float("nan"), seconds=1234.5)
+    assert results_tables.cell(rows, "MRR gain on ar|+.1f") == "-0.2"
+    assert results_tables.cell(rows, "MRR gain on *|+.1f") == "+0.1 on sr · -0.2 on ar"
+    assert results_tables.cell(rows, "seconds|.2g|ms") == "3.1 ms"
+    assert results_tables.cell(rows, "seconds#seconds|,.0f|s") == "1,234 s"
+    assert results_tables.cell(rows, "HR@10") == "–"
+
+
+def test_every_row_of_published_figures_is_shown_beside_ours_with_the_difference():
+    rows = results_tables.of_published({"published": "published.csv"}).splitlines()[2:]
+    shown = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows]
+    assert len(shown) == len((ROOT / "results" / "published.csv").read_text(encoding="utf-8").splitlines()) - 1
+    measured = [row for row in shown if "not measured yet" not in row[4]]
+    assert measured
+    for row in measured:
+        assert float(row[5]) == pytest.approx(float(row[4].split()[0]) - float(row[3]), abs=1e-4)
+        assert row[7].startswith("`python benchmarks/")
 
 
 def test_the_readme_has_eight_headlines_and_their_verdicts_fit_the_numbers():

@@ -129,6 +129,20 @@ def sources(root: Path) -> list[Path]:
     return sorted((root / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
 
 
+def opening(source: Path) -> tuple[str, str]:
+    """The title of a lesson and the question that it answers.
+
+    Raises:
+        EditionError: If its first cell does not say them.
+    """
+    text = source.read_text(encoding="utf-8").partition("\n# %%")[0]
+    title = re.search(r"^# # \d\d · (.+)$", text, re.MULTILINE)
+    question = re.search(r"^# \*Question: (.+)\*$", text, re.MULTILINE)
+    if not title or not question:
+        raise EditionError(f"{source}: its first cell needs the lines  # 01 · Title  and  *Question: …*")
+    return title[1], question[1]
+
+
 def notebook_of(source: Path) -> NotebookNode:
     """The notebook of a source, not yet run: its cells, with badges under the title and the set-up cell after it."""
     parsed = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")

@@ -249,7 +249,7 @@ say(
 # %% [markdown]
 # Where people buy what they bought, the rule $i \Rightarrow i$ is hard to beat. Rules between different products speak of what is
 # in one basket, as in lesson 01, more than of the next *visit*. What tuning gains one knows only afterwards. Where nothing is
-# bought twice, as with films, the order turns around: in the table of results in the repository (`results/recommenders.md`,
+# bought twice, as with films, the order turns around: in the table of results in the repository (`results/next_item.md`,
 # MovieLens-1M) the sequential rules lead.
 
 # %% [markdown]
@@ -392,7 +392,7 @@ say(
 # %% [markdown]
 # Look at the weights above, too: where the model gets none, or the smallest share that a second expert can have, it may only add
 # noise. A choice of plain counting is a result as well: it saves the training, and the waiting of section 9. Over three seeds
-# (`results/recommenders.md`) dividing twice has the higher mean in the shop and in Online Retail, and the lower one with films. With
+# (`results/next_item.md`) dividing twice has the higher mean in the shop and in Online Retail, and the lower one with films. With
 # films the whole picture turns: in that table rules and model together beat either. Whether joining pays is a property of the
 # data, and validation tells.
 
@@ -628,7 +628,7 @@ if has_baskets:
     display(partners.head(12))
 
 # %% [markdown]
-# How much text helps depends on how many similar products are asked: the benchmark of the repository (`results/cold_start.md`)
+# How much text helps depends on how many similar products are asked: the benchmark of the repository (`results/new_products.md`)
 # chose the number among more, and on the shop its gain cannot be told from none; with films, text does say who will like what.
 # A language model can see what shared words miss, as cold brew is a kind of iced coffee; the table shows where it does. Nothing is
 # "solved" by it: new products are few, so intervals are wide, and what goes *with* a product is not always what it resembles.

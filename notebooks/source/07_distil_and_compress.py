@@ -371,7 +371,7 @@ say("**What we see.**", "\n".join(f"- Who {what}: **{who}**." for what, who in c
 # To repeat the teacher is one thing, to recommend well another. In the quick profile the teacher has learnt for seconds only: the
 # purchases may know more than it does. And this is one seed; the intervals are over customers, not over trainings. Where teachers are
 # trained to the end, over three seeds, the picture differs: on the shop soft labels are ahead of hard labels, on films they are behind
-# (`results/distillation.md`, the rows *soft labels* of students that begin as *teacher*).
+# (`results/deploy.md`, the rows *soft labels* of students that begin as *teacher*).
 #
 # **When does distillation not help?** When the teacher knows little that the data do not tell as quickly; when the student begins
 # as part of the teacher and so knows already what it would be told; when the teacher is wrong, for then its mistakes are taught

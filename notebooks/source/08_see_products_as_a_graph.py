@@ -983,7 +983,7 @@ say("**What we see.**", *seen)
 # ## 8. Where the published number stands
 # Is the LightGCN of this lesson the published one? The shop cannot tell: nobody has published a number for it. `benchmarks/lightgcn.py` trains
 # it with the settings of its authors on the splits that they released (`lastfm`, `gowalla`), and judges it as they do; the table in
-# `results/lightgcn.md` puts the value found beside the published one, where there is one, and beside tuned counting on the same split. `benchmarks/graphs.py`
+# `results/reproduction.md` puts the value found beside the published one, where there is one, and `results/graphs.md` beside tuned counting on the same split. `benchmarks/graphs.py`
 # repeats sections 4, 6 and 7 over seeds on the shop, on a year of a wholesaler (`online-retail`) and on films (`movielens-1m`). Read them
 # before concluding from a corner shop on a graph of millions.
 

@@ -89,10 +89,12 @@ def test_a_setting_is_unfolded_into_columns():
     assert table[["support", "task"]].to_numpy().tolist() == [["0.05", "new"], ["", ""], ["", "a=b"]]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "results" / "benchmarks").glob("*.csv")), ids=lambda path: path.stem)
+RECORDED = [path for path in sorted((ROOT / "results" / "benchmarks").glob("*.csv")) if path.stem != "libraries"]
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
 def test_recorded_rows_have_the_schema_and_no_row_twice(path: Path):
-    if pd.read_csv(path, nrows=0).columns.tolist() != list(schema.COLUMNS):
-        pytest.skip("of a script that the harness does not run yet")
+    assert pd.read_csv(path, nrows=0).columns.tolist() == list(schema.COLUMNS)
     table = schema.read_rows(path)
     assert not table.duplicated(list(schema.KEY)).any()
     assert (table["low"].isna() | ((table["low"] <= table["value"]) & (table["value"] <= table["high"]))).all()
