@@ -129,18 +129,20 @@ def sources(root: Path) -> list[Path]:
     return sorted((root / "notebooks" / "source").glob("[0-9][0-9]_*.py"))
 
 
-def opening(source: Path) -> tuple[str, str]:
-    """The title of a lesson and the question that it answers.
+def entry(source: Path) -> tuple[list[str], list[str]]:
+    """A lesson in the lists of lessons: (number, link with title, question) and (link with title, links that open it).
 
     Raises:
-        EditionError: If its first cell does not say them.
+        EditionError: If its first cell does not say title and question.
     """
-    text = source.read_text(encoding="utf-8").partition("\n# %%")[0]
-    title = re.search(r"^# # \d\d · (.+)$", text, re.MULTILINE)
-    question = re.search(r"^# \*Question: (.+)\*$", text, re.MULTILINE)
+    opening, name = source.read_text(encoding="utf-8").partition("\n# %%")[0], source.stem
+    title = re.search(r"^# # \d\d · (.+)$", opening, re.MULTILINE)
+    question = re.search(r"^# \*Question: (.+)\*$", opening, re.MULTILINE)
     if not title or not question:
         raise EditionError(f"{source}: its first cell needs the lines  # 01 · Title  and  *Question: …*")
-    return title[1], question[1]
+    both = f"notebooks/{name}.ipynb", f"notebooks/exercises/{name}.ipynb"
+    links = [f"[open]({place(path)})" for place in (colab, binder) for path in both]
+    return [name[:2], f"[{title[1]}]({both[0]})", question[1]], [f"[{name[:2]} {title[1]}](../{both[0]})", *links]
 
 
 def notebook_of(source: Path) -> NotebookNode:

@@ -1,10 +1,9 @@
 """Write what is computed into README.md, results/ and docs/lessons.md, or check that nothing of it is out of date.
 
-    python tools/results_tables.py          after `llmarm verify DIR --record` or a benchmark
-    python tools/results_tables.py check
+    python tools/results_tables.py [check]      after `llmarm verify DIR --record` or a benchmark
 
-Every number comes from results/reference/quick.json and the rows in results/benchmarks/; which of them stand where, and
-how, says tools/results_pages.toml. A page keeps what people wrote outside the marks.
+Numbers come from results/reference/quick.json and the rows in results/benchmarks/; what stands where, and how, says
+tools/results_pages.toml. A page keeps what people wrote outside the marks.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import json
 import re
 import sys
 import tomllib
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -26,15 +26,15 @@ sys.path.append(str(ROOT / "benchmarks"))  # for the schema of their rows
 from rows import over_seeds, read_rows, unfolded  # noqa: E402
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS, verdict  # noqa: E402
+from llmarm_tutorial.lesson.ledger import Result  # noqa: E402
 
 RESULTS = ROOT / "results"
-WRITTEN_ELSEWHERE = {RESULTS / "libraries.md", RESULTS / "LOG.md"}  # by its benchmark with a test, and by people
 BEGIN, END = "<!-- made by tools/results_tables.py -->", "<!-- end -->"
 PLAN = tomllib.loads((ROOT / "tools" / "results_pages.toml").read_text(encoding="utf-8"))
 SCALES = {"ms": 1e3, "kB": 1e-3}  # unit → what seconds or bytes are multiplied by
 
 
-def table(rows: list[list[str]], head: list[str]) -> str:
+def table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
     """A Markdown table."""
     return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
 
@@ -46,12 +46,10 @@ def number(row: Any, form: str = ".4f", scale: float = 1) -> str:
     return "–" if pd.isna(value) else text if pd.isna(low) else f"{text} [{low:{form}}, {high:{form}}]"
 
 
-def ledger_value(entry: dict[str, Any]) -> str:
-    """A recorded value of a lesson with its interval and unit."""
-    value, interval = entry["value"], entry.get("interval")
-    text = value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:.3g}"
-    text += " [{:.3g}, {:.3g}]".format(*interval) if interval else ""
-    return f"{text} {entry.get('unit', '')}".strip()
+@cache
+def read(name: str) -> dict[str, Any]:
+    """A JSON file of results/: how a benchmark was run, or what the lessons recorded."""
+    return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
 
 
 @cache
@@ -68,29 +66,17 @@ def named(line: dict[str, str]) -> pd.DataFrame:
     return found
 
 
-@cache
-def made_by(benchmark: str) -> dict[str, str]:
-    """How a benchmark was run."""
-    return json.loads((RESULTS / "benchmarks" / f"{benchmark}.json").read_text(encoding="utf-8"))
-
-
-@cache
-def reference() -> dict[str, Any]:
-    """The recorded results of the lessons, profile quick, by the name of the lesson."""
-    return json.loads((RESULTS / "reference" / "quick.json").read_text(encoding="utf-8"))["lessons"]
-
-
 def cell(rows: pd.DataFrame, asked: str) -> str:
     """What a cell says of the rows of its line, see tools/results_pages.toml."""
     what, form, unit = (*asked.split("|"), "", "")[:3]
     metric, _, beside = what.partition("#")
     rows = rows[[fnmatchcase(name, metric) for name in rows["metric"]]]
-    texts = []
+    rows = rows.assign(value=rows[beside], sd=float("nan"), low=float("nan")) if beside else rows
+    said = []
     for _, row in rows.iterrows():
-        row["value"], row["sd"], row["low"] = (row[beside], None, None) if beside else row[["value", "sd", "low"]]
         against = f" on {row['metric'].split(' gain on ')[1]}" if "gain on *" in metric else ""
-        texts.append(f"{number(row.fillna(float('nan')), form or '.4f', SCALES.get(unit, 1))} {unit}".strip() + against)
-    return " · ".join(texts if "gain on *" in metric else texts[:1]) or "–"
+        said.append(f"{number(row, form or '.4f', SCALES.get(unit, 1))} {unit}".strip() + against)
+    return " · ".join(said if "gain on *" in metric else said[:1]) or "–"
 
 
 def of_benchmark(block: dict[str, Any]) -> str:
@@ -108,33 +94,31 @@ def of_benchmark(block: dict[str, Any]) -> str:
         place = (data.index(part["data"].iloc[0]), -part.loc[part["metric"] == order, "value"].max()) if order else ()
         rows.append((place, [*line, *cells]))
     shown = table([cells for _, cells in sorted(rows, key=lambda row: row[0])], [*lines, *columns, *more])
-    made = "Made by `{command}`, Python {python}, {machine}.".format_map(made_by(block["benchmark"]))
-    return "\n\n".join(
-        [shown, made, *(f"![{says}](benchmarks/{n}.png)" for n, says in block.get("figures", {}).items())]
-    )
+    made = "Made by `{command}`, Python {python}, {machine}.".format_map(read(f"benchmarks/{block['benchmark']}"))
+    figures = [f"![{says}](benchmarks/{name}.png)" for name, says in block.get("figures", {}).items()]
+    return "\n\n".join([shown, made, *figures])
 
 
 def of_lesson(block: dict[str, Any]) -> str:
-    """Some values of a lesson's ledger, and its command."""
-    values, number_ = reference()[block["lesson"]]["values"], block["lesson"][:2]
-    rows = [[text, ledger_value(values[name])] for name, text in block["values"].items()]
-    return f"{table(rows, [f'lesson {number_}', 'measured'])}\n\nMade by `llmarm run {number_}`."
+    """What a lesson recorded, or the values that are named, and its command."""
+    values = read("reference/quick")["lessons"][block["lesson"]]["values"]
+    names = block.get("values", {name: f"`{name}`" for name in values})
+    lines = [Result.from_dict(values[name] | {"name": name}).line().partition(" = ")[2] for name in names]
+    shown = table(list(zip(names.values(), lines, strict=True)), ["value", "measured"])
+    return f"{shown}\n\nMade by `llmarm run {block['lesson'][:2]}`."
 
 
 def of_published(block: dict[str, Any]) -> str:
     """Published figures beside ours."""
-    rows = []
+    head, rows = ["what", "data", "metric", "reported", "ours", "difference", "source", "command"], []
     for line in pd.read_csv(RESULTS / block["published"], dtype=str, keep_default_na=False).to_dict("records"):
         ours, gap, command = "not measured yet", "–", "–"
         if len(found := named(line)):
             ours, gap = number(found.iloc[0]), f"{found['value'].iloc[0] - float(line['reported']):+.4f}"
-            command = f"`{made_by(line['benchmark'])['command']}`"
-        cells = [line[name] for name in ("what", "data", "metric", "reported")]
+            command = "`{command}`".format_map(read(f"benchmarks/{line['benchmark']}"))
+        cells = [line[name] for name in head[:4]]
         rows.append([*cells, f"{ours} ({line['system']})", gap, line["source"], command])
-    return table(rows, ["what", "data", "metric", "reported", "ours", "difference", "source", "command"])
-
-
-BLOCKS = {"benchmark": of_benchmark, "lesson": of_lesson, "published": of_published}
+    return table(rows, head)
 
 
 def headlines(lines: list[dict[str, str]]) -> str:
@@ -142,42 +126,30 @@ def headlines(lines: list[dict[str, str]]) -> str:
     rows, fell = [], []
     for line in lines:
         if "lesson" in line:
-            entry = reference()[line["lesson"]]["values"][line["value"]]
+            entry = read("reference/quick")["lessons"][line["lesson"]]["values"][line["value"]]
             value, low, high = entry["value"], *entry["interval"]
         else:
             value, low, high = named(line)[["value", "low", "high"]].to_numpy().reshape(3)  # one row, or an error
-        unit, against = line["metric"].split(" gain on ")
         fell.append(verdict(low, high))
+        unit, against = line["metric"].split(" gain on ")
         data, against = (PLAN["names"].get(name, name) for name in (line["data"], against))
-        shown = fell[-1] if fell[-1] == LEVEL else f"**{fell[-1]}**"
-        gain = f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}] {unit}"
-        rows.append([line["question"], data, line["shown"], shown, against, gain])
-    head = ["question", "data", "system", "verdict", "against", "gain, 95 % interval"]
-    counted = ", ".join(f"{word} {fell.count(word)}" for word in (WINS, LOSES, LEVEL))
-    return f"{table(rows, head)}\n\nIn these {len(rows)} rows: {counted}."
+        cells = [line["question"], data, line["shown"], fell[-1] if fell[-1] == LEVEL else f"**{fell[-1]}**", against]
+        rows.append([*cells, f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}] {unit}"])
+    shown = table(rows, ["question", "data", "system", "verdict", "against", "gain, 95 % interval"])
+    return f"{shown}\n\nIn these {len(rows)} rows: {', '.join(f'{w} {fell.count(w)}' for w in (WINS, LOSES, LEVEL))}."
 
 
 def pages() -> dict[Path, list[str]]:
     """The files and what stands between each two of their marks, in order."""
-    asked, opened = [], []
-    for source in editions.sources(ROOT):
-        (title, question), name = editions.opening(source), source.stem
-        both = f"notebooks/{name}.ipynb", f"notebooks/exercises/{name}.ipynb"
-        asked.append([name[:2], f"[{title}]({both[0]})", question])
-        links = [f"[open]({place(path)})" for place in (editions.colab, editions.binder) for path in both]
-        opened.append([f"[{name[:2]} {title}](../{both[0]})", *links])
-    made = {
-        ROOT / "README.md": [headlines(PLAN["headlines"]), table(asked, ["", "lesson", "question"])],
-        ROOT / "docs" / "lessons.md": [
-            table(opened, ["lesson", "Colab", "Colab, exercise", "Binder", "Binder, exercise"])
-        ],
-        RESULTS / "README.md": ["\n".join(f"- [{name}](lessons/{name}.md)" for name in reference())],
-    }
-    for name, lesson in reference().items():
-        rows = [[f"`{key}`", ledger_value(entry), entry.get("note", "")] for key, entry in lesson["values"].items()]
-        made[RESULTS / "lessons" / f"{name}.md"] = [table(rows, ["value", "measured", "note"])]
+    recorded = read("reference/quick")["lessons"]
+    asked, opened = zip(*(editions.entry(source) for source in editions.sources(ROOT)), strict=True)
+    made = {ROOT / "README.md": [headlines(PLAN["headlines"]), table(asked, ["", "lesson", "question"])]}
+    made[ROOT / "docs/lessons.md"] = [table(opened, PLAN["lessons"])]
+    made[RESULTS / "README.md"] = ["\n".join(f"- [{name}](lessons/{name}.md)" for name in recorded)]
+    made |= {RESULTS / "lessons" / f"{name}.md": [of_lesson({"lesson": name})] for name in recorded}
+    makers = {"benchmark": of_benchmark, "lesson": of_lesson, "published": of_published}
     for topic, blocks in PLAN["pages"].items():
-        made[RESULTS / f"{topic}.md"] = [BLOCKS[kind](block) for block in blocks for kind in BLOCKS if kind in block]
+        made[RESULTS / f"{topic}.md"] = [makers[kind](block) for block in blocks for kind in makers if kind in block]
     return made
 
 
@@ -187,8 +159,8 @@ def filled(path: Path, blocks: list[str]) -> str:
     kept = re.split(f"{BEGIN}.*?{END}", path.read_text(encoding="utf-8") if path.exists() else fresh, flags=re.DOTALL)
     if len(kept) != len(blocks) + 1:
         sys.exit(f"{path}: needs the marks  {BEGIN}  and  {END}  {len(blocks)} times, not {len(kept) - 1} times.")
-    marked = [f"{BEGIN}\n\n{block}\n\n{END}" for block in blocks]
-    return kept[0] + "".join(block + words for block, words in zip(marked, kept[1:], strict=True))
+    marked = (f"{BEGIN}\n\n{block}\n\n{END}{words}" for block, words in zip(blocks, kept[1:], strict=True))
+    return kept[0] + "".join(marked)
 
 
 def main() -> None:
@@ -196,14 +168,12 @@ def main() -> None:
     new = {path: filled(path, blocks) for path, blocks in pages().items()}
     stale = [path for path in new if not path.exists() or new[path] != path.read_text(encoding="utf-8")]
     for path in stale if sys.argv[1:] != ["check"] else ():
-        path.parent.mkdir(exist_ok=True)
         path.write_text(new[path], encoding="utf-8")
-    known = {*new, *WRITTEN_ELSEWHERE}
-    if left_over := [str(page.relative_to(ROOT)) for page in RESULTS.rglob("*.md") if page not in known]:
+    known = {*new, RESULTS / "libraries.md", RESULTS / "LOG.md"}  # these are written by a benchmark and by people
+    if left_over := [str(page) for page in RESULTS.rglob("*.md") if page not in known]:
         sys.exit(f"{', '.join(left_over)}: no results stand behind it; remove it.")
     if stale and sys.argv[1:] == ["check"]:
-        names = ", ".join(str(path.relative_to(ROOT)) for path in stale)
-        sys.exit(f"{names}: not what the results say; run  python tools/results_tables.py")
+        sys.exit(f"{', '.join(map(str, stale))}: not what the results say; run  python tools/results_tables.py")
 
 
 if __name__ == "__main__":
