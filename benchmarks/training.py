@@ -14,15 +14,8 @@ machine that is busy for a while is busy for all; the ratio by CPU time hardly f
 nothing). What counts is items read, not padding. Memory is the highest during training less the memory before; on a GPU
 it is what PyTorch allocated there.
 
-The share of the peak is model FLOP utilisation (Chowdhery et al. 2022, "PaLM", appendix B): the operations that the
-task itself needs, by the seconds and by the device's highest rate. A window of L items with m of them masked needs,
-with width H, feed-forward width F and |I| items,
-
-    3 · (layers · (L · (8 H² + 4 H F) + 4 L² H) + 2 m H |I|)
-
-operations: a multiplication and an addition count as two, the backward pass takes twice the forward pass. Padding,
-scores of positions that are not masked, and anything computed again count as nothing. With a network as small as this
-one the share is low on any GPU.
+The share of the peak is model FLOP utilisation, see `llmarm_tutorial/models/utilisation.py`. With a network as small as
+this one it is low on any GPU.
 """
 
 from __future__ import annotations
@@ -62,6 +55,7 @@ from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tokens import FIRST_ITEM, PAD
 from llmarm_tutorial.models.training import Settings, train
+from llmarm_tutorial.models.utilisation import peak_rate, training_operations
 
 LENGTHS = {"movielens-1m": 200, "beauty": 50, "shop": 20}  # longest input, as published for the first two
 BATCH, MASK_SHARE, RATE = 128, 0.2, 1e-3
@@ -72,8 +66,6 @@ SYSTEMS = {  # name → keyword arguments of `ours` or `theirs`
     "Trainer, padded, float32": {"grouped": False, "bf16": False},
     "Trainer, grouped by length, bf16": {"grouped": True, "bf16": True},
 }
-# Dense 16-bit TFLOP/s as their makers state them
-PEAKS = {"H200": 989, "H100": 989, "A100": 312, "L40S": 362, "L4": 121, "A10": 125, "T4": 65}
 ENDLESS = 100_000  # epochs: a turn ends the training
 
 
@@ -95,9 +87,8 @@ class Data(NamedTuple):
 def prepared(name: str, data: Transactions) -> Data:
     """The data of a set, last events left out."""
     split = data.leave_one_out()
-    histories = split.train.histories()
     task = next_item_task(split, "validation", max_cases=5000)
-    return Data(name, histories, len(split.train.items), task)
+    return Data(name, split.train.histories(), len(split.train.items), task)
 
 
 # --- turns -----------------------------------------------------------------------------------------------------------
@@ -126,13 +117,9 @@ class Gate:
                 torch.cuda.synchronize()
             spent = {"seconds": time.perf_counter() - self.start, "cpu": time.process_time() - self.start_cpu}
             self._wait(dict(self.totals) | spent)
-        c, real = self.config, lengths.double()
-        linear = 8 * c.hidden_size**2 + 4 * c.hidden_size * c.intermediate_size
-        layers = c.num_hidden_layers * (linear * real.sum() + 4 * c.hidden_size * (real**2).sum()).item()
-        head = 2 * scored * c.hidden_size * (c.vocab_size - FIRST_ITEM)
-        self.pending = collections.Counter(
-            steps=1, items=int(real.sum()), computed=len(lengths) * width, flops=3 * (layers + head)
-        )
+        flops = training_operations(self.config, lengths, scored)
+        computed = len(lengths) * width
+        self.pending = collections.Counter(steps=1, items=int(lengths.sum()), computed=computed, flops=flops)
 
     def _wait(self, report: dict) -> None:
         self.line.send(report)
@@ -360,6 +347,8 @@ def rounds(workers: list[Worker], options: argparse.Namespace) -> tuple[dict[str
 
 def in_turns(bench: harness.Bench, data: Data, **which: Any) -> None:
     """Measure all systems of a set side by side."""
+    gpu = torch.cuda.get_device_name(0) if bench.options.device == "cuda" else ""
+    peak = bench.options.peak_tflops or peak_rate(gpu)
     workers = [Worker(system, data, bench.options) for system in SYSTEMS]
     turns, failed = rounds(workers, bench.options)
     for system, note in failed.items():
@@ -376,7 +365,7 @@ def in_turns(bench: harness.Bench, data: Data, **which: Any) -> None:
         values["steps"] = int(its["steps"].sum())
         values["computed per item"] = its["computed"].sum() / its["items"].sum()
         values["TFLOP/s"] = (its["flops"] / its["seconds"]).median() / 1e12
-        values["share of peak"] = values["TFLOP/s"] / peak_of(bench.options)
+        values["share of peak"] = values["TFLOP/s"] / peak
         bench.add(data.name, worker.system, values, memory=memory, **which)
 
 
@@ -428,14 +417,6 @@ def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
         axis.set_xlim(0, 1.35 * rates.max() or 1)
     figure.suptitle("Items read in training per second · peak memory", x=0.01, ha="left", fontsize=10)
     return {"training": figure}
-
-
-def peak_of(options: argparse.Namespace) -> float:
-    """The device's highest rate in TFLOP/s, NaN if unknown."""
-    if options.peak_tflops:
-        return options.peak_tflops
-    name = torch.cuda.get_device_name(0) if options.device == "cuda" else ""
-    return next((float(peak) for part, peak in PEAKS.items() if part in name.split() or f"-{part}" in name), math.nan)
 
 
 def main() -> None:
