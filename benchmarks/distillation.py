@@ -220,8 +220,9 @@ class Question(NextBasket):
         found: dict[str, tuple[str, Callable]] = {}
 
         def add(name: str, family: str, model: ItemModel, *kinds: str) -> None:
+            export = cache(partial(to_onnx, model, self.bench.work / f"{self.name} {name} {seed}.onnx"))
             for kind in kinds:
-                build = partial(exported, model, self.bench.work / f"{self.name} {name} {kind} {seed}.onnx")
+                build = partial(exported, model, export, int8="int8" in kind)
                 build = partial(in_torch, model, nets[kind]) if kind in nets else build
                 found[f"{name}, {kind}".removesuffix(", ")] = family, build
 
@@ -299,11 +300,10 @@ def in_torch(
     return NextItemRecommender(changed), weights(model), measure_size(changed).bytes
 
 
-def exported(model: ItemModel, path: Path) -> tuple[Recommender, int, int]:
-    """A variant in ONNX Runtime, of 8 bits where its name says so: (recommender, weights, bytes)."""
-    path = to_onnx(model, path)
-    if "int8" in path.stem:
-        path = quantise(path, path.with_name(f"quantised {path.name}"))
+def exported(model: ItemModel, export: Callable[[], Path], *, int8: bool) -> tuple[Recommender, int, int]:
+    """A variant in ONNX Runtime: (recommender, weights, bytes)."""
+    path = export()
+    path = quantise(path, path.with_name(f"int8 {path.name}")) if int8 else path
     return OnnxRecommender(path), weights(model), path.stat().st_size
 
 

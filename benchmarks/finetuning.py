@@ -126,7 +126,8 @@ class Question:
     def keep(self, scores: ClassScores, about: dict[str, float], which: dict[str, Any], **cost: Any) -> None:
         """Keep all metrics on the test, the task's own one first, with its interval over clusters."""
         own = scores.labelled.metric
-        values = {own: (scores.value(own), *scores.interval(own, resamples=300, seed=self.seed))}
+        draws = 10 if self.bench.smoke else 300
+        values = {own: (scores.value(own), *scores.interval(own, resamples=draws, seed=self.seed))}
         values |= {metric: scores.value(metric) for metric in METRICS if metric != own}
         self.bench.add(self.name, scores.system, values | about, **which, **cost)
 
