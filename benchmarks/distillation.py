@@ -349,7 +349,8 @@ def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
             found[f"distillation_methods_{name}"] = methods
         wide = over_seeds(part[part["setting"].str.startswith("family=")])
         if len(wide):
-            wide = unfolded(wide.pivot(index=["system", "setting"], columns="metric", values="value").reset_index())
+            wide = wide.pivot_table(index=["system", "setting"], columns="metric", values="value", sort=False)
+            wide = unfolded(wide.reset_index())
             wide = wide.rename(columns={"NDCG@10": "quality", "p50 seconds": "p50"})
             perfect = wide.loc[wide["system"] == "teacher", "quality"].iloc[0]
             wide = wide.assign(name=wide["system"].map(NAMED).fillna(""))
