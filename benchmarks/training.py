@@ -22,26 +22,23 @@ from __future__ import annotations
 
 import argparse
 import collections
-import math
-import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 import harness
 import numpy as np
 import pandas as pd
-import psutil
 import torch
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
-from peers import highest_memory, start_method
 from rows import setting, unfolded
 from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
+from turns import Enough, Gate, Gated, Worker, rounds
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
@@ -55,7 +52,7 @@ from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tokens import FIRST_ITEM, PAD
 from llmarm_tutorial.models.training import Settings, train
-from llmarm_tutorial.models.utilisation import peak_rate, training_operations
+from llmarm_tutorial.models.utilisation import peak_rate
 
 LENGTHS = {"movielens-1m": 200, "beauty": 50, "shop": 20}  # longest input, as published for the first two
 BATCH, MASK_SHARE, RATE = 128, 0.2, 1e-3
@@ -89,64 +86,6 @@ def prepared(name: str, data: Transactions) -> Data:
     split = data.leave_one_out()
     task = next_item_task(split, "validation", max_cases=5000)
     return Data(name, split.train.histories(), len(split.train.items), task)
-
-
-# --- turns -----------------------------------------------------------------------------------------------------------
-
-
-class Enough(Exception):
-    """Raised inside a training to end it."""
-
-
-class Gate:
-    """Stands between two steps of a training: lets it run for its turn, then reports and waits for the next one."""
-
-    def __init__(self, line: Connection, config: Any, device: str) -> None:
-        self.line, self.config, self.device = line, config, device
-        self.limit = math.nan
-        self.totals, self.pending = collections.Counter(), collections.Counter()
-
-    def step(self, lengths: torch.Tensor, width: int, scored: int) -> None:
-        """A step has ended (but for the first call) and one with windows of these lengths is about to begin."""
-        self.totals += self.pending
-        if math.isnan(self.limit):
-            self.before = psutil.Process().memory_info().rss
-            self._wait({})
-        elif time.perf_counter() - self.start >= self.limit:
-            if self.device == "cuda":
-                torch.cuda.synchronize()
-            spent = {"seconds": time.perf_counter() - self.start, "cpu": time.process_time() - self.start_cpu}
-            self._wait(dict(self.totals) | spent)
-        flops = training_operations(self.config, lengths, scored)
-        computed = len(lengths) * width
-        self.pending = collections.Counter(steps=1, items=int(lengths.sum()), computed=computed, flops=flops)
-
-    def _wait(self, report: dict) -> None:
-        self.line.send(report)
-        self.limit = self.line.recv()
-        if self.limit is None:
-            self.line.send({"peak_mb": self._peak() / 2**20})
-            raise Enough
-        self.totals.clear()
-        self.start, self.start_cpu = time.perf_counter(), time.process_time()
-
-    def _peak(self) -> int:
-        if self.device == "cuda":
-            return torch.cuda.max_memory_allocated()
-        return max(0, highest_memory() - self.before)
-
-
-class Gated:
-    """Batches that pass a gate; see `training.Batches`."""
-
-    def __init__(self, batches: ItemBatches, gate: Gate) -> None:
-        self.batches, self.gate = batches, gate
-        self.count, self.fingerprint = batches.count, batches.fingerprint
-
-    def stream(self, epoch: int, numbers: Iterable[int]) -> Iterator[dict[str, Any]]:
-        for batch in self.batches.stream(epoch, numbers):
-            self.gate.step((batch["input_ids"] != PAD).sum(1), batch["input_ids"].shape[1], len(batch["targets"]))
-            yield batch
 
 
 # --- the systems -----------------------------------------------------------------------------------------------------
@@ -305,51 +244,11 @@ def until(training, system: str, data: Data, options: argparse.Namespace) -> dic
 # --- the run ---------------------------------------------------------------------------------------------------------
 
 
-class Worker:
-    """A system in a process of its own; with --smoke a fork of this one, which is quick to start."""
-
-    def __init__(self, system: str, data: Data, options: argparse.Namespace) -> None:
-        context = multiprocessing.get_context(start_method(fresh=not options.smoke))
-        self.system, (self.line, theirs) = system, context.Pipe()
-        self.process = context.Process(target=work, args=(system, data, options, theirs), daemon=True)
-        self.process.start()
-        theirs.close()
-
-    def answer(self) -> dict:
-        """What the process says next."""
-        try:
-            return self.line.recv()
-        except EOFError:
-            return {"note": "the process ended"}
-
-
-def rounds(workers: list[Worker], options: argparse.Namespace) -> tuple[dict[str, pd.DataFrame], dict[str, str]]:
-    """Rounds in which every system has a turn; the first one warms up.
-
-    Returns:
-        (turns of every system: steps, items, flops, seconds, rates; why others failed).
-    """
-    failed = {worker.system: start["note"] for worker in workers if "note" in (start := worker.answer())}
-    turns: dict[str, list[dict]] = {worker.system: [] for worker in workers}
-    for number in range(options.turns + 1):
-        for worker in workers if number % 2 else workers[::-1]:
-            if worker.system in failed:
-                continue
-            worker.line.send(options.seconds)
-            turn = worker.answer()
-            if "note" in turn:
-                failed[worker.system] = turn["note"]
-            elif number:
-                rates = {"rate": turn["items"] / turn["seconds"], "cpu_rate": turn["items"] / turn["cpu"]}
-                turns[worker.system].append(turn | rates)
-    return {system: pd.DataFrame(kept) for system, kept in turns.items() if system not in failed}, failed
-
-
 def in_turns(bench: harness.Bench, data: Data, **which: Any) -> None:
     """Measure all systems of a set side by side."""
     gpu = torch.cuda.get_device_name(0) if bench.options.device == "cuda" else ""
     peak = bench.options.peak_tflops or peak_rate(gpu)
-    workers = [Worker(system, data, bench.options) for system in SYSTEMS]
+    workers = [Worker(work, system, data, bench.options) for system in SYSTEMS]
     turns, failed = rounds(workers, bench.options)
     for system, note in failed.items():
         bench.add(data.name, system, {"items per second": np.nan}, notes={"note": note}, **which)
@@ -391,7 +290,7 @@ def measure(bench: harness.Bench) -> None:
         if left and not options.until:
             in_turns(bench, data, **which)
         for system in left if options.until else ():
-            done = Worker(system, data, options).answer()
+            done = Worker(work, system, data, options).answer()
             values = {"epochs": done.get("epochs", 0), "best validation NDCG@10": done.get("best", np.nan)}
             bench.add(name, system, values, seconds=done.get("seconds", np.nan), notes={"note": done["note"]}, **which)
 
