@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from llmarm_tutorial.evaluation.latency import measure_latency
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.figures import distil as distil_figures
+from llmarm_tutorial.models import teachers
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.compress import bf16, factorise_table, int8, measure_size, quantise_table, shortened
 from llmarm_tutorial.models.distil_loss import DistillationMix
@@ -41,15 +42,6 @@ from llmarm_tutorial.models.pruning import prune, prune_weights
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
 from llmarm_tutorial.models.students import narrow_student
-from llmarm_tutorial.models.teachers import (
-    CountingTeacher,
-    JointTeacher,
-    ModelTeacher,
-    Student,
-    Teacher,
-    TopTeacher,
-    fidelity,
-)
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
 
@@ -103,15 +95,11 @@ class Question(NextBasket):
         super().__init__(bench, name, data)
         self.plan, self.recipe = PLANS[name], bench.smaller(self.recipes[PLANS[name]["objective"]])
         self.roots = np.sqrt(self.histories.item_counts)
-        self.epochs = 1 if bench.smoke else self.plan["epochs"]
+        self.counted = tuning.make_baseline(COUNTING[name]).fit(self.histories)
+        self.epochs, self.shorter = (1, (10,)) if bench.smoke else (self.plan["epochs"], SHORTER[name])
         self.teacher = cache(lambda seed: self.trained(self.plan["objective"], seed).model)
         self.of_teacher = cache(lambda seed: self.values(ItemRecommender(self.teacher(seed))))
         self.made_of += [self.plan, COUNTING[name], WIDTH]
-
-    @cached_property
-    def counted(self) -> Recommender:
-        """Counting, as a teacher."""
-        return tuning.make_baseline(COUNTING[self.name]).fit(self.histories)
 
     def values(self, system: Recommender) -> np.ndarray:
         """NDCG@10 of every test case."""
@@ -145,22 +133,22 @@ class Question(NextBasket):
         model.bert.embeddings.position_embeddings.weight.requires_grad_(bool(model.config.positions))
         return model
 
-    def teaching(self, method: str, seed: int) -> tuple[Teacher | None, DistillationMix, float]:
+    def teaching(self, method: str, seed: int) -> tuple[teachers.Teacher | None, DistillationMix, float]:
         """Teacher, mix and weight of matching of a method."""
-        model = ModelTeacher(self.teacher(seed))
-        counting = CountingTeacher(self.counted, self.plan["objective"])
-        three = (ModelTeacher(self.teacher(other)) for other in (1, 2, 3))  # trained where they are asked for
-        ways: dict[str, tuple[Callable[[], Teacher | None], tuple, float]] = {
+        model = teachers.ModelTeacher(self.teacher(seed))
+        counting = teachers.CountingTeacher(self.counted, self.plan["objective"])
+        three = (teachers.ModelTeacher(self.teacher(other)) for other in (1, 2, 3))  # trained where they are asked for
+        ways: dict[str, tuple[Callable[[], teachers.Teacher | None], tuple, float]] = {
             "hard labels": (lambda: None, (0.0,), 0.0),
             "soft labels": (lambda: model, (1.0,), 0.0),
             "hard and soft": (lambda: model, (0.5,), 0.0),
             "soft, temperature 2": (lambda: model, (1.0, 2.0), 0.0),
             "soft, reverse KL": (lambda: model, (1.0, 1.0, "reverse"), 0.0),
             "soft and hidden states": (lambda: model, (1.0,), 1.0),
-            "hard and top 20 ranks": (lambda: TopTeacher(model, 20), (0.5,), 0.0),
+            "hard and top 20 ranks": (lambda: teachers.TopTeacher(model, 20), (0.5,), 0.0),
             "counting teaches": (lambda: counting, (1.0,), 0.0),
-            "model × counting teaches": (lambda: JointTeacher([model, counting], [1.0, 0.75]), (1.0,), 0.0),
-            "three models teach": (lambda: JointTeacher(list(three)), (1.0,), 0.0),
+            "model × counting teaches": (lambda: teachers.JointTeacher([model, counting], [1.0, 0.75]), (1.0,), 0.0),
+            "three models teach": (lambda: teachers.JointTeacher(list(three)), (1.0,), 0.0),
         }
         build, mix, matching = ways[method]
         return build(), DistillationMix(*mix), matching
@@ -190,7 +178,7 @@ class Question(NextBasket):
         length, size = self.recipe.max_length, self.plan["batch_size"]
         begin = time.process_time()
         done = train(
-            Student(model, teacher, mix, matching=matching),
+            teachers.Student(model, teacher, mix, matching=matching),
             ItemBatches(known, length, self.plan["objective"], batch_size=size, seed=seed),
             settings,
             validate=lambda net: self.validated(ItemRecommender(net.model)),
@@ -205,7 +193,7 @@ class Question(NextBasket):
             found, perfect = self.values(system), self.of_teacher(seed).mean()
             values = {"NDCG@10": found.mean(), "validation NDCG@10": done.best_score, "teacher NDCG@10": perfect}
             values |= {"share of the teacher's NDCG@10": found.mean() / perfect}
-            values |= fidelity(system, rival, self.few.histories)._asdict()
+            values |= teachers.fidelity(system, rival, self.few.histories)._asdict()
             values |= {"parameters": weights(model), "epochs": rounds}
             self.bench.add(self.name, method, values, seconds=seconds, cases={"NDCG@10": found}, **which)
         return model.eval()
@@ -246,11 +234,6 @@ class Question(NextBasket):
             add(f"teacher, reads {length}", "reads less", shortened(teacher, length), last)
         return found
 
-    @property
-    def shorter(self) -> tuple[int, ...]:
-        """Shorter histories, in tokens."""
-        return (10,) if self.bench.smoke else SHORTER[self.name]
-
     def deploy(self, seed: int) -> None:
         """Quality and size of every variant, and with the first seed how long it takes on one core."""
         which, last = {"seed": seed, "made_of": [*self.made_of, SHORTER, ROUNDS]}, f"teacher, reads {self.shorter[-1]}"
@@ -258,10 +241,9 @@ class Question(NextBasket):
             return
         rows, systems = {}, {}
         for name, (family, build) in self.variants(seed).items():
-            system, size, held = build()
-            values = {"NDCG@10": self.values(system).mean(), "validation NDCG@10": self.validated(system)}
+            systems[name], size, held = build()
+            values = {"NDCG@10": self.values(systems[name]).mean(), "validation NDCG@10": self.validated(systems[name])}
             rows[name] = family, values | {"weights": size, "bytes": held}
-            systems[name] = system
         if seed == self.bench.options.seeds[0]:
             for name, times in self.waits(systems).items():
                 rows[name][1].update(times)
@@ -307,9 +289,6 @@ def exported(model: ItemModel, export: Callable[[], Path], *, int8: bool) -> tup
     return OnnxRecommender(path), weights(model), path.stat().st_size
 
 
-# --- the run ----------------------------------------------------------------------------------------------------------
-
-
 def measure(bench: harness.Bench) -> None:
     """All parts of every set."""
     torch.set_num_threads(1)
@@ -345,13 +324,12 @@ def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
         taught = taught.rename(columns={"system": "method", "value": "quality"})
         if len(taught):
             lines = {"teacher": taught.loc[taught["metric"] == "teacher NDCG@10", "quality"].mean()}
-            methods = distil_figures.methods(taught[taught["metric"] == "NDCG@10"], lines)
-            found[f"distillation_methods_{name}"] = methods
+            taught = taught[taught["metric"] == "NDCG@10"]
+            found[f"distillation_methods_{name}"] = distil_figures.methods(taught, lines)
         wide = over_seeds(part[part["setting"].str.startswith("family=")])
         if len(wide):
             wide = wide.pivot_table(index=["system", "setting"], columns="metric", values="value", sort=False)
-            wide = unfolded(wide.reset_index())
-            wide = wide.rename(columns={"NDCG@10": "quality", "p50 seconds": "p50"})
+            wide = unfolded(wide.reset_index()).rename(columns={"NDCG@10": "quality", "p50 seconds": "p50"})
             perfect = wide.loc[wide["system"] == "teacher", "quality"].iloc[0]
             wide = wide.assign(name=wide["system"].map(NAMED).fillna(""))
             found[f"distillation_deploy_{name}"] = distil_figures.pareto(wide, perfect, GOAL)

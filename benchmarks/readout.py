@@ -109,14 +109,13 @@ def from_gaps(bench: harness.Bench, train: Matrix, trial: judging.Trial, seed: i
     """What a masked model says of gaps, as it is and calibrated on validation."""
     settings = replace(readout.READOUT_SETTINGS, epochs=1 if bench.smoke else 3)
     model, _ = gap_reading.train_gap_model(train, settings=settings, seed=seed)
-    read = []
-    for known in (trial.known, trial.known_test):
-        chances = gap_reading.gap_chances(model, known.antecedents)
-        read.append(gap_reading.from_gaps(chances, gap_reading.items_to_come(train, known.antecedents)))
+    asked, read = (trial.known, trial.known_test), []
+    for codes in (known.antecedents for known in asked):
+        to_come = gap_reading.items_to_come(train, codes)
+        read.append(gap_reading.from_gaps(gap_reading.gap_chances(model, codes), to_come))
     fitted = gap_reading.Calibration.fit(read[0], trial.unseen)
-    sizes = (trial.known.sizes, trial.known_test.sizes)
-    calibrated = [fitted.apply(p, s) for p, s in zip(read, sizes, strict=True)]
-    return {"masked gaps": tuple(read), "masked gaps, calibrated": tuple(calibrated)}
+    calibrated = [fitted.apply(p, known.sizes) for p, known in zip(read, asked, strict=True)]
+    return {"masked gaps": read, "masked gaps, calibrated": calibrated}
 
 
 @cache
@@ -204,8 +203,8 @@ def cost(bench: harness.Bench, name: str, data: Transactions, n_items: int, supp
         for label, way in ways.items():
             job = partial(limited, way, matrix, least)
             spent = peers.apart(job, repeats=1, limit=LIMIT, fresh=not bench.smoke)
-            values = {"rules": spent.value, "training seconds": done.seconds * label.startswith("model")}
-            values["baskets"] = matrix.shape[0]
+            trained = done.seconds * label.startswith("model")
+            values = {"rules": spent.value, "training seconds": trained, "baskets": matrix.shape[0]}
             about = {"memory": spent.memory, "notes": {"note": spent.note} if spent.note else None}
             bench.add(name, label, values, setting=said, seconds=spent.seconds, **about, **which)
 
@@ -256,9 +255,6 @@ COUNTED = {
 }
 
 
-# --- peer -------------------------------------------------------------------------------------------------------------
-
-
 def peer(bench: harness.Bench, name: str, data: Transactions, seed: int) -> None:
     """Rules with confidence of at least .3: how many, how much they cover and keep on unseen baskets."""
     which = {"seed": seed, "made_of": [readout.READOUT_SETTINGS, harness.hardware()["versions"]]}
@@ -285,9 +281,9 @@ def peer(bench: harness.Bench, name: str, data: Transactions, seed: int) -> None
 
 def peer_rules(bench: harness.Bench, way: str, train: Matrix, validation: Matrix, seed: int) -> pd.DataFrame:
     """The rules of a way that has these baskets."""
-    n, n_items = train.shape
     if way == "counts":
         return rules.mine_rules(train, 0.005, 0.3, max_length=3)
+    n, n_items = train.shape
     if way == "model":
         model, _ = completed(bench, train, validation, antecedents.draw_questions(validation, train, seed=seed), seed)
         shares = np.bincount(train.indices, minlength=n_items) / n
@@ -308,15 +304,13 @@ def peer_rules(bench: harness.Bench, way: str, train: Matrix, validation: Matrix
     return pd.DataFrame(sides, columns=["antecedent", "consequent"])
 
 
-# --- the run ----------------------------------------------------------------------------------------------------------
-
-
 def measure(bench: harness.Bench) -> None:
     """All parts of every set."""
     for name, data in bench.datasets():
         parts = [part for part in bench.options.parts if part == "unseen" or bench.smoke or SOLE[part] == name]
         for seed in bench.options.seeds:
-            for split in ("random", *["time"] * ("clock" in data.aspects)) if "unseen" in parts else ():
+            splits = ["random", *["time"] * ("clock" in data.aspects and not bench.smoke)]
+            for split in splits if "unseen" in parts else ():
                 unseen(bench, name, data, split, seed)
             if "planted" in parts:
                 planted(bench, name, data, seed)
@@ -334,8 +328,8 @@ def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
     table = table.assign(band=table["metric"].str.removeprefix("rmse, "), rmse=table["value"])
     kept = [("shop", "random", "large shop"), ("groceries", "random", "test baskets")]
     kept += [("online-retail", "random", "test baskets"), ("shop", "time", "test baskets")]
-    panels = [(key, part) for key, part in table.groupby(["data", "split", "judge"], sort=False) if key in kept]
-    panels.sort(key=lambda panel: kept.index(panel[0]))
+    groups = dict(list(table.groupby(["data", "split", "judge"])))
+    panels = [(key, groups[key]) for key in kept if key in groups]
     figure, axes = plt.subplots(1, len(panels), figsize=(4.2 * len(panels), 3.8), squeeze=False)
     for axis, ((data, split, judge), part) in zip(axes[0], panels, strict=True):
         readout_figures.draw_crossover(axis, part, "rmse")
