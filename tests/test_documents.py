@@ -255,6 +255,17 @@ def test_a_page_keeps_what_people_wrote(tmp_path: Path):
     assert results_tables.filled(tmp_path / "fresh.md", ["new"]).startswith("# fresh\n\n" + begin)
 
 
+def test_every_page_of_results_that_code_or_a_lesson_names_is_there():
+    code = [
+        path
+        for folder in ("notebooks/source", "benchmarks", "llmarm_tutorial")
+        for path in (ROOT / folder).rglob("*.py")
+    ]
+    named = {name for path in code for name in re.findall(r"results/[a-z_0-9/]+\.(?:md|csv|json)", text_of(path))}
+    assert "results/next_item.md" in named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
 def test_every_topic_is_in_the_index_of_results():
     index = text_of(ROOT / "results" / "README.md")
     assert [page.name for page in (ROOT / "results").glob("*.md") if f"({page.name})" not in index] == ["README.md"]
