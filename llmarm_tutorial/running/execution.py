@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import nbformat
 
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.files import FULL, writing
+from llmarm_tutorial.files import FULL, ROOT, writing
 from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.running import doctor, machine
 from llmarm_tutorial.running.run_folder import (
@@ -58,8 +58,8 @@ def run_lesson(
 ) -> dict[str, Any]:
     """Execute a lesson in the folder of its notebook and write what came of it to `out / run.id`.
 
-    The kernel is this very interpreter, whatever kernels the user has installed. Files of an earlier run stay until
-    those of this one take their place.
+    The kernel is this very interpreter with this very package, whatever the user has installed. Files of an earlier
+    run stay until those of this one take their place.
 
     Args:
         run: What to execute.
@@ -167,13 +167,24 @@ def _own_kernel(threads: int) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     # a run must not count as a learner's attempt at the exercises
-    own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "LLMARM_ATTEMPTS": os.devnull}
+    own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "LLMARM_ATTEMPTS": os.devnull} | _own_package()
     spec = KernelSpec(**get_kernel_dict(), env=machine.capped(threads) | own)
 
     class OwnKernel(AsyncKernelManager):
         kernel_spec = spec
 
     return OwnKernel
+
+
+def _own_package() -> dict[str, str]:
+    """The environment in which a kernel imports this very package, whichever checkout is the installed one.
+
+    The kernel works in the folder of its notebook, so that it would not find what this process found in its own.
+    """
+    if not (ROOT / "pyproject.toml").exists():  # installed for good: a path before the standard library's does harm
+        return {}
+    others = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": os.pathsep.join([str(ROOT), *([others] if others else [])])}
 
 
 class _Watch:

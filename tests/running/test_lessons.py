@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from lesson_factory import PARAMETERS, RECORD, write_lesson
 
+import llmarm_tutorial
 from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.running import execution, lessons, run_folder
@@ -283,6 +284,16 @@ def test_a_run_writes_notebook_log_and_results(tmp_path, monkeypatch):
     assert beats[-1].cells == 5
     assert [b.cell for b in beats] == sorted(b.cell for b in beats)
     assert {b.cell for b in beats} >= {1, 2, 3, 4, 5}
+
+
+def test_a_run_uses_the_package_that_the_command_uses(tmp_path, monkeypatch):
+    other = tmp_path / "other" / "llmarm_tutorial"  # such as the checkout that is installed where this one is not
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text("raise RuntimeError('another checkout')")
+    monkeypatch.setenv("PYTHONPATH", str(other.parent))
+    which = "import llmarm_tutorial\nassert llmarm_tutorial.__file__ == {!r}, llmarm_tutorial.__file__"
+    run = make_run(tmp_path, which.format(llmarm_tutorial.__file__), RECORD)
+    assert execution.run_lesson(run, tmp_path / "out")["error"] is None
 
 
 def test_a_failing_cell_is_shown_in_a_few_lines(tmp_path):
