@@ -224,7 +224,7 @@ class ItemModel(BertPreTrainedModel):
             input_ids: Token ids, shape (batch, length), padded on the right.
             attention_mask: 1 for tokens, 0 for padding; None if there is no padding. A causal model needs none: what is
                 on the right has no influence.
-            scored: Rising indices into the flattened batch × length of the positions wanted, shape (n_scored,); the
+            scored: Indices into the flattened batch × length of the positions wanted, shape (n_scored,); the
                 last layer leaves out most of its work for the others. None: all positions.
 
         Returns:

@@ -42,7 +42,7 @@ class LastLayer(BertLayer):
             encoder_hidden_states: Not used by a BERT without cross-attention.
             encoder_attention_mask: Likewise.
             past_key_values: Keys and values that stand before the layer's own (prefix tuning).
-            read: Rising indices into the flattened batch × length, shape (n_read,); the result is of shape
+            read: Indices into the flattened batch × length, shape (n_read,); the result is of shape
                 (n_read, hidden) then. None: all positions, or with `first_only` the first ones, of shape
                 (batch, 1, hidden).
             kwargs: Further arguments of `BertLayer`.
@@ -88,7 +88,11 @@ def _by_sequence(read: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor]
     row = torch.div(read, length, rounding_mode="floor")
     count = torch.bincount(row, minlength=batch)
     most = max(int(count.max()), 1)
-    place = row * most + torch.arange(len(read), device=read.device) - (count.cumsum(0) - count)[row]
+    by_row = row.argsort(stable=True)  # the positions may come in any order
+    sorted_row = row[by_row]
+    rank = torch.arange(len(read), device=read.device) - (count.cumsum(0) - count)[sorted_row]
+    place = torch.empty_like(by_row)
+    place[by_row] = sorted_row * most + rank
     table = torch.zeros(batch * most, dtype=torch.long, device=read.device)
     table[place] = torch.arange(len(read), device=read.device)
     return table.view(batch, most), place

@@ -33,6 +33,8 @@ READ = {
     "the first of each": [0, 6, 12, 18],
     "the last of each": [5, 7, 17, 21],
     "some, and none of the third": [0, 3, 4, 6, 18, 20],
+    "in any order": [18, 0, 7, 6, 3],
+    "one twice": [3, 3, 18],
     "one alone": [21],
     "none": [],
 }
