@@ -419,7 +419,7 @@ def record(root: Path, seconds: float | None) -> None:
     """A reference in which the lesson took so many seconds."""
     path = root / "results" / "reference" / "quick.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    entry = {"recorded": {"hardware": MACHINE, "seconds": seconds}}
+    entry = {"parameters": {}, "recorded": {"hardware": MACHINE, "seconds": seconds}, "values": {}}
     path.write_text(json.dumps({"lessons": {"07_try_the_editions": entry}}))
 
 
@@ -445,6 +445,15 @@ def test_building_records_the_time_and_puts_it_into_both_titles(tmp_path: Path):
     record(tmp_path, 4242)
     complaints = [problem for problem in editions.problems(tmp_path) if "is not what" in problem]
     assert len(complaints) == 2, "titles with another time than the reference are out of step"
+
+
+def test_a_reference_that_is_not_readable_is_one_sentence_before_anything_runs(tmp_path: Path):
+    lesson(tmp_path)
+    record(tmp_path, 3)
+    (tmp_path / "results" / "reference" / "quick.json").write_text("<<<<<<< HEAD")
+    with pytest.raises(editions.EditionError, match="not readable; restore"):
+        editions.build(tmp_path, [])
+    assert not list((tmp_path / "notebooks").rglob("*.ipynb"))
 
 
 @pytest.mark.parametrize("source", [*SOURCES, ROOT / "notebooks" / "template.py"], ids=lambda source: source.stem)

@@ -24,6 +24,7 @@ import sys
 import textwrap
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -276,6 +277,7 @@ def build(root: Path, numbers: list[str], *, force: bool = False) -> None:
     worked_in = [] if force else [line for source in chosen for line in _worked_in(root, source)]
     if worked_in:
         raise EditionError("\n".join([*worked_in, "Nothing was made. To overwrite all the same: build --force."]))
+    _recorded_lessons(root)  # before minutes of work: what this build records goes into the same file
     folder, out = root / "notebooks", root / "runs" / "notebooks"
     shutil.rmtree(out, ignore_errors=True)
     (out / "not-run").mkdir(parents=True)
@@ -401,11 +403,17 @@ def problems(root: Path) -> list[str]:
     return found
 
 
+def _recorded_lessons(root: Path) -> dict[str, Any]:
+    """The reference results by lesson, empty where there are none yet."""
+    try:
+        return reference.read(root / REFERENCE)["lessons"] if (root / REFERENCE).exists() else {}
+    except RunError as error:  # such as the marks of a conflict that git left
+        raise EditionError(str(error)) from None
+
+
 def _not_recorded(notebook: NotebookNode, name: str, root: Path) -> list[str]:
     """Where an executed notebook says something else than the reference results: both come from one run."""
-    path = root / REFERENCE
-    reference = json.loads(path.read_text(encoding="utf-8"))["lessons"] if path.exists() else {}
-    recorded = reference.get(name, {"values": {}})["values"]
+    recorded = _recorded_lessons(root).get(name, {"values": {}})["values"]
     outputs = [
         output for cell in notebook.cells for output in cell.get("outputs", []) if MIME in output.get("data", {})
     ]

@@ -54,7 +54,8 @@ def make(runs: Iterable[Run], jobs: int | None = None) -> Schedule:
         RunError: If the speed check cannot be made.
     """
     runs = list(runs)
-    recorded = {run.id: _recorded(run) for run in runs}
+    stored = {profile: _stored(profile) for profile in {run.profile for run in runs}}
+    recorded = {run.id: _recorded(run, stored[run.profile]) for run in runs}
     jobs = min(jobs or _carried(runs, recorded), len(runs))
     speed = machine.speed_seconds(jobs)
     times = {
@@ -106,12 +107,17 @@ def _need(recorded: dict[str, Any] | None) -> float:
     return peak * MARGIN if peak else UNKNOWN_NEED
 
 
-def _recorded(run: Run) -> dict[str, Any] | None:
-    """What the reference says about the run of this lesson with these parameters, of whatever seed; None if nothing."""
+def _stored(profile: str) -> dict[str, Any]:
+    """The reference of a profile by lesson; empty if there is none: only `llmarm verify` cannot do without."""
     try:
-        entry = reference.read(reference.path_of(run.profile))["lessons"].get(run.lesson.name)
-    except LlmarmError:  # without a reference there is no estimate; only `llmarm verify` cannot do without
-        return None
+        return reference.read(reference.path_of(profile))["lessons"]
+    except LlmarmError:
+        return {}
+
+
+def _recorded(run: Run, stored: dict[str, Any]) -> dict[str, Any] | None:
+    """What the reference says about the run of this lesson with these parameters, of whatever seed; None if nothing."""
+    entry = stored.get(run.lesson.name)
     if entry is None:
         return None
     names = (run.effective.keys() | entry["parameters"].keys()) - {"SEED"}

@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lesson_factory import write_lesson
 from test_report import ERROR, put_run
 
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.lesson.ledger import Result
-from llmarm_tutorial.running import reference, verify
+from llmarm_tutorial.running import lessons, machine, reference, run_folder, schedule, verify
 
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setenv("LLMARM_LESSONS", str(tmp_path / "notebooks"))
+    monkeypatch.setattr(machine, "speed_seconds", lambda copies: 1.0)
     return tmp_path
 
 
@@ -213,14 +215,42 @@ def test_without_reference_the_command_is_named(place):
         verify.against_reference(place / "a")
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"lessons": 1}'])
-def test_a_broken_reference_is_one_sentence(place, content):
+def entry(**parts) -> str:
+    """A reference of one lesson with some parts other than `llmarm verify --record` writes them."""
+    parts = {"parameters": {}, "recorded": {"seconds": 1.0}, "values": {"a": {"value": 1}}} | parts
+    return json.dumps({"lessons": {"01_x": {key: part for key, part in parts.items() if part != "left out"}}})
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "{}", '{"lessons": 1}', '{"lessons": {"01_x": null}}', '{"lessons": {"01_x": []}}'),
+        *(entry(**{part: content}) for part in ("parameters", "recorded", "values") for content in ("left out", None)),
+        *(entry(recorded={name: n}) for name in ("seconds", "peak_memory_bytes") for n in ("9", -1, float("nan"))),
+        *(entry(recorded={"speed_seconds": n}) for n in (float("inf"), [])),
+        *(entry(values={"a": content}) for content in (3, {}, {"value": float("nan")}, {"value": [1]})),
+        *(entry(values={"a": {"value": 1.0} | facts}) for facts in ({"interval": 3}, {"interval": [3, 2]})),
+        *(entry(values={"a": {"value": 1.0} | facts}) for facts in ({"tolerance": "x"}, {"over": "counts"})),
+    ],
+)
+def test_a_broken_reference_is_one_sentence_and_no_reason_to_run_nothing(place, content):
+    run = run_folder.Run("r", lessons.Lesson(write_lesson(place, "01_x", parameters=None)), "quick", {})
     put_run(place / "a", "01_x", Result("a", 1))
     path = reference.path_of("quick")
     path.parent.mkdir(parents=True)
     path.write_text(content)
     with pytest.raises(RunError, match="not readable"):
         verify.against_reference(place / "a")
+    assert schedule.make([run]).estimate is None
+
+
+def test_what_a_reference_of_another_version_lacks_or_has_besides_is_no_breakage(place):
+    put_run(place / "a", "01_x", Result("a", 1), name="r", profile="quick")
+    path = reference.path_of("quick")
+    path.parent.mkdir(parents=True)
+    for recorded, value in (({}, {"value": 1}), ({"seconds": 0, "news": 1}, {"value": 1, "news": 2})):
+        path.write_text(entry(recorded=recorded, values={"a": value}))
+        assert verdicts(place / "a") == {"a": "reproduced"}
 
 
 def test_folders_that_do_not_tell_what_to_compare(place):
