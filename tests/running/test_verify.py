@@ -245,11 +245,11 @@ def test_a_broken_reference_is_one_sentence_and_no_reason_to_run_nothing(place, 
 
 
 def test_what_a_reference_of_another_version_lacks_or_has_besides_is_no_breakage(place):
-    put_run(place / "a", "01_x", Result("a", 1), name="r", profile="quick")
+    put_run(place / "a", "01_x", Result("a", 1))
     path = reference.path_of("quick")
     path.parent.mkdir(parents=True)
     for recorded, value in (({}, {"value": 1}), ({"seconds": 0, "news": 1}, {"value": 1, "news": 2})):
-        path.write_text(entry(recorded=recorded, values={"a": value}))
+        path.write_text(entry(parameters={"SEED": 0, "SIZE": 1}, recorded=recorded, values={"a": value}))
         assert verdicts(place / "a") == {"a": "reproduced"}
 
 
