@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from llmarm_tutorial import files
@@ -34,7 +35,7 @@ def update(lessons: list[Lesson]) -> tuple[Path, list[str]]:
     record, notes = _read(home), []
     for name, original in _originals(lessons).items():
         present = _fingerprint(original)
-        if not (home / name).exists():
+        if not os.path.lexists(home / name):  # a link stays too, wherever it leads
             files.write_atomically(home / name, original.read_bytes())
             record[name] = present
         elif record.setdefault(name, present) != present:
@@ -72,8 +73,9 @@ def put_beside(lesson: Lesson) -> list[Path]:
 
 def _home(lesson: Lesson) -> Path:
     home = lesson.path.parent.parent / FOLDER
-    if home.exists() and not home.is_dir():
-        raise RunError(f"{home} is a file, but your copies of the lessons go into a folder of that name: rename it.")
+    for folder in (home, home / "exercises"):
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise RunError(f"{folder} is no folder, but your copies of lessons go into one of that name: rename it.")
     return home
 
 

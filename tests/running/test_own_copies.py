@@ -122,9 +122,21 @@ def test_mistakes_are_one_sentence(root: Path, monkeypatch: pytest.MonkeyPatch):
     assert "02_toy.ipynb is not a readable notebook" in complaint("--no-open")
 
 
-def test_a_file_named_my_is_told(root: Path):
-    (root / "my").write_text("")
-    assert "is a file, but your copies of the lessons go into a folder of that name: rename it." in complaint()
+@pytest.mark.parametrize("name", ["my", "my/exercises"])
+@pytest.mark.parametrize("leads_nowhere", [False, True])
+def test_what_stands_where_a_folder_of_copies_belongs_is_told(root: Path, name: str, leads_nowhere: bool):
+    path = root / name
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(root / "nowhere") if leads_nowhere else path.write_text("")
+    expected = f"{path} is no folder, but your copies of lessons go into one of that name: rename it."
+    assert expected in complaint()
+
+
+def test_a_link_to_a_copy_elsewhere_stays_a_link(root: Path):
+    (root / "my").mkdir()
+    (root / "my" / "01_toy.ipynb").symlink_to(root / "a stick that is not plugged in.ipynb")
+    lab()
+    assert (root / "my" / "01_toy.ipynb").is_symlink()
 
 
 @pytest.mark.parametrize("code", [0, 3])
