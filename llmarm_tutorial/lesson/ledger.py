@@ -7,10 +7,11 @@ executed notebook carries its own results; `collect` reads them back.
 from __future__ import annotations
 
 import html
-import math
 import numbers
 import re
+import sys
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,14 +82,13 @@ class Result:
         if self.interval is not None:
             if isinstance(value, str | bool):
                 raise BadParameter(f"{where} has an interval, but only a number can have one.")
-            bounds = [_plain(bound) for bound in self.interval]
-            if len(bounds) != 2 or _number(bounds[0], f"{where}: its interval") > _number(
-                bounds[1], f"{where}: its interval"
-            ):
+            given = self.interval if isinstance(self.interval, Iterable) else ()
+            bounds = tuple(_number(_plain(bound), f"{where}: its interval") for bound in given)
+            if len(bounds) != 2 or bounds[0] > bounds[1]:
                 raise BadParameter(
                     f"{where} has the interval {self.interval!r}; give (lower, upper) with lower not above upper."
                 )
-            object.__setattr__(self, "interval", tuple(bounds))
+            object.__setattr__(self, "interval", bounds)
         elif self.over:
             raise BadParameter(
                 f"{where} is a gain over {self.over}; give its paired interval, interval=(lower, upper)."
@@ -129,10 +129,7 @@ class Result:
     def from_dict(cls, entry: dict[str, Any]) -> Result:
         """A result from what `to_dict` gave; keys of later versions are ignored."""
         known = {f.name for f in fields(cls)}
-        entry = {key: value for key, value in entry.items() if key in known}
-        if entry.get("interval") is not None:
-            entry["interval"] = tuple(entry["interval"])
-        return cls(**entry)
+        return cls(**{key: value for key, value in entry.items() if key in known})
 
     def _repr_html_(self) -> str:
         first, *rest = self.line().split(" · ")
@@ -236,7 +233,7 @@ def record_gain(
         The result, checked.
 
     Raises:
-        BadParameter: See `Result`.
+        BadParameter: See `Result`; or the second system has no name.
         UnknownName: If the literature makes no such claim, see `lesson.claims`.
 
     Example:
@@ -245,6 +242,8 @@ def record_gain(
         >>> _ = record_gain("gaps/gain", difference, less_is_better=True, unit="nats", baseline=2.5)
         gaps/gain = +0.25 nats [0.125, 0.5] · wins against counts (2.5)
     """
+    if not comparison.second:
+        raise BadParameter(f"The gain {name!r} needs the name of the system that it is over.")
     gain = comparison.negated() if less_is_better else comparison
     return record(
         name,
@@ -314,6 +313,7 @@ def _plain(value: Any) -> Any:
 def _number(value: Any, what: str) -> float | int | bool:
     if not isinstance(value, numbers.Real):
         raise BadParameter(f"{what} is a {type(value).__name__}; record a number, a truth value or text.")
-    if not math.isfinite(value):
-        raise BadParameter(f"{what} is {value}; only finite numbers can be recorded.")
+    if not -sys.float_info.max <= value <= sys.float_info.max:
+        shown = value if isinstance(value, float) else "beyond what a computer's number holds"
+        raise BadParameter(f"{what} is {shown}; only finite numbers can be recorded.")
     return value if isinstance(value, bool | int) else float(value)

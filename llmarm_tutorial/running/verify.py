@@ -49,7 +49,7 @@ class Verdict:
             return f"expected {show(self.expected.value)}"
         if self.verdict != DRIFTED:
             return show(self.found.value) + (f", {self.found.verdict}" if self.found.over else "")
-        if self.expected.over:
+        if self.expected.over or self.found.over:
             return f"{_gain(self.found)} instead of {_gain(self.expected)}"
         return f"{show(self.found.value)} instead of {show(self.expected.value)} ± {show(allowed(self.expected))}"
 
@@ -125,7 +125,7 @@ def _compare_values(lesson: str, values: list[dict[str, Any]], expected: dict[st
 
 
 def _verdict(want: Result, got: Result) -> str:
-    if want.over:
+    if want.over or got.over:  # a level in place of a gain is another thing, and the other way round
         return REPRODUCED if gains_agree(want, got) else DRIFTED
     if want.tolerance is None:
         return SKIPPED

@@ -73,6 +73,11 @@ def test_only_claims_of_the_literature_can_be_spoken_to():
         ledger.record("a", 1, claim="21")
 
 
+def test_a_gain_is_over_something_that_has_a_name():
+    with pytest.raises(BadParameter, match="'a' needs the name of the system"):
+        ledger.record_gain("a", Comparison("NDCG@10", "model", "", 0.02, 0.01, 0.03, 0.01, 90))
+
+
 @pytest.mark.parametrize("name", ["Precision", "a b", "", "a/", "/a", "a//b", "é", 3])
 def test_names_that_are_no_slug_are_refused(name):
     with pytest.raises(BadParameter, match="not usable"):
@@ -89,6 +94,7 @@ def test_slugs_are_names(name):
     [
         (float("nan"), "nan"),
         (float("inf"), "inf"),
+        (10**400, "beyond"),
         (None, "NoneType"),
         ([1], "list"),
         (np.array([1.0, 2.0]), "ndarray"),
@@ -114,6 +120,8 @@ def test_numpy_scalars_become_plain(value, plain):
     [
         {"interval": (2, 1)},
         {"interval": (1,)},
+        {"interval": 1.5},
+        {"interval": "01"},
         {"interval": (0, float("nan"))},
         {"baseline": "x"},
         {"tolerance": -1},

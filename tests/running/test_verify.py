@@ -114,6 +114,7 @@ WON, LOST = gain(0.02, 0.01, 0.03), gain(-0.02, -0.03, -0.01)
         (gain(-0.001, -0.01, 0.008), gain(-0.008, -0.015, -0.001), "reproduced"),
         (WON, gain(0.02, 0.01, 0.03, over="chance"), "drifted"),  # a gain over something else
         (WON, Result("a", 0.02), "drifted"),  # no gain at all
+        (Result("a", 0.02, tolerance=0.05), LOST, "drifted"),  # nor was it one before
         (gain(0.02, 0.01, 0.03, tolerance=1e-6), gain(0.02, 0.01, 0.03), "reproduced"),
         (gain(0.02, 0.01, 0.03, tolerance=1e-6), gain(0.021, 0.01, 0.03), "drifted"),  # counting is exact
     ],
@@ -164,6 +165,10 @@ def test_what_drifted_is_shown_as_it_is_read(place):
     assert verdict.detail == (
         "-0.02 [-0.03, -0.01], loses against counts instead of 0.02 [0.01, 0.03], wins against counts"
     )
+    put_run(place / "c", "01_x", Result("a", 0.02))
+    verify.record(place / "c")
+    (verdict,) = verify.against_reference(place / "b")
+    assert verdict.detail == "-0.02 [-0.03, -0.01], loses against counts instead of 0.02, no gain"
 
 
 @given(st.floats(-1e9, 1e9), st.floats(0, 10), st.floats(0, 1), st.floats(-1, 1))
