@@ -104,6 +104,9 @@ class Bench:
         options: What was given on the command line.
         smoke: Whether this is only to show that the script runs.
         work: Folder of this script's rows, per-case values and notes.
+
+    Raises:
+        RunError: If rows or notes of an earlier run are damaged.
     """
 
     def __init__(self, name: str, options: argparse.Namespace) -> None:
@@ -112,12 +115,17 @@ class Bench:
         self._loaded: dict[str, Transactions] = {}
         self._rows: dict[tuple, dict[str, Any]] = {}
         self.notes: dict[str, dict[str, Any]] = {}
-        if (self.work / "rows.csv").exists():
-            for row in read_rows(self.work / "rows.csv").to_dict("records"):
-                row["seed"] = None if pd.isna(row["seed"]) else int(row["seed"])
-                self._rows[tuple(row[column] for column in KEY)] = row
-        if (self.work / "notes.json").exists():
-            self.notes = json.loads((self.work / "notes.json").read_text(encoding="utf-8"))
+        try:
+            if (self.work / "rows.csv").exists():
+                for row in read_rows(self.work / "rows.csv")[[*COLUMNS, "made_of"]].to_dict("records"):
+                    row["seed"] = None if pd.isna(row["seed"]) else int(row["seed"])
+                    self._rows[tuple(row[column] for column in KEY)] = row
+            if (self.work / "notes.json").exists():
+                self.notes = dict(json.loads((self.work / "notes.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, LookupError, TypeError):
+            raise RunError(
+                f"{self.work} holds rows or notes that are damaged: empty it, or name another --work."
+            ) from None
 
     # --- data
 
@@ -195,8 +203,9 @@ class Bench:
         if seed is not None:
             for key, row in list(self._rows.items()):
                 same = key[:3] == (data, system, setting)
-                if same and (row["seed"] in (seed, None) or row["made_of"] != made):
-                    del self._rows[key]  # measured before, or a gain from it, or another seed of what is no more
+                over_it = (key[0], key[2]) == (data, setting) and row["metric"].endswith(f" gain on {system}")
+                if over_it or (same and (row["seed"] in (seed, None) or row["made_of"] != made)):
+                    del self._rows[key]  # measured before, or a gain from or on it, or another seed of what is no more
         for metric, value in values.items():
             value, low, high = value if isinstance(value, tuple) else (value, np.nan, np.nan)
             found = (data, system, setting, seed, metric, value, low, high, seconds, memory)
@@ -374,7 +383,9 @@ def parser(
         smoke: What stands in for `data` with --smoke; it also takes one seed only, and a work folder of its own.
         choices: The only sets that it can take, as it has a recipe for each; None for any.
     """
-    found = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     found.add_argument(
         "--data", nargs="+", default=list(data), choices=choices, metavar="NAME",
         help=f"data sets; usually {' '.join(data)}",
@@ -409,11 +420,11 @@ def run(
         seeds, data = options.get_default("seeds")[:1], options.get_default("smoke_data")
         options.set_defaults(data=data, seeds=seeds, work=work, out=work / "results")
     given = options.parse_args()
-    bench, begin = Bench(Path(sys.argv[0]).stem, given), time.perf_counter()
+    name, begin = Path(sys.argv[0]).stem, time.perf_counter()
+    busy = f"Another run works in {given.work / name}: wait for it, or name another --work."
     try:
-        with lock(
-            bench.work, wait=False, complaint=f"Another run works in {bench.work}: wait for it, or name another --work."
-        ):
+        with lock(given.work / name, wait=False, complaint=busy):
+            bench = Bench(name, given)  # reads what is there, so that no other run may write meanwhile
             if not given.collect:
                 measure(bench)
             if bench.rows.empty:

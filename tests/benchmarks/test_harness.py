@@ -226,6 +226,19 @@ def test_a_gain_worked_by_hand(tmp_path: Path):
     assert row[["value", "low", "high"]].tolist() == [0.5, 0, 1]
 
 
+def test_a_gain_goes_when_either_side_is_measured_on_another_seed(tmp_path: Path):
+    bench, cases = bench_in(tmp_path), {"MRR": np.array([0.5, 1])}
+    for system in ("model", "rival", "third"):
+        bench.add("made up", system, {"MRR": 0.75}, seed=1, cases=cases)
+    for changed, left in (("rival", "MRR gain on model"), ("model", None)):
+        bench.gain("made up", "model", "rival", "MRR")
+        bench.gain("made up", "third", "model", "MRR")
+        bench.add("made up", changed, {"MRR": 0.5}, setting="task=another")  # has nothing to do with them
+        assert bench.rows["seed"].isna().sum() == 2
+        bench.add("made up", changed, {"MRR": 0.5}, seed=2, cases=cases)
+        assert bench.rows[bench.rows["seed"].isna()]["metric"].tolist() == ([left] if left else [])
+
+
 def test_a_gain_is_paired_and_leaves_out_cases_without_a_value(tmp_path: Path):
     """Cases differ much, the two systems always by .125: the interval has no width."""
     bench, hard = bench_in(tmp_path), np.array([0, 0.25, 0.5, np.nan, 0.75])
@@ -339,6 +352,32 @@ def test_a_set_without_a_recipe_is_refused_with_those_that_have_one(capsys: pyte
     assert "invalid choice: 'groceries' (choose from 'shop', 'beauty')" in capsys.readouterr().err.replace(
         "shop, beauty", "'shop', 'beauty'"
     )
+
+
+@pytest.mark.parametrize("content", ["", "data,system", "data,system,setting,seed\n1,2", "\x00"])
+@pytest.mark.parametrize("name", ["rows.csv", "notes.json"])
+def test_a_damaged_work_folder_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name, content):
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / name).write_text(content)
+    with pytest.raises(SystemExit, match="damaged: empty it, or name another --work"):
+        run(monkeypatch, tmp_path, lambda bench: None)
+
+
+def test_what_stands_in_the_folder_is_read_while_no_other_run_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def begin(name: str, options: argparse.Namespace) -> None:
+        with pytest.raises(RunError), files.lock(tmp_path / "some", wait=False):
+            pass
+        raise RunError("it is held")
+
+    monkeypatch.setattr(harness, "Bench", begin)
+    with pytest.raises(SystemExit, match="it is held"):
+        run(monkeypatch, tmp_path, lambda bench: None)
+
+
+def test_half_a_word_is_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else  --smok  would write what few customers give over the results."""
+    with pytest.raises(SystemExit, match="2"):
+        run(monkeypatch, tmp_path, lambda bench: bench.add("shop", "one", {"MRR": 1}), "--smok")
 
 
 def test_two_runs_in_one_folder_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
