@@ -101,6 +101,13 @@ def test_a_run_notes_this_checkout(checkout):
     assert json.loads((checkout / RESULTS).read_text(encoding="utf-8"))["checkout"] == run_folder.checkout_digest(ROOT)
 
 
+def test_a_run_during_which_the_package_was_edited_serves_no_checkout(checkout, monkeypatch):
+    digests = iter(["before", "after"])
+    monkeypatch.setattr(run_folder, "checkout_digest", lambda: next(digests))
+    run = Run(NAME, Lesson(checkout / STORED), "quick", {})
+    assert execution.run_lesson(run, checkout / "runs" / "today")["checkout"] is None
+
+
 @pytest.mark.parametrize(
     "values",
     [
@@ -110,6 +117,8 @@ def test_a_run_notes_this_checkout(checkout):
         {"checkout": None},
         {"notebook_digest": None},
         {"notebook": "nowhere.ipynb"},
+        {"started": "yesterday"},
+        {"started": "0001-01-01"},
     ],
     ids=str,
 )

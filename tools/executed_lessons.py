@@ -52,7 +52,10 @@ def find_execution(notebook: Path, seconds: float) -> NotebookNode | None:
 
 
 def _began_after(notebook: Path, started: str) -> bool:
-    return datetime.fromisoformat(started).timestamp() > notebook.stat().st_mtime
+    try:
+        return datetime.fromisoformat(started).timestamp() > notebook.stat().st_mtime
+    except (ValueError, OverflowError):  # no time that `llmarm run` writes
+        return False
 
 
 def read_execution(notebook: Path, folder: Path, results: dict[str, Any], seconds: float) -> NotebookNode | None:

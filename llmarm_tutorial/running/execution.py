@@ -18,7 +18,7 @@ import nbformat
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.files import FULL, ROOT, writing
 from llmarm_tutorial.lesson import ledger
-from llmarm_tutorial.running import doctor, machine
+from llmarm_tutorial.running import doctor, machine, run_folder
 from llmarm_tutorial.running.run_folder import (
     ANSI,
     JOURNAL,
@@ -95,6 +95,8 @@ def run_lesson(
             results["values"] = [result.to_dict() for result in ledger.collect(notebook)]
         except LlmarmError as error:
             results["error"] = results["error"] or error_summary(type(error).__name__, str(error))
+    if run_folder.checkout_digest() != results["checkout"]:  # edited meanwhile: nobody knows which of both was executed
+        results["checkout"] = None
     fingerprint = [v["value"] for v in results["values"] if v["name"] == "data/fingerprint"]
     results |= {
         "status": "failed" if results["error"] else "ok",
