@@ -27,7 +27,14 @@ Public names, by module:
         tolerance
 """
 
+import sys
+
 from llmarm_tutorial.faces import face
+
+# nbformat loads jsonschema, and that compiles a grammar of internationalised addresses, a second in every process; no
+# notebook has one to check, and jsonschema does without it
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 
 __getattr__, __dir__, __all__ = face(
     __name__,

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from llmarm_tutorial.running.display import RunDisplay
 
 
-# nbformat loads jsonschema, and that compiles a grammar of internationalised addresses, a second in every process; no
-# notebook has one to check, and jsonschema does without it
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
-
 class _Group(TyperGroup):
     """Turns errors that a user can mend into one sentence, and Ctrl-C into a calm end."""
 

@@ -12,8 +12,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,10 @@ def execute(
                 ours, theirs = spawn.Pipe(duplex=False)
                 process = spawn.Process(target=_work, args=(run, out, timeout, conditions, again, theirs), name=run.id)
                 listen(run, None)
-                process.start()
+                with _undisturbed():
+                    working[ours] = run, process
+                    process.start()
                 theirs.close()
-                working[ours] = run, process
             for line in wait(list(working)):
                 run, process = working[line]
                 try:
@@ -93,14 +95,31 @@ def execute(
                     del working[line]
     finally:
         for _, process in working.values():
-            _kill_tree(process.pid)
-            process.join()
+            if process.pid is not None:  # else Ctrl-C came before it was
+                _kill_tree(process.pid)
+                process.join()
     return [done[run.id] for run in order]
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait, also in a process that starts meanwhile: while that imports it would end with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # else it starts with the first process, and lets signals through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _work(run: Run, out: Path, timeout: int | None, conditions: Conditions, again: bool, line: Connection) -> None:
     """What a process does: one run. Sends beats and at last the results, or a sentence if these cannot be written."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # for the kernel, which is stopped by it at times
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = out / run.id
     try:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -188,6 +189,29 @@ def test_ctrl_c_leaves_no_kernel_of_runs_at_the_same_time(place):
     _, complaint = process.communicate(timeout=20)
     assert (process.returncode, complaint) == (130, "stopped; what is done is kept\n")
     assert wait_until(lambda: gone(family))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 0.3, 0.6])
+def test_ctrl_c_is_as_calm_while_the_processes_start(place, seconds):
+    command = [sys.executable, "-m", "llmarm_tutorial", "run", "1-2", "--jobs", "2", "--out", "out"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = subprocess.Popen(
+        command, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}, bufsize=1, **streams
+    )
+    assert any(line.startswith("02_toy starts") for line in process.stdout)
+    time.sleep(seconds)
+    family = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaint = process.communicate(timeout=20)
+    assert (process.returncode, complaint) == (130, "stopped; what is done is kept\n")
+    assert wait_until(lambda: gone(family))
+
+
+def test_a_process_of_a_run_loads_no_grammar(place):
+    """It takes a second of each; whichever way the command was called."""
+    code = "import llmarm_tutorial.running.pool, sys; print('lark' in sys.modules, 'nbformat' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
 
 
 def test_a_batch_with_nothing_left_to_do_checks_no_speed(place, monkeypatch):
