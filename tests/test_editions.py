@@ -382,10 +382,11 @@ def test_a_changed_source_is_no_work_of_the_learners(built: Path, tmp_path: Path
     assert "more = ..." in (root / "notebooks" / "exercises" / f"{changed.stem}.ipynb").read_text()
 
 
-def test_a_notebook_with_a_conflict_of_git_is_told_so(built: Path, tmp_path: Path):
+@pytest.mark.parametrize("content", ["<<<<<<< HEAD\n{}", "[]", "{}", '{"cells": 3, "nbformat": 4}', ""])
+def test_a_notebook_with_a_conflict_of_git_or_what_is_none_is_told_so(built: Path, tmp_path: Path, content: str):
     root = edit(built, tmp_path, lambda notebook: None)
     path = root / "notebooks" / "exercises" / "07_try_the_editions.ipynb"
-    path.write_text("<<<<<<< HEAD\n" + path.read_text())
+    path.write_text(content)
     for command in (lambda: editions.build(root, []), lambda: editions.problems(root)):
         with pytest.raises(editions.EditionError, match="no readable notebook; restore it with  git restore"):
             command()

@@ -32,6 +32,7 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 
 from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.lesson.ledger import MIME, Result
 from llmarm_tutorial.running import reference
 from llmarm_tutorial.running.report import about
@@ -352,8 +353,8 @@ def _editions(root: Path, source: Path) -> list[tuple[Path, NotebookNode]]:
 
 def _stored(path: Path) -> NotebookNode:
     try:
-        return nbformat.read(path, as_version=4)
-    except ValueError:  # such as the marks of a conflict that git left
+        return ledger.read_notebook(path)
+    except RunError:  # such as the marks of a conflict that git left
         raise EditionError(f"{path}: is no readable notebook; restore it with  git restore {path}.") from None
 
 
