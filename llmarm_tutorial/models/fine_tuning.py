@@ -99,13 +99,16 @@ def new_classifier(
 
     Raises:
         UnknownName: If there is no such variant.
-        BadParameter: If the model is causal, or a number is out of range.
+        BadParameter: If the model is causal or compressed, or a number is out of range.
         Missing: If the variant needs peft and it is not installed.
     """
     if variant not in VARIANTS:
         raise UnknownName("variant of fine-tuning", variant, VARIANTS)
     if pretrained.config.objective != "masked":
         raise BadParameter("A causal model sees nothing at the first token, where classes are read; give a masked one.")
+    config = pretrained.config
+    if config.table != "full" or any(left < config.num_attention_heads for left in getattr(config, "heads_left", ())):
+        raise BadParameter("A thinner table or pruned heads do not fit into a plain BERT; give a whole model.")
     if n_classes < 2 or not 0 <= dropout < 1:
         raise BadParameter(f"n_classes ({n_classes}) must be at least 2 and dropout ({dropout}) a share below 1.")
     sizes = sizes or Sizes()

@@ -12,6 +12,7 @@ import torch
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, Missing, UnknownName
 from llmarm_tutorial.labels.tasks import Labelled
+from llmarm_tutorial.models import compress, pruning
 from llmarm_tutorial.models.adapters import Sizes
 from llmarm_tutorial.models.fine_tuning import VARIANTS, FineTuned, class_loss, fine_tune, new_classifier, probabilities
 from llmarm_tutorial.models.item_model import ItemModel, item_config
@@ -299,6 +300,16 @@ def test_new_weights_come_from_the_seed_and_nothing_drawn_later_notices():
 def test_an_unknown_variant_names_those_there_are():
     with pytest.raises(UnknownName, match="Did you mean 'adapters'"):
         new_classifier(pretrained(), 2, "adapter")
+
+
+@pytest.mark.parametrize("variant", ["full", "scratch", "LoRA"])
+def test_a_compressed_model_is_refused(variant):
+    """Its parts have other shapes than a plain BERT's; cut neurons are in the configuration and fit."""
+    model = pretrained()
+    for compressed in (pruning.prune(model, heads=0.5), compress.factorise_table(model, rank=2)):
+        with pytest.raises(BadParameter, match="give a whole model"):
+            new_classifier(compressed, 2, variant, steps=20)
+    new_classifier(pruning.prune(model, neurons=0.5), 2, variant, steps=20)
 
 
 def test_a_causal_model_is_refused():
