@@ -87,11 +87,10 @@ def speed_seconds(copies: int = 1) -> float:
 def _groups(controller: str) -> Iterator[Path]:
     """The folders of the control groups that this process is in, the innermost first; none outside Linux."""
     try:
-        lines = MEMBERSHIP.read_text(encoding="utf-8").splitlines()
+        lines = MEMBERSHIP.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
         return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
+    for _, controllers, path in (line.split(":", 2) for line in lines if line.count(":") >= 2):
         if controllers and controller not in controllers.split(","):
             continue
         top = CONTROL_GROUPS / controller if controllers else CONTROL_GROUPS
@@ -113,5 +112,5 @@ def _statistic(path: Path, name: str) -> int:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), 0)
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError):
         return 0

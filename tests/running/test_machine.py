@@ -52,6 +52,7 @@ def test_without_limits_all_cores_and_all_free_memory_count(groups):
         ("5:cpu,cpuacct:/x\n", {"cpu/x/cpu.cfs_quota_us": "-1", "cpu/x/cpu.cfs_period_us": "100000"}, 16),
         ("5:memory:/x\n", {"cpu/x/cpu.cfs_quota_us": "100000", "cpu/x/cpu.cfs_period_us": "100000"}, 16),
         ("0::/\n", {"cpu.max": "nonsense\n"}, 16),
+        ("\nnonsense\n0::/a:b\n", {"a:b/cpu.max": "200000 100000\n"}, 2),
     ],
 )
 def test_a_quota_limits_the_cores(groups, membership, files, cores):
@@ -89,6 +90,14 @@ def test_a_quota_limits_the_cores(groups, membership, files, cores):
 def test_a_container_limits_the_free_memory(groups, membership, files, free):
     groups(membership, files)
     assert machine.free_memory() == free * GIB
+
+
+def test_what_cannot_be_read_is_no_limit(groups, tmp_path):
+    files = {"memory.max": f"{8 * GIB}\n", "memory.current": "0\n", "memory.stat": "inactive_file\n"}
+    groups("0::/\n", files)
+    assert machine.free_memory() == 8 * GIB
+    (tmp_path / "membership").write_bytes(b"0::/\xff\n")  # a name need not be UTF-8
+    assert (machine.cores(), machine.free_memory()) == (16, 8 * GIB)
 
 
 def test_capped_processes_have_so_many_threads():
