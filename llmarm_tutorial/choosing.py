@@ -39,7 +39,7 @@ def choose_setting(
     budget: int | None = None,
     seed: int = 0,
 ) -> Choice:
-    """Try settings and keep the best; of equal values the earlier try wins.
+    """Try settings and keep the best; of equal values the earlier try wins, and one without a value (nan) never.
 
     Args:
         settings: What to try, in order, at least one.
@@ -50,7 +50,7 @@ def choose_setting(
         seed: Seed of the sample.
 
     Raises:
-        BadParameter: If there is nothing to try or the budget is below 1.
+        BadParameter: If there is nothing to try, the budget is below 1, or no try has a value.
     """
     if not len(settings):
         raise BadParameter("To choose settings takes at least one to try.")
@@ -66,6 +66,8 @@ def choose_setting(
         system = build(settings[number])
         value = float(judge(system))
         rows.append({"setting": settings[number], "value": value, "seconds": time.perf_counter() - begin})
-        if best is None or value > best[0]:
+        if not np.isnan(value) and (best is None or value > best[0]):
             best = value, settings[number], system
+    if best is None:
+        raise BadParameter("None of the settings has a value on validation: there are no cases to judge them by.")
     return Choice(best[1], best[2], pd.DataFrame(rows))

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
+
 from llmarm_tutorial.choosing import choose_setting
+from llmarm_tutorial.errors import BadParameter
 
 
 def test_of_equal_tries_the_earlier_wins_and_a_budget_is_kept():
@@ -16,3 +21,11 @@ def test_of_equal_tries_the_earlier_wins_and_a_budget_is_kept():
     assert len(few) == 5
     assert few[0] == 0, "the first is always tried"
     assert choose_setting(settings, float, budget=50).best == 49
+
+
+def test_a_try_without_a_value_never_wins():
+    values = {"a": math.nan, "b": -1.0, "c": math.nan, "d": -2.0}
+    choice = choose_setting([*values], values.get)
+    assert (choice.best, choice.value) == ("b", -1.0)
+    with pytest.raises(BadParameter, match="no cases to judge them by"):
+        choose_setting(["a", "c"], values.get)
