@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import itertools
 import linecache
 import math
 import reprlib
 import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import pandas as pd
 
 from llmarm_tutorial.errors import LlmarmError
 
+_LONGEST = 10_000  # of an iterator, which may have no end, so much is looked at
 _DATA = (np.ndarray, pd.DataFrame, pd.Series, list, tuple, set, dict)
 
 
@@ -55,6 +57,8 @@ class Exercise:
         """What is wrong with a value, or None if it passes."""
         if is_gap(value):
             return "not answered yet: replace the ... by your own code and run the cell again."
+        if isinstance(value, Iterator):  # zip, map: it could be read by one check only
+            value = list(itertools.islice(value, _LONGEST))
         if self.returns and not callable(value):
             return "hand in the function itself, without calling it."
         if not self.returns and _holds_nan(value):
