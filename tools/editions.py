@@ -115,7 +115,7 @@ def run_time(source: Path) -> str:
     except RunError:
         lessons = {}
     recorded = lessons.get(source.stem, {}).get("recorded", {})
-    if not recorded.get("seconds"):
+    if not recorded.get("seconds") or not recorded.get("hardware"):
         return "its time to run is not recorded yet"
     cores = recorded["hardware"]["cores"]
     processor = re.sub(r"\((R|TM)\)| CPU| Processor| @.*", "", recorded["hardware"]["cpu"])
