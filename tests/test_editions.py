@@ -316,6 +316,7 @@ def _result_renamed(notebook):
 def test_an_unsound_notebook_is_noticed(built: Path, tmp_path: Path, change, complaint: str):
     (problem,) = editions.problems(edit(built, tmp_path, change))
     assert complaint in problem
+    assert "make notebooks" in problem or "git restore notebooks/07_try_the_editions.ipynb" in problem
 
 
 def test_a_renamed_result_is_noticed_twice(built: Path, tmp_path: Path):

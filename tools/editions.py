@@ -398,9 +398,12 @@ def problems(root: Path) -> list[str]:
                 advice = _own_work(stored, expected, here) or "run  make notebooks."
                 found.append(f"{here}: is not what {source.relative_to(root)} gives; {advice}")
             elif path.parent == folder:
-                found += [
-                    f"{here}: {problem}" for problem in (*_unsound(stored), *_not_recorded(stored, source.stem, root))
-                ]
+                remedy = (
+                    f"If you ran it yourself:  git restore {here.as_posix()}, and work in my/ (make lab); "
+                    f"else  make notebooks LESSONS={source.stem[:2]}."
+                )
+                wrong = (*_unsound(stored), *_not_recorded(stored, source.stem, root))
+                found += [f"{here}: {problem} {remedy}" for problem in wrong]
     return found
 
 
@@ -427,7 +430,7 @@ def _not_recorded(notebook: NotebookNode, name: str, root: Path) -> list[str]:
             found.append(f"its result {key} is not that of the reference.")
         if measured[key].get("text/plain") != result.line():
             found.append(f"it shows another {key} than it records.")
-    return [f"{problem} Run  make notebooks  LESSONS={name[:2]}." for problem in sorted(found)]
+    return sorted(found)
 
 
 def _cells(notebook: NotebookNode) -> list[tuple[str, str, str, list[str]]]:
