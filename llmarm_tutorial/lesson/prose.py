@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
@@ -41,7 +42,7 @@ def against(gain: Comparison | Result, *, name: bool = True) -> str:
     else:
         other, value, interval = gain.over, gain.value, gain.interval
     low, high = map(signed, interval)
-    named = f" {other}" if name else ""
+    named = f" {_named(other)}" if name else ""
     return f"**{_WORDS[gain.verdict]}**{named} ({signed(value)}, {low} to {high})"
 
 
@@ -51,10 +52,17 @@ def each_against(gains: Iterable[Comparison]) -> str:
     Args:
         gains: Comparisons in which more of the metric is better.
     """
-    return "\n".join(f"- {gain.metric}: {gain.first} is {against(gain)}." for gain in gains)
+    return "\n".join(f"- {gain.metric}: {_named(gain.first)} is {against(gain)}." for gain in gains)
 
 
 def signed(value: float) -> str:
-    """A difference with its sign, a true minus and four significant digits: "+0.0109", "−0.0042", "0"."""
+    """A difference with its sign, a true minus, four significant digits and no exponent: "+0.0109", "−0.00004", "0"."""
     text = show(abs(value))
+    if "e-" in text:
+        text = f"{Decimal(text):f}"
     return text if value == 0 else f"{'+' if value > 0 else '−'}{text}"
+
+
+def _named(system: str) -> str:
+    """A name as a part of a sentence: in quotation marks if it holds a comma."""
+    return f"“{system}”" if "," in system else system

@@ -95,7 +95,7 @@ class RunDisplay:
             return
         took = f"{_runs(len(self._plan.runs))} in {seconds(time.monotonic() - self._clock)}"
         if self._plan.estimate is not None:
-            took += f", estimated were {seconds(self._plan.estimate)}"
+            took += f"; the estimate was {seconds(self._plan.estimate)}"
         self._say(f"\n{took}")
 
 

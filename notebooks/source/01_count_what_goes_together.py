@@ -487,7 +487,7 @@ if planted is not None:
 # %%
 if average:
     seen = [
-        f"{by} {average[by, 10]:.2f} with the guard, {average[by, 1]:.2f} without"
+        f"{by.replace('_', '-')} {average[by, 10]:.2f} with the guard, {average[by, 1]:.2f} without"
         for by in ("lift", "p_value", "confidence")
     ]
     say(f"**What we see.** Average precision by {'; '.join(seen)}.")
@@ -561,7 +561,8 @@ print(f"{1 - (tests['count'] >= 5).sum() / looked_at:.1%} met fewer than five ti
 if len(evidence):
     of_few = evidence[evidence["baskets"] < n_baskets / 7].mean()
     seen = [
-        f"{evidence[level].iloc[-1]:.0%} ({of_few[level]:.0%}) of the {level} ones"
+        f"{evidence[level].iloc[-1]:.0%} ({of_few[level]:.0%}) of the "
+        f"{level.replace('_', ' ')} ones"
         for level in sizes
     ]
     say(
@@ -703,7 +704,7 @@ _ = ledger.record(
 for (measure, least), value in average.items():
     if least in (1, 10):
         name = f"truth/average_precision_by_{measure}_met_{least}"
-        note = f"pairs that met in {least} baskets or more"
+        note = f"pairs that met in at least {least} basket{'s' if least > 1 else ''}"
         ledger.record(name, value, tolerance=1e-9, claim="1", note=note)
 
 # %%

@@ -3,10 +3,10 @@
 #
 # *Question: What does a model learn from baskets?*
 #
-# Counting knows that two products met so and so often, and nothing about two that never met. A language model gives every
+# Counting knows how often two products met, and nothing about two that never met. A language model gives every
 # product a *vector*, learned by predicting products that were hidden from it, and products that are used alike come to lie
 # close together: what it learns about one, it learns a little about its neighbours too. That is the hope. This lesson builds
-# such a model from nothing, trains it twice, for gaps in baskets and for the next visit, and holds each against what simple
+# such a model from nothing, trains it twice, for gaps in baskets and for the next visit, and compares each with what simple
 # counting reaches on the same question.
 #
 # | You will do | You will learn | You need |
@@ -59,7 +59,7 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 # ## 1. A basket is a sentence
 # A language model reads sentences made of words; ours reads baskets made of products. A **token** is one product, a
 # **tokenizer** turns products into numbers. Four tokens are not products: `[PAD]` fills up short rows, `[UNK]` stands for
-# products it does not know, `[MASK]` hides one, and `[VISIT]` says that the customer comes anew.
+# products it does not know, `[MASK]` hides one, and `[VISIT]` says that a new visit begins.
 
 # %%
 data = load(
@@ -325,7 +325,8 @@ def validate(model: models.ItemRecommender) -> float:
 filled = gap_recipe.fit(sets, seed=SEED, validate=validate, progress=True)
 done, model = filled.training, filled.model
 epochs = len(done.validations)
-print(f"{epochs} epochs in {done.seconds:.0f} s on {done.device}, precision {done.precision}")
+print(f"{epochs} epochs in {done.seconds:.0f} s on {done.device};", end=" ")
+print(f"mixed precision: {done.precision}")
 
 # %%
 curve = done.validations.assign(loss=-done.validations["score"])
@@ -352,8 +353,8 @@ reached = -done.validations["score"].max()
 passed = [name for name, loss in levels.items() if reached < loss]
 say(
     "**What we see.** On the validation baskets the model's loss is lower than that of "
-    f"{' and '.join(passed) or 'neither way of counting'}. On the test baskets, in nats, it is "
-    f"{against(gap_gains['unigram'])} and {against(gap_gains['co_occurrence'])}."
+    f"{' and '.join(passed) or 'neither way of counting'}. On the test baskets, in nats, "
+    f"the model is {against(gap_gains['unigram'])} and {against(gap_gains['co_occurrence'])}."
 )
 
 # %% [markdown]
@@ -387,7 +388,7 @@ for name, scores in guesses.items():
 pd.DataFrame(best, index=range(1, 6))
 
 # %% [markdown]
-# The vectors of the products that are sold most, and their nearest neighbours by cosine:
+# The vectors of some products that are sold often, and their nearest neighbours by cosine:
 
 # %%
 vectors = model.output_table.detach().numpy()
@@ -450,7 +451,7 @@ def trained(seed: int, *, rate: float = 3e-3, part: float = 1.0, hidden: int = H
 # %%
 seeds = range(SEED, SEED + SWEEP_SEEDS)
 by_rate = [
-    {"rate": rate, "loss": trained(s, rate=rate, part=0.3), "series": "a third of the baskets"}
+    {"rate": rate, "loss": trained(s, rate=rate, part=0.3), "series": "30% of the baskets"}
     for rate in RATES
     for s in seeds
 ]
@@ -577,7 +578,7 @@ blend = f"{chosen} × {rival}"
 experts = (networks[chosen], counting[rival].system)
 joined = recommend.choose_weight(*experts, next_validation, filter_seen=FILTER, name=blend)
 print(
-    f"best on validation: {chosen}, {rival};",
+    f"best on validation: the model “{chosen}”, the counting “{rival}”;",
     f"weight of counting in the product: {joined.best:g}",
 )
 

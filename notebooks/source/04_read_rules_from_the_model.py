@@ -421,7 +421,7 @@ say(f"**What we see.** Judged by {last}:", "\n".join(seen))
 # %% [markdown]
 # How to read it. What a model gains *against raw counts* where support is low is the part of the claim that is easy: much of it
 # is caution, which a simple shrinkage has too and which costs one line. *Against the best count* the small and the large
-# errors tell different stories: the RMSE hears the few large confidences, the bits hear the many small ones. The parts of an
+# errors tell different stories: the few large confidences decide the RMSE, the many small ones the bits. The parts of an
 # antecedent tell much of the whole, and adding log odds needs no network. *Combined* gains where the two err in
 # different ways: a shop that has both need not choose. Other data move the line: run the lesson with
 # `DATASET = "groceries"`, and see the repository's benchmark for more data and several seeds.
@@ -652,7 +652,8 @@ say(
 # %% [markdown]
 # ## 8. Which item carries the rule?
 # A model is said to be a black box. A rule at least can be asked: leave one item of the antecedent out and see how far the
-# log odds of the consequent fall. In the shop, bananas and strawberries *together* lead to yoghurt; each alone keeps it away.
+# log odds of the consequent fall. In the shop, bananas and strawberries *together* lead to yoghurt; each
+# *without the other* keeps it away. (The confidence of one item below mixes its baskets with and without the other.)
 # (For other data: the pair rule read with the highest lift.)
 
 # %%

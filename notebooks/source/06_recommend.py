@@ -193,10 +193,10 @@ best_of_near = max(nearest.values(), key=lambda e: e.mean("NDCG@10"))
 sold = by_norm["median sales of what is shown"]
 say(
     "**What we see.** On validation the cosine is "
-    f"{against(compare(nearest['cosine'], nearest['dot'], seed=SEED))}, dividing twice "
+    f"{against(compare(nearest['cosine'], nearest['dot'], seed=SEED))}, dividing twice is "
     f"{against(compare(nearest['twice'], nearest['cosine'], seed=SEED))}. What the cosine "
     f"shows sold {sold['cosine']:,.0f} times in the median; divided twice, "
-    f"{sold['twice']:,.0f} times. The best of the three, {best_of_near.system}, is "
+    f"{sold['twice']:,.0f} times. The best of the three, *{best_of_near.system}*, is "
     f"{against(compare(best_of_near, itself, seed=SEED))}."
 )
 
@@ -296,7 +296,8 @@ tries.reset_index(drop=True)
 
 # %% [markdown]
 # The weights that were found, with all validation customers. Those of a fusion are multiples of ¼, add up to 1, and at least two experts
-# have some. Those that are learned depend on how much it varies what is added up: compare them only within a column.
+# have some. The size of a learned weight depends on how much the scores vary that it is multiplied with:
+# compare such weights only within a column.
 
 # %%
 fusions = tries.loc[tries["kind"] == "fusion", "system"].tolist()
@@ -376,7 +377,7 @@ comparison_table([*on_model.values(), *on_rival.values(), twice])
 
 # %%
 ways_to_join = "\n".join(
-    f"- {name} is {against(on_model[name])} and {against(on_rival[name])}." for name in joined
+    f"- *{name}* is {against(on_model[name])} and {against(on_rival[name])}." for name in joined
 )
 choice = f"The cautious choice is {hybrid.name}"
 if hybrid.name != single:
@@ -447,7 +448,8 @@ nearness = spots.set_index("system").loc["similarity, cosine"]
 more_accurate = curve["accuracy"] > nearness["accuracy"]
 more_varied = curve["diversity"] > nearness["diversity"]
 beyond = curve.loc[more_accurate & more_varied, "trade"].tolist()
-print(f"marginal relevance is more accurate and more varied than similarity for λ = {beyond}")
+print("marginal relevance is more accurate and more varied than similarity for", end=" ")
+print(f"λ = {beyond or 'none'}")
 figures.recommend.tradeoff({panel: curve}, spots, named=tuple(TRADES))
 
 # %%
@@ -513,7 +515,7 @@ ahead = of_length.index[of_length["low"][rival] > of_length["high"]["model"]]
 behind = of_length.index[of_length["high"][rival] < of_length["low"]["model"]]
 thirds = evaluation.gain_by_popularity(judged["model"], judged[rival], "HR@10", seed=SEED)
 by_third = "; ".join(
-    f"{signed(gain)} ({signed(low)} to {signed(high)}) in {bucket}"
+    f"{signed(gain)} ({signed(low)} to {signed(high)}) in third {bucket}"
     for bucket, _, gain, low, high, _ in thirds.itertuples(index=False)
 )
 also = evaluation.also_found(judged["model"], judged[rival])
@@ -997,8 +999,8 @@ longer = wait["p50"]["model"] / wait["p50"][rival]
 display(figures.recommend.waiting(waits.replace({"system": called})))
 say(
     f"**What we see.** One customer waits {1e3 * wait['p50']['model']:.2g} ms for the model "
-    f"(in one case of a hundred {1e3 * wait['p99']['model']:.2g} ms), {longer:.1f} times as "
-    f"long as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second as "
+    f"(one in a hundred longer than {1e3 * wait['p99']['model']:.2g} ms), {longer:.1f} times "
+    f"as long as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second as "
     f"one customer after the other with the model, {gained[rival]:.1f} times with {rival}."
 )
 

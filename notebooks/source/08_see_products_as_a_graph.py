@@ -128,9 +128,10 @@ accidents
 
 # %%
 unsure, sure = accidents.iloc[0], accidents.iloc[-1]
+in_words = f"{unsure['count']:.0f} basket{'s' if unsure['count'] >= 1.5 else ''}"
 say(
     f"**What we see.** Without a filter the {unsure['pairs']} pairs of highest lift were in "
-    f"{unsure['count']:.0f} basket(s) each, in the median; {unsure['met_again']:.0%} meet "
+    f"{in_words} each, in the median; {unsure['met_again']:.0%} meet "
     f"again. With both filters {sure['met_again']:.0%} of {sure['pairs']} do; their lift was "
     f"{sure['lift']:.3g} and is {sure['lift_later']:.3g} later, in the median."
 )
@@ -880,7 +881,7 @@ pd.concat(tails).set_index(["question", "what", "bucket"])
 seen = [
     f"- *{question}*, {way}: {against(change)}." for (question, way), change in changes.items()
 ]
-say("**What we see.** What the hybrid with LightGCN on its panel is:", *seen)
+say("**What we see.** The hybrid with LightGCN among its experts is:", *seen)
 
 # %% [markdown]
 # A gain of exactly nothing says that the cautious choice was the same system twice. By popularity (`verdict`) one sees where LightGCN moves

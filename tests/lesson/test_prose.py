@@ -39,6 +39,16 @@ def test_signs_are_typographic():
     assert [signed(v) for v in (0.5, -0.5, 0.0, -12345.6)] == ["+0.5", "−0.5", "0", "−12,346"]
 
 
+def test_small_differences_have_no_exponent():
+    assert [signed(v) for v in (6.498e-05, -2.6459e-05, 1e-9)] == ["+0.00006498", "−0.00002646", "+0.000000001"]
+
+
+def test_names_with_a_comma_stand_in_quotation_marks():
+    gain = Comparison("MRR", "content, MiniLM", "content, TF-IDF", 0.5, 0.25, 0.75, 0.01, 90)
+    said = "- MRR: “content, MiniLM” is **better than** “content, TF-IDF” (+0.5, +0.25 to +0.75)."
+    assert each_against([gain]) == said
+
+
 def test_paragraphs_are_shown_as_markdown(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", shown.append)

@@ -171,7 +171,7 @@ def test_run_says_its_estimate_before_and_the_time_after(place):
     table = [line.split() for line in lines if line.split()[1:2] == ["ok"]]
     assert [row[0] for row in table] == ["00_toy", "01_toy"], "the table is in lesson order"
     assert all(row[3] == "s" and row[5] == "s" and row[7] == "MiB" for row in table)
-    assert re.fullmatch(r"2 runs in .+, estimated were 2 min 00 s", lines[-2])
+    assert re.fullmatch(r"2 runs in .+; the estimate was 2 min 00 s", lines[-2])
 
 
 def test_ctrl_c_leaves_no_kernel_of_runs_at_the_same_time(place):
