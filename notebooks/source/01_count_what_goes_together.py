@@ -487,7 +487,8 @@ if planted is not None:
 # %%
 if average:
     seen = [
-        f"{by.replace('_', '-')} {average[by, 10]:.2f} with the guard, {average[by, 1]:.2f} without"
+        f"{by.replace('_', '-')} {average[by, 10]:.2f} with the guard, "
+        f"{average[by, 1]:.2f} without"
         for by in ("lift", "p_value", "confidence")
     ]
     say(f"**What we see.** Average precision by {'; '.join(seen)}.")

@@ -1000,8 +1000,8 @@ display(figures.recommend.waiting(waits.replace({"system": called})))
 say(
     f"**What we see.** One customer waits {1e3 * wait['p50']['model']:.2g} ms for the model "
     f"(one in a hundred longer than {1e3 * wait['p99']['model']:.2g} ms), {longer:.1f} times "
-    f"as long as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second as "
-    f"one customer after the other with the model, {gained[rival]:.1f} times with {rival}."
+    f"as long as for {rival}. A batch makes {gained['model']:.1f} times as many lists a second "
+    f"as one customer after the other with the model, {gained[rival]:.1f} times with {rival}."
 )
 
 # %% [markdown]
