@@ -519,7 +519,7 @@ if planted is not None:
 # %%
 if planted is not None:
     orders = sorted(average, key=lambda name: -average[name])
-    says = ", ".join(f"{name} {average[name]:.2g}" for name in orders)
+    says = ", ".join(f"{name} {average[name]:.3f}" for name in orders)
     first_places = int((planted["place in the list"] <= len(truth)).sum())
     say(
         f"**What we see.** Average precision: {says}. The test within customers has "
@@ -709,7 +709,7 @@ if of_all:
         f"rules added to own habits are {against(added)}."
     ]
 seen.append(
-    f"- *Something new*: all transitions is {against(gains['new', 'all transitions'])}. "
+    f"- *Something new*: “all transitions” is {against(gains['new', 'all transitions'])}. "
     "Tested rules added to popularity are "
     f"{against(gains['new', 'popularity + tested rules'])} and {against(selection)}."
 )

@@ -309,8 +309,8 @@ memory, seconds = costs.loc["LoRA"] / costs.loc["full"]
 say(
     f"**What we see.** *Full* fine-tuning is {against(over_counting['full'])}; *scratch*, in "
     f"its longer training, is {against(over_full['scratch'])}.",
-    f"Variants that move little, against *full*: better {listed(few_moved, 'wins')}; worse "
-    f"{listed(few_moved, 'loses')}; level {listed(few_moved, 'level')}. LoRA takes "
+    f"Variants that move little, against *full*: better: {listed(few_moved, 'wins')}; worse: "
+    f"{listed(few_moved, 'loses')}; level: {listed(few_moved, 'level')}. LoRA takes "
     f"{memory:.0%} of the memory of full fine-tuning and {seconds:.0%} of its time.",
 )
 
@@ -387,7 +387,7 @@ if len(collapsed):
     sentences += [
         f"- Hardly above *majority* ({majority:.3f}): {names_of}. Such a run has collapsed."
     ]
-say(f"**What we see**, {SWEEP_SEEDS} seed(s) for each point:", "\n".join(sentences))
+say(f"**What we see**, seeds for each point: {SWEEP_SEEDS}.", "\n".join(sentences))
 
 # %% [markdown]
 # The intervals are over test customers; another seed moves a point as well, so where the profile draws one seed, take no height of a

@@ -498,7 +498,7 @@ if data.users is not None and "segment" in data.users:
     display(figures.recommend.groups(by_group, "segment (customers)"))
     least = by_group.loc[by_group.groupby("system")["mean"].idxmin()]
     lowest = "; ".join(f"{row.system}: {row.segment}" for row in least.itertuples())
-    say(f"The group with the lowest mean: {lowest}.")
+    say(f"The group with the lowest mean, for each system: {lowest}.")
 else:
     print(f"{data.name} knows no segments of customers.")
 
