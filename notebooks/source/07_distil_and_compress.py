@@ -471,8 +471,8 @@ display(agreement)
 say(
     f"**What we see.** The scores of the file of 32 bits differ from PyTorch's by at most "
     f"{largest_difference:.6f}. The one of 8 bits has "
-    f"{file_8['bytes'] / file_32['bytes']:.0%} of its bytes, lists {file_8['same ten']:.1%} of the same ten products and puts the same one first for "
-    f"{file_8['same first']:.1%} of the customers."
+    f"{file_8['bytes'] / file_32['bytes']:.0%} of its bytes, lists {file_8['same ten']:.1%} of "
+    f"the same ten products and puts the same one first for {file_8['same first']:.1%} of the customers."
 )
 
 # %% [markdown]
