@@ -472,7 +472,8 @@ say(
     f"**What we see.** The scores of the file of 32 bits differ from PyTorch's by at most "
     f"{largest_difference:.6f}. The one of 8 bits has "
     f"{file_8['bytes'] / file_32['bytes']:.0%} of its bytes, lists {file_8['same ten']:.1%} of "
-    f"the same ten products and puts the same one first for {file_8['same first']:.1%} of the customers."
+    f"the same ten products and puts the same one first for "
+    f"{file_8['same first']:.1%} of the customers."
 )
 
 # %% [markdown]
