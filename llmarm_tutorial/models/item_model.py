@@ -22,7 +22,7 @@ from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedT
 from transformers.utils import logging
 
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.models.last_layer import read_where_asked
+from llmarm_tutorial.models.last_layer import is_read_where_asked, read_where_asked
 from llmarm_tutorial.models.loss import cross_entropy
 from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tables import CodedTable, FactorisedTable, check_table
@@ -233,7 +233,8 @@ class ItemModel(BertPreTrainedModel):
         if self.config.is_decoder:
             attention_mask = None
         given = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if scored is not None and 0 < 2 * len(scored) <= input_ids.numel():
+        few = scored is not None and 0 < 2 * len(scored) <= input_ids.numel()
+        if few and is_read_where_asked(self.bert):
             return self.bert(**given, read=scored).last_hidden_state
         states = self.bert(**given).last_hidden_state
         return states if scored is None else states.flatten(0, 1)[scored]

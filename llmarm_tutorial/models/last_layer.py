@@ -7,6 +7,7 @@ and the norms only at the positions that are read, and the answers there are the
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -98,13 +99,28 @@ def _by_sequence(read: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor]
     return table.view(batch, most), place
 
 
+def passes_arguments_down() -> bool:
+    """Whether a BERT hands arguments that it does not know to its layers, as Transformers 5 does and 4 does not."""
+    arguments = inspect.signature(BertModel.forward).parameters.values()
+    return any(argument.kind is argument.VAR_KEYWORD for argument in arguments)
+
+
+def is_read_where_asked(bert: BertModel) -> bool:
+    """Whether `read_where_asked` took effect."""
+    return isinstance(bert.encoder.layer[-1], LastLayer)
+
+
 def read_where_asked(bert: BertModel, *, first_only: bool = False) -> None:
     """Let a BERT's last layer be computed where it is read; its weights and their names stay as they are.
+
+    With Transformers 4 nothing changes: the whole layer is computed, which takes longer and gives the same.
 
     Args:
         bert: The encoder, changed in place.
         first_only: Whether nothing but the first position of a sequence is ever read.
     """
+    if not passes_arguments_down():
+        return
     last = bert.encoder.layer[-1]
     last.__class__ = LastLayer  # a layer made anew would draw weights, and all later draws would be others
     last.first_only = first_only

@@ -8,11 +8,15 @@ import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
+from llmarm_tutorial.models import last_layer
 from llmarm_tutorial.models.fine_tuning import VARIANTS, new_classifier
 from llmarm_tutorial.models.item_model import ItemModel, item_config
-from llmarm_tutorial.models.last_layer import LastLayer, read_where_asked
+from llmarm_tutorial.models.last_layer import LastLayer, is_read_where_asked, read_where_asked
 from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
 
+pytestmark = pytest.mark.skipif(
+    not last_layer.passes_arguments_down(), reason="Transformers 4 computes the whole last layer"
+)
 N_ITEMS = 11
 LENGTHS = (6, 2, 6, 4)  # the second and the last sequence are padded
 
@@ -94,3 +98,14 @@ def test_a_classifier_says_the_same_with_the_whole_layer(variant: str):
     last.first_only = False
     assert cut.std() > 0.01
     assert torch.allclose(cut, net(**given).logits, atol=1e-5)
+
+
+def test_with_transformers_4_the_whole_layer_is_computed_and_says_the_same(monkeypatch):
+    ids, mask = batch()
+    scored = torch.tensor([1, 8])
+    shortened = model()
+    monkeypatch.setattr(last_layer, "passes_arguments_down", lambda: False)
+    whole = model()
+    assert is_read_where_asked(shortened.bert)
+    assert not is_read_where_asked(whole.bert)
+    torch.testing.assert_close(whole.hidden(ids, mask, scored), shortened.hidden(ids, mask, scored))
