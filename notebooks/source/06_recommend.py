@@ -916,8 +916,9 @@ if in_the_shop:
     usual = recommend.usual_correlation(rest[:, most_sold[:200]])
     display(moves.head(len(pairs))[["pair", "lift", "raw", "adjusted"]])
     display(figures.shop.lift_and_movement(moves, usual, range(len(pairs))))
-    first = moves.head(len(pairs))
-    closest, beyond = first.loc[first["raw"].idxmax()], first[first["adjusted"] > usual]
+    chosen_pairs = moves.head(len(pairs))
+    closest = chosen_pairs.loc[chosen_pairs["raw"].idxmax()]
+    beyond = chosen_pairs[chosen_pairs["adjusted"] > usual]
     say(
         f"**What we see.** Of these pairs {closest['pair']} look most alike as they are "
         f"({closest['raw']:.2f}; adjusted {closest['adjusted']:.2f}). Above the grey band of "

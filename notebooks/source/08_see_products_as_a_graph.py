@@ -1110,7 +1110,8 @@ for row in results_of_links.itertuples():
 for (one, other), found in differences.items():
     ledger.record_gain(
         f"links/{ledger.slug(one)}_against_{ledger.slug(other)}", found,
-        claim="9" if one in NETWORKS else None, baseline=precision[other], tolerance=None if one in NETWORKS else 1e-6,
+        claim="9" if one in NETWORKS else None, baseline=precision[other],
+        tolerance=None if one in NETWORKS else 1e-6,
         note="average precision, interval over products",
     )  # fmt: skip
 ledger.record(
@@ -1148,7 +1149,8 @@ for question, those in judgements.items():
         one, other = ledger.slug(gain.first), ledger.slug(gain.second)
         ledger.record_gain(
             f"{parts[question]}/{one}_against_{other}", gain,
-            claim=None if gain.first == "walks" else "9", baseline=found[gain.second].mean("NDCG@10"),
+            claim=None if gain.first == "walks" else "9",
+            baseline=found[gain.second].mean("NDCG@10"),
             tolerance=1e-6 if gain.first == "walks" else None, note="NDCG@10, one seed",
         )  # fmt: skip
     learned = [f"learned, {kind} graph" for kind in ("without", "with")]
