@@ -114,8 +114,8 @@ class Training:
         losses: One row per `log_every` steps: `step`, `epoch`, `loss` (mean since the last row), `learning_rate`,
             `items_per_second`, `seconds` (of training so far, validation left out).
         validations: One row per validation: `epoch`, `step`, `score`, `seconds`.
-        best_epoch: Epoch of the best validation; without validation the last one.
-        best_score: Its score, NaN without validation.
+        best_epoch: Epoch of the best validation; without any that gave a number the last one.
+        best_score: Its score, NaN without any; a validation that gives NaN is never the best.
         seconds: Time of training and validation together, over all parts of an interrupted training.
         stopped_early: Whether patience ran out.
         device: Where it ran.
@@ -260,7 +260,7 @@ class _Run:
         with self.precision():
             score = _validated(self.accelerator, self.model, validate)
         at.validating += time.perf_counter() - clock
-        better = score > max((row["score"] for row in at.validations), default=-math.inf)
+        better = score > max((r["score"] for r in at.validations if not math.isnan(r["score"])), default=-math.inf)
         at.worse = 0 if better else at.worse + 1
         self.log.score(score)
         if better:
@@ -284,7 +284,7 @@ class _Run:
             self.model.load_state_dict(self.best)
         self.model.eval()
         at = self.progress
-        best = max(at.validations, key=lambda row: row["score"], default=None)
+        best = max((r for r in at.validations if not math.isnan(r["score"])), key=lambda r: r["score"], default=None)
         return Training(
             losses=pd.DataFrame(at.losses),
             validations=pd.DataFrame(at.validations),

@@ -156,6 +156,30 @@ def test_it_stops_when_validation_no_longer_improves_and_keeps_the_best():
     assert all(map(np.array_equal, weights(model), seen[1]))
 
 
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [([np.nan, 0.2, 0.5, 0.3], 3), ([0.2, np.nan, 0.5, 0.3], 3), ([0.5, 0.2, np.nan], 1), ([np.nan, np.nan, 0.1], 3)],
+)
+def test_a_validation_that_is_no_number_is_never_the_best(tmp_path, scores: list[float], best: int, kept: bool):
+    model, seen, given = fresh(), [], iter(scores)
+
+    def validate(net: torch.nn.Module) -> float:
+        seen.append(weights(net))
+        return next(given)
+
+    settings = replace(QUICK, epochs=len(scores), patience=10)
+    done = run(model, settings, validate=validate, **({"folder": tmp_path} if kept else {}))
+    assert (done.best_epoch, done.best_score) == (best, scores[best - 1])
+    assert all(map(np.array_equal, weights(model), seen[best - 1]))
+
+
+def test_without_any_number_the_last_weights_stay():
+    done = run(fresh(), replace(QUICK, epochs=2), validate=lambda net: float("nan"))
+    assert done.best_epoch == 2
+    assert np.isnan(done.best_score)
+
+
 def test_validation_comes_as_often_as_asked_and_at_the_end():
     done = run(fresh(), replace(QUICK, epochs=5, validate_every=2), validate=lambda net: 1.0)
     assert done.validations["epoch"].tolist() == [2, 4, 5]
