@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,6 +39,12 @@ class Progress:
     validating: float = 0.0
     losses: list[dict[str, float]] = field(default_factory=list)
     validations: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def best(self) -> dict[str, float] | None:
+        """The validation with the highest score, of equal ones the first; None if none gave a number."""
+        scored = (row for row in self.validations if not math.isnan(row["score"]))
+        return max(scored, key=lambda row: row["score"], default=None)
 
 
 class Checkpoints:

@@ -260,9 +260,9 @@ class _Run:
         with self.precision():
             score = _validated(self.accelerator, self.model, validate)
         at.validating += time.perf_counter() - clock
-        better = score > max((r["score"] for r in at.validations if not math.isnan(r["score"])), default=-math.inf)
-        at.worse = 0 if better else at.worse + 1
         self.log.score(score)
+        better = at.best is at.validations[-1]
+        at.worse = 0 if better else at.worse + 1
         if better:
             self.best = {name: weight.detach().cpu().clone() for name, weight in self.model.state_dict().items()}
             self.checkpoints.keep_best(self.best)
@@ -284,7 +284,7 @@ class _Run:
             self.model.load_state_dict(self.best)
         self.model.eval()
         at = self.progress
-        best = max((r for r in at.validations if not math.isnan(r["score"])), key=lambda r: r["score"], default=None)
+        best = at.best
         return Training(
             losses=pd.DataFrame(at.losses),
             validations=pd.DataFrame(at.validations),
