@@ -15,7 +15,9 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -343,14 +345,14 @@ def _plain(value: Any) -> str:
 
 
 def command(name: str) -> str:
-    """The command that this process is."""
-    return " ".join(["python", f"benchmarks/{name}.py", *sys.argv[1:]])
+    """The command that this process is, or the BENCH_COMMAND that runs it with others."""
+    return os.environ.get("BENCH_COMMAND") or " ".join(["python", f"benchmarks/{name}.py", *sys.argv[1:]])
 
 
 def hardware() -> dict[str, Any]:
     """Versions, machine and threads."""
     torch = sys.modules.get("torch")
-    gpu = [torch.cuda.get_device_name(0)] if torch and torch.cuda.is_available() else []
+    gpu = [_graphics_card()] if torch and torch.cuda.is_available() else []
     versions = {}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -361,6 +363,13 @@ def hardware() -> dict[str, Any]:
         "threads": torch.get_num_threads() if torch else 1,
         "versions": versions,
     }
+
+
+def _graphics_card() -> str:
+    """Name and driver of the first graphics card, CUDA as PyTorch has it."""
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+    name, driver = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip().split(", ")
+    return f"{name}, driver {driver}, CUDA {sys.modules['torch'].version.cuda}"
 
 
 # --- the command line -------------------------------------------------------------------------------------------------

@@ -98,9 +98,8 @@ def measure(bench: harness.Bench) -> None:
     """Counting, then the models, then the gains on sequential rules."""
     for name, data in bench.datasets():
         question = Question(bench, name, data)
-        for baseline in tuning.BASELINES:
-            if baseline != "personal":  # with seen items left out it is popularity
-                question.counting(baseline)
+        for baseline in bench.options.counting:
+            question.counting(baseline)
         for objective in bench.options.models:
             for seed in bench.options.seeds:
                 question.model(bench.options.recipe, objective, seed)
@@ -126,6 +125,8 @@ def main() -> None:
     parser = harness.parser(__doc__, data=list(RECIPES["gpu"]), seeds=(1, 2, 3))
     parser.add_argument("--recipe", choices=RECIPES, default="cpu")
     parser.add_argument("--models", nargs="*", choices=("causal", "masked"), default=["causal", "masked"])
+    counting = [name for name in tuning.BASELINES if name != "personal"]  # with seen items left out it is popularity
+    parser.add_argument("--counting", nargs="*", choices=counting, default=counting)
     harness.run(parser, measure, figures)
 
 
