@@ -14,11 +14,14 @@ from llmarm_tutorial.data import load
 from llmarm_tutorial.lesson import check, ledger
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
 TIME_COL: str = ""  # … when, if known
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 1  # of everything that is drawn at random
 
 # %% [markdown]
@@ -28,9 +31,9 @@ SEED: int = 1  # of everything that is drawn at random
 # we see in it.
 
 # %%
-data = load(
-    DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL
-)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.describe()
 
 # %% [markdown]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from llmarm_tutorial.data import own_files, readers
 from llmarm_tutorial.data.catalogue import Entry, data_home, entry, locate, misdirection, resolve
+from llmarm_tutorial.data.file_options import FileOptions
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 
@@ -50,35 +51,41 @@ class DataCheck:
 
 
 def load(
-    dataset: str, *, basket_col: str = "", item_col: str = "", user_col: str = "", time_col: str = ""
+    dataset: str,
+    *,
+    basket_col: str = "",
+    item_col: str = "",
+    user_col: str = "",
+    time_col: str = "",
+    order_col: str = "",
+    quantity_col: str = "",
+    format: str = "",
 ) -> Transactions:
     """Load a data set of the catalogue, or a file of one's own.
 
     Args:
-        dataset: A name of the catalogue, or the path of a CSV, Parquet or JSON lines file with one item per row.
-        basket_col: For a file, the column that tells what was bought together.
-        item_col: For a file, the column of items.
-        user_col: For a file, the column of customers.
-        time_col: For a file, the column of times.
+        dataset: A name of the catalogue, or the path of a file of one's own; see `own_files`.
+        basket_col, item_col, user_col, time_col, order_col, quantity_col, format: For a file, how to read it; see
+            `FileOptions`.
 
     Returns:
         The transactions.
 
     Raises:
-        UnknownName: If it is neither a name of the catalogue nor a path.
+        UnknownName: If it is neither a name of the catalogue nor a path, or if there is no such format.
         BadParameter: If columns are named for a catalogue set, or too few for a file.
         DataError: If the set is not on this machine, or the file cannot be used.
     """
-    columns = {"basket_col": basket_col, "item_col": item_col, "user_col": user_col, "time_col": time_col}
+    options = FileOptions(basket_col, item_col, user_col, time_col, order_col, quantity_col, format)
     meant = resolve(dataset)
     if isinstance(meant, Entry):
-        given = ", ".join(column for column, value in columns.items() if value)
-        if given:
+        if options.given:
+            given = ", ".join(options.given)
             raise BadParameter(f"{dataset} is a set of the catalogue, whose columns are known: leave out {given}.")
         return read(meant, locate(meant) or _obtain(meant))
     if not (meant.exists() or meant.suffix.lower() in own_files.SUFFIXES or len(meant.parts) > 1):
         entry(dataset)  # what does not look like a path is a name with a slip: say which names there are
-    return own_files.read(meant, **columns)
+    return own_files.read(meant, options)
 
 
 def read(entry: Entry, path: Path) -> Transactions:

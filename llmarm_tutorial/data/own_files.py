@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from llmarm_tutorial.data.file_options import FileOptions, columns_meant
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 
@@ -30,49 +31,101 @@ DELIMITED, PARQUET, LINES = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".js
 SUFFIXES = DELIMITED + PARQUET + LINES
 
 
-def read(
-    path: str | Path, *, basket_col: str = "", item_col: str = "", user_col: str = "", time_col: str = ""
-) -> Transactions:
-    """Read a file of one bought item per row.
+def read(path: str | Path, options: FileOptions) -> Transactions:
+    """Read a file of one's own.
 
     Args:
         path: A CSV (.csv, .tsv, .txt), Parquet (.parquet, .pq) or JSON lines (.jsonl, .ndjson, .json) file.
-        basket_col: Column that tells which rows were bought together. Without it the file is a set of sequences.
-        item_col: Column of items, obligatory.
-        user_col: Column of customers; rows may lack one where there are baskets.
-        time_col: Column of times; obligatory, with `user_col`, where there is no basket column.
+        options: Which columns say what. The items are obligatory, and baskets or else users with a time or an order;
+            rows may lack a user where there are baskets.
 
     Returns:
-        The transactions, named after the file. Repeated rows are merged and counted in `notes`.
+        The transactions, named after the file. What was guessed, merged or left out is counted in `notes`.
 
     Raises:
-        DataError: If the file is absent, empty, unreadable, or lacks a column, if a column holds lists, or if a time
-            cannot be read.
+        DataError: If the file is absent, empty, unreadable, or lacks a column, if a column holds lists, or if a time,
+            rank or quantity cannot be read.
         BadParameter: If the columns named do not suffice.
     """
     path = Path(path).expanduser()
-    named = {"basket_id": basket_col, "item_id": item_col, "user_id": user_col, "time": time_col}
-    named = {role: column for role, column in named.items() if column}
-    table, notes = read_table(path, tuple(named.values()))
+    if options.format not in ("", "rows"):
+        raise BadParameter(f"The format {options.format} cannot be read yet; write one bought item a row.")
+    table, notes = read_table(path, options.columns)
+    _check_columns(path, table, options)
+    if options.quantity_col:
+        table = _purchases(table, options.quantity_col, path, notes)
+    named = {"basket_id": options.basket_col, "item_id": options.item_col, "user_id": options.user_col}
+    frame = pd.DataFrame({role: _joined_ids(table, column) for role, column in named.items() if column})
+    if options.time_col:
+        frame["time"] = _times(table, options.time_col, path)
+    if options.order_col:
+        ranks = _numbers(table, options.order_col, path)
+        if not (ranks % 1 == 0).all():
+            raise DataError(f"{path.name}, column {options.order_col!r}: an order is told by whole numbers.")
+        frame["position"] = ranks.astype(np.int64)
+    return Transactions.from_frame(frame, name=path.stem, notes=notes)
+
+
+def _check_columns(path: Path, table: pd.DataFrame, options: FileOptions) -> None:
+    """Raise unless the columns named are there, hold single values and suffice."""
     listed = f"The columns of {path.name} are: {', '.join(table)}."
-    for column in named.values():
-        if column not in table:
-            raise DataError(f"{path.name} has no column {column!r}. {listed}")
-    if "item_id" not in named:
+    for given in options.columns:
+        for column in columns_meant(given, table):
+            if column not in table:
+                raise DataError(f"{path.name} has no column {column!r}. {listed}")
+            _refuse_lists(table[column], path)
+    if not options.item_col:
         raise BadParameter(f"Say which column holds the items with item_col (--item-col). {listed}")
-    if "basket_id" not in named and not {"user_id", "time"} <= set(named):
+    if not options.basket_col and not (options.user_col and (options.time_col or options.order_col)):
         raise BadParameter(
             "Say which column tells what was bought together with basket_col (--basket-col), or, for sequences without "
-            f"baskets, which hold the user and the time with user_col and time_col. {listed}"
+            f"baskets, which hold the user and the time with user_col and time_col (or order_col). {listed}"
         )
-    for column in named.values():
-        _refuse_lists(table[column], path)
-    frame = pd.DataFrame({role: table[column] for role, column in named.items()})
-    for role in set(frame) - {"time"}:
-        frame[role] = _id_text(frame[role])
-    if "time" in frame and len(frame):
-        frame["time"] = parse_times(frame["time"], f"{path.name}, column {time_col!r}")
-    return Transactions.from_frame(frame, name=path.stem, notes=notes)
+
+
+def _joined_ids(table: pd.DataFrame, given: str) -> pd.Series:
+    """Ids of one column, or of several that together make an id; no two combinations give one text."""
+    parts = [_id_text(table[column]) for column in columns_meant(given, table)]
+    if len(parts) == 1:
+        return parts[0]
+    ids = parts[0].str.replace("|", "||")
+    for part in parts[1:]:
+        ids = ids + " | " + part.str.replace("|", "||")
+    return ids
+
+
+def _times(table: pd.DataFrame, given: str, path: Path) -> pd.Series:
+    """Times of one column, or of a date and a time of day that stand in two."""
+    columns = columns_meant(given, table)
+    times = table[columns[0]]
+    if len(columns) > 1:
+        times = pd.Series(table[columns].astype("str").agg(" ".join, axis=1))
+    return parse_times(times, f"{path.name}, column {given!r}") if len(table) else times
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """A column of numbers.
+
+    Raises:
+        DataError: If a value is empty or no number; says how many, and the first with its row number.
+    """
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    unread = numbers.isna().to_numpy()
+    if unread.any():
+        row = int(unread.argmax())
+        raise DataError(
+            f"{path.name}, column {column!r}: {unread.sum():,} of {len(table):,} values are no numbers, the first is "
+            f"{table[column].iloc[row]!r} in row {row + 1} (after the header)."
+        )
+    return numbers
+
+
+def _purchases(table: pd.DataFrame, column: str, path: Path, notes: dict[str, int]) -> pd.DataFrame:
+    """The rows whose quantity is above 0."""
+    kept = _numbers(table, column, path) > 0
+    if not kept.all():
+        notes[f"rows whose {column} is not above 0, left out"] = int((~kept).sum())
+    return table[kept].reset_index(drop=True)
 
 
 def read_table(path: Path, wanted: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -184,7 +237,11 @@ def _parse_delimited(text: str, path: Path, wanted: Sequence[str]) -> pd.DataFra
         return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
 
     text = text.lstrip("\r\n")
-    delimiter = max(",;\t|", key=lambda d: (set(wanted) <= set(header(d)), len(header(d))))
+
+    def holds_wanted(names: list[str]) -> bool:
+        return all(set(columns_meant(column, names)) <= set(names) for column in wanted)
+
+    delimiter = max(",;\t|", key=lambda d: (holds_wanted(header(d)), len(header(d))))
     with warnings.catch_warnings():
         # without this, fields beyond the header's would be dropped with no more than a warning
         warnings.simplefilter("error", pd.errors.ParserWarning)

@@ -97,10 +97,13 @@ def run(
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="Name of the catalogue, or path of your own file.")
     ] = None,
-    basket_col: Annotated[str | None, typer.Option("--basket-col", help="Your file's column of baskets.")] = None,
-    item_col: Annotated[str | None, typer.Option("--item-col", help="Your file's column of items.")] = None,
-    user_col: Annotated[str | None, typer.Option("--user-col", help="Your file's column of customers.")] = None,
-    time_col: Annotated[str | None, typer.Option("--time-col", help="Your file's column of times.")] = None,
+    basket_col: cli_data.BasketCol = None,
+    item_col: cli_data.ItemCol = None,
+    user_col: cli_data.UserCol = None,
+    time_col: cli_data.TimeCol = None,
+    order_col: cli_data.OrderCol = None,
+    quantity_col: cli_data.QuantityCol = None,
+    format: cli_data.Format = None,
     parameter: Annotated[
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="Set a lesson's parameter; repeatable."),
@@ -118,8 +121,9 @@ def run(
 
     available = lessons.discover()
     chosen = lessons.choose(names or [], available)
-    columns = dict(zip(lessons.DATA_COLUMNS, (basket_col, item_col, user_col, time_col), strict=True))
-    wanted: dict[str, Any] = {name: value for name, value in columns.items() if value is not None}
+    given = (basket_col, item_col, user_col, time_col, order_col, quantity_col, format)
+    options = dict(zip(lessons.DATA_COLUMNS, given, strict=True))
+    wanted: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if dataset is not None:
         wanted["DATASET"] = batch_module.check_dataset(dataset)
     if seed is not None:

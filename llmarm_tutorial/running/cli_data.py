@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,21 @@ from llmarm_tutorial.errors import BadParameter
 app = typer.Typer(no_args_is_help=True, help="Data sets: list, describe, fetch, check, make.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set of the catalogue.")]
+
+
+def _column(option: str, which: str) -> Any:
+    return Annotated[str | None, typer.Option(option, metavar="COLUMN", help=f"Your file's column {which}.")]
+
+
+BasketCol = _column("--basket-col", "of baskets, or columns: member,date")
+ItemCol = _column("--item-col", "of items")
+UserCol = _column("--user-col", "of customers")
+TimeCol = _column("--time-col", "of times, or columns: date,time")
+OrderCol = _column("--order-col", "of visit numbers, where no time is known")
+QuantityCol = _column("--quantity-col", "of quantities: rows not above 0 are left out")
+Format = Annotated[
+    str | None, typer.Option("--format", help="Your file's layout: rows, baskets, lists or wide; default: found out.")
+]
 
 
 @app.command("list")

@@ -21,13 +21,14 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from llmarm_tutorial.data.file_options import OPTIONS
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.files import ROOT
 
 _FILE = re.compile(r"(\d\d)_\w+")
 _TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 QUICK = "quick"  # the notebooks' own defaults, so it needs no file
-DATA_COLUMNS = ("BASKET_COL", "ITEM_COL", "USER_COL", "TIME_COL")
+DATA_COLUMNS = tuple(name.upper() for name in OPTIONS)  # the parameters that say how to read a file of one's own
 
 
 @dataclass(frozen=True)

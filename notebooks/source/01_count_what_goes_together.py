@@ -34,11 +34,14 @@ house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
 TIME_COL: str = ""  # … when, if known
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 7  # of the random splits, draws and the bootstrap
 MIN_SUPPORT: float = 0.0  # share of baskets; 0 chooses one that keeps the list readable
 MIN_CONFIDENCE: float = 0.2  # share of the antecedent's baskets, above 0 and at most 1
@@ -51,9 +54,9 @@ PATIENCE: float = 1.0  # seconds: a miner that took longer once skips lower supp
 # anything.
 
 # %%
-data = load(
-    DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL
-)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("baskets", purpose="counting what is bought together")
 if data.describe()["baskets"] < 100:
     raise DataError(

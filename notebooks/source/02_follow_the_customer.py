@@ -36,11 +36,14 @@ house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 7  # of the random draws and the bootstrap
 WITHIN: int = 3  # visits: how soon after A must B come to count as following
 MIN_COUNT: int = 5  # visits in which a rule must hold to be looked at
@@ -54,9 +57,9 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 # every event is a visit of its own.
 
 # %%
-data = load(
-    DATASET, basket_col=BASKET_COL, item_col=ITEM_COL, user_col=USER_COL, time_col=TIME_COL
-)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("users", "order", purpose="following customers")
 runs = data.histories()
 held, user = runs.visit_matrix()  # visits × items, and whose visit it is

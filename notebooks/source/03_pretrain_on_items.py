@@ -38,11 +38,14 @@ torch.set_num_threads(1)  # models this small get slower when several cores shar
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 1  # of weights, masks and draws
 EPOCHS: int = 4  # passes over the baskets for the model of gaps
 VISIT_EPOCHS: int = 5  # passes over the customers for the models of the next visit
@@ -62,13 +65,9 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 # products it does not know, `[MASK]` hides one, and `[VISIT]` says that a new visit begins.
 
 # %%
-data = load(
-    DATASET,
-    basket_col=BASKET_COL,
-    item_col=ITEM_COL,
-    user_col=USER_COL,
-    time_col=TIME_COL,
-)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 has_baskets = "baskets" in data.aspects

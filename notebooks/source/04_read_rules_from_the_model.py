@@ -39,11 +39,14 @@ torch.set_num_threads(1)
 pd.options.display.float_format = "{:.4g}".format
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought, if known
 TIME_COL: str = ""  # … when, if known
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SPLIT: str = "random"  # "random": parts differ by chance only; "time": habits may change too
 SEED: int = 4  # of splits, draws and weights
 EPOCHS: int = 6  # most passes of the completion model
@@ -79,9 +82,9 @@ for m in (0, 2, 8, np.inf):
 # all can be tried in the same way. First the data, in three parts: to estimate from, to choose from, and to judge by.
 
 # %%
-columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL}
-columns |= {"user_col": USER_COL, "time_col": TIME_COL}
-data = load(DATASET, **columns)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("baskets", purpose="reading rules about baskets")
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
 kept = data.table["basket_id"].isin(data.basket_ids[shopping])

@@ -41,11 +41,14 @@ pd.options.display.float_format = "{:.4g}".format
 pd.options.display.max_colwidth = None
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 LABEL_COL: str = ""  # users' column with the labels; empty: a known one, else "comes again?"
 SEED: int = 1  # of divisions, weights and draws
 PRETRAIN_EPOCHS: int = 16  # passes over the customers before fine-tuning
@@ -76,13 +79,9 @@ MAX_RULES: int = 20000  # rules to judge
 # [T3] builds training, validation and test set from the same full data; section 7 shows what a milder leak is already worth.
 
 # %%
-data = load(
-    DATASET,
-    basket_col=BASKET_COL,
-    item_col=ITEM_COL,
-    user_col=USER_COL,
-    time_col=TIME_COL,
-)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)
 n_items = len(data.items)

@@ -35,11 +35,14 @@ pd.options.display.float_format = "{:.4g}".format
 pd.options.display.max_colwidth = None
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 1  # of weights, masks, draws and bootstraps
 EPOCHS: int = 8  # passes over the customers for the model
 HIDDEN: int = 64  # its width
@@ -63,8 +66,9 @@ BUYERS: int = 100  # extra buyers that a promotion brings
 # $$\text{NDCG@10} = \frac{\sum_{r \le 10,\ \text{item at } r \text{ was bought}} 1/\log_2(r + 1)}{\text{the same for the best possible list}}$$
 
 # %%
-columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL}
-data = load(DATASET, **columns, user_col=USER_COL, time_col=TIME_COL)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("users", "order", purpose="recommending to customers")
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)

@@ -41,11 +41,14 @@ pd.options.display.float_format = lambda x: f"{x:,.0f}" if abs(x) >= 1000 else f
 pd.options.display.max_colwidth = None
 
 # %% tags=["parameters"]
-DATASET: str = "shop"  # a name from `llmarm data list`, or your CSV, Parquet or JSON lines file
+DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
 BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 1  # of weights, masks, draws and bootstraps
 HIDDEN: int = 64  # width of the teacher
 EPOCHS: int = 6  # passes over the customers for the teacher
@@ -107,9 +110,9 @@ for label, q in ways.items():
 # a causal model that reads the order).
 
 # %%
-columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL}
-columns |= {"user_col": USER_COL, "time_col": TIME_COL}
-data = load(DATASET, **columns)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("users", "order", purpose="predicting what a customer buys next")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()

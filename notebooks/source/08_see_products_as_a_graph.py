@@ -43,11 +43,13 @@ BASKET_COL: str = ""  # for your own file: the column that says which basket
 ITEM_COL: str = ""  # … which item
 USER_COL: str = ""  # … who bought
 TIME_COL: str = ""  # … when
+ORDER_COL: str = ""  # … number of the visit, where no time is known
+QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
+FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SEED: int = 1  # of weights, draws and bootstraps
 MIN_SALES: int = 1  # rarer products are left out; 50 or so where there are thousands
 MIN_COUNT: int = 10  # a link of the graph that is drawn: fewest baskets with both
 MAX_Q: float = 0.05  # … and most expected share of false links
-DRAWN: int = 210  # products that the figure may show, the best sellers first
 NEW_COUNT: int = 3  # a link to predict: fewest baskets with both in its stretch of time
 NEW_Q: float = 0.2  # … and most expected share of false links
 VALIDATION: float = 0.3  # share of baskets in the stretch of time that settings are chosen on
@@ -56,9 +58,7 @@ LINK_SEEDS: int = 3  # trainings of each network that predicts links
 LINK_EPOCHS: int = 30  # passes over the links, at most
 GRAPH_EPOCHS: int = 8  # passes over the purchases for LightGCN
 GRAPH_WIDTH: int = 32  # numbers per vector in it
-GRAPH_LAYERS: int = 1  # how often neighbours are averaged
 EPOCHS: int = 8  # passes over the customers for the item model
-HIDDEN: int = 64  # its width
 MAX_LENGTH: int = 128  # tokens of a customer's history that it reads
 MAX_CASES: int = 1500  # customers asked for their next purchase
 NEW_WEEKS: float = 6.0  # products first sold in the last so many weeks are new
@@ -94,13 +94,9 @@ pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 # and count them again in the later ones.
 
 # %%
-columns = {
-    "basket_col": BASKET_COL,
-    "item_col": ITEM_COL,
-    "user_col": USER_COL,
-    "time_col": TIME_COL,
-}
-data = load(DATASET, **columns)
+columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
+columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
+data = load(DATASET, **columns, format=FORMAT)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(MIN_SALES)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
@@ -157,7 +153,7 @@ else:
     groups = np.full(n_items, "products")
     print(f"{data.name} knows no departments, so all products have one colour.")
 top_sellers = np.zeros(n_items, dtype=bool)
-top_sellers[np.argsort(-sales, kind="stable")[:DRAWN]] = True
+top_sellers[np.argsort(-sales, kind="stable")[:210]] = True  # more would hide each other
 keep = sparse.diags(top_sellers.astype(float))
 shown = graphs.ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
 shown = graphs.strongest(shown, 4) if shown.n_links > 400 else shown
@@ -664,7 +660,7 @@ layers.round(3)
 split = data.leave_one_out()
 past = split.train.histories()
 held = past.held()
-net = graphs.LightGCN(held, GRAPH_WIDTH, GRAPH_LAYERS, seed=SEED)
+net = graphs.LightGCN(held, GRAPH_WIDTH, layers=1, seed=SEED)
 links_of = graphs.normalised_adjacency(held).tocoo()
 ends = torch.from_numpy(np.stack([links_of.row, links_of.col]).astype(np.int64))
 weight = torch.from_numpy(links_of.data)
@@ -740,14 +736,14 @@ def lightgcn(layers: int) -> graphs.GraphRecommender:
     return graphs.GraphRecommender(network)
 
 
-lightgcns = {"LightGCN": lightgcn(GRAPH_LAYERS), "LightGCN without graph": lightgcn(0)}
+lightgcns = {"LightGCN": lightgcn(1), "LightGCN without graph": lightgcn(0)}
 
 # %%
 has_visits = "baskets" in data.aspects
 recipe = models.Recipe(
     objective="masked" if has_visits else "causal",
     positions=not has_visits,
-    hidden=HIDDEN,
+    hidden=64,
     max_length=MAX_LENGTH,
     epochs=EPOCHS,
     learning_rate=5e-3,

@@ -152,6 +152,59 @@ def test_a_hundred_thousand_items_in_seconds(tmp_path: Path) -> None:
     assert matrix.nnz == rows
 
 
+# --- options ---------------------------------------------------------------------------------------------------------
+
+
+def test_two_columns_make_a_basket_that_no_other_two_make(tmp_path: Path) -> None:
+    path = write(tmp_path, "member,date,item\n1,mon,a\n1,mon,b\n2,mon,a\n1,tue,c\n1 | mon,x,a\n1,mon | x,b\n")
+    data = loading.load(path, basket_col="member,date", item_col="item", user_col="member")
+    assert sorted(data.basket_lists()) == [["a"], ["a"], ["a", "b"], ["b"], ["c"]]
+
+
+def test_a_column_of_exactly_that_name_wins(tmp_path: Path) -> None:
+    path = write(tmp_path, '"member,date",member,date,item\n1,x,y,a\n1,z,y,b\n')
+    assert loading.load(path, basket_col="member,date", item_col="item").basket_lists() == [["a", "b"]]
+
+
+def test_a_date_and_a_time_of_day_in_two_columns(tmp_path: Path) -> None:
+    path = write(tmp_path, "user,item,date,clock\n1,b,2024-01-02,17:45\n1,a,2024-01-02,09:30\n")
+    data = loading.load(path, user_col="user", item_col="item", time_col="date,clock")
+    assert data.table["item_id"].tolist() == ["a", "b"]
+    assert data.table["time"].tolist() == [pd.Timestamp("2024-01-02 09:30"), pd.Timestamp("2024-01-02 17:45")]
+
+
+def test_the_delimiter_is_found_for_joined_columns_too(tmp_path: Path) -> None:
+    path = write(tmp_path, "member;date;item;a,b,c,d,e,f\n1;2024-01-02;milk, fresh;x\n")
+    assert items_of(loading.load(path, basket_col="member,date", item_col="item")) == ["milk, fresh"]
+
+
+def test_visits_in_order_without_a_clock(tmp_path: Path) -> None:
+    path = write(tmp_path, "user,item,visit\n1,b,10\n1,a,9\n2,a,1\n")
+    data = loading.load(path, user_col="user", item_col="item", order_col="visit")
+    assert "order" in data.aspects
+    assert "clock" not in data.aspects
+    assert data.table["item_id"].tolist() == ["a", "b", "a"]
+    path = write(tmp_path, "user,item,visit\n1,b,1.5\n1,a,9\n")
+    assert "whole numbers" in refusal(DataError, path, user_col="user", item_col="item", order_col="visit")
+
+
+def test_rows_that_are_no_purchases_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = write(tmp_path, "basket,item,pieces\n1,mug,6\n1,tin,1\n2,mug,-6\n3,tin,2\n4,tin,0\n")
+    data = loading.load(path, **BASKETS, quantity_col="pieces")
+    assert data.basket_lists() == [["mug", "tin"], ["tin"]]
+    assert data.notes == {"rows whose pieces is not above 0, left out": 2}
+    path = write(tmp_path, "basket,item,pieces\n1,mug,6\n1,tin,some\n2,mug,\n")
+    sentence = refusal(DataError, path, **BASKETS, quantity_col="pieces")
+    assert "2 of 3 values are no numbers, the first is 'some' in row 2" in sentence
+
+
+def test_a_format_is_one_that_exists(tmp_path: Path) -> None:
+    path = write(tmp_path, "basket,item\n1,a\n")
+    assert loading.load(path, **BASKETS, format="rows").basket_lists() == [["a"]]
+    assert "Did you mean 'baskets'?" in refusal(UnknownName, path, **BASKETS, format="basket")
+    assert "leave out format" in refusal(BadParameter, "groceries", format="rows")
+
+
 # --- times -----------------------------------------------------------------------------------------------------------
 
 
