@@ -11,6 +11,8 @@ Public names, by module:
     machine: what this process may use of the machine: cores, memory, and how fast it is now
     own_copies: a learner's own copies of lessons and exercises, in a folder that git ignores and that nothing here
         overwrites
+    parameters: parameters of lessons: what a notebook declares, and the value that a text, a plan or a profile gives
+        to one
     plan: batches: a grid of lessons × data sets × parameters × seeds, executed once each, and one table of what
         came out
     pool: execute runs on several processes, so that no run can take the others along
@@ -45,6 +47,7 @@ __getattr__, __dir__, __all__ = face(
         "lessons": "",
         "machine": "",
         "own_copies": "",
+        "parameters": "",
         "plan": "",
         "pool": "",
         "reference": "",

@@ -6,72 +6,23 @@ a user may set is checked here, before a kernel starts: papermill itself only lo
 
 from __future__ import annotations
 
-import ast
-import io
 import json
-import math
 import os
 import re
-import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from llmarm_tutorial.data.file_options import OPTIONS
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.files import ROOT
+from llmarm_tutorial.running.parameters import Parameter, declared, read_yaml
 
 _FILE = re.compile(r"(\d\d)_\w+")
-_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "list": list}
 QUICK = "quick"  # the notebooks' own defaults, so it needs no file
 DATA_COLUMNS = tuple(name.upper() for name in OPTIONS)  # the parameters that say how to read a file of one's own
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter that a lesson declares.
-
-    Attributes:
-        name: UPPER_CASE name.
-        type: "int", "float", "str", "bool" or "list".
-        element: Type of a list's elements ("str", "int", …) or "".
-        optional: Whether None is allowed (`int | None`).
-        default: Its value in the notebook.
-        help: The comment behind it.
-    """
-
-    name: str
-    type: str
-    element: str
-    optional: bool
-    default: Any
-    help: str
-
-    def coerce(self, value: Any) -> Any:
-        """A value in the declared type. Text is read as that type: "007" stays text for a str and is 7 for an int.
-
-        Raises:
-            BadParameter: If the value does not fit.
-        """
-        if value is None or (isinstance(value, str) and self.type != "str" and value.strip() in ("None", "null", "~")):
-            if self.optional:
-                return None
-            raise self._unfit(value)
-        try:
-            if self.type == "list":
-                return [_read(item, self.element) if self.element else item for item in _items(value)]
-            return _read(value, self.type)
-        except (ValueError, yaml.YAMLError):
-            raise self._unfit(value) from None
-
-    def _unfit(self, value: Any) -> BadParameter:
-        wanted = f"list[{self.element}]" if self.element else self.type
-        advice = "; put the value in quotes" if self.type == "str" else ""
-        return BadParameter(f"The parameter {self.name} must be of type {wanted}, not {value!r}{advice}.")
 
 
 class _Cell(NamedTuple):
@@ -125,14 +76,12 @@ class Lesson:
     def parameters(self) -> dict[str, Parameter]:
         """The declared parameters by name, in their order; empty without a cell tagged `parameters`.
 
-        Read with `ast`: papermill's own inspection goes by regular expression and cuts a default at a "#" inside it.
-
         Raises:
-            RunError: If the cell holds an assignment that is untyped, of an unknown type or without a literal value.
+            RunError: If the cell declares one in a way that `declared` does not read.
         """
         for cell in self._cells:
             if "parameters" in cell.tags:
-                return {p.name: p for p in _declared(cell.source, self.name)}
+                return {p.name: p for p in declared(cell.source, self.name)}
         return {}
 
 
@@ -234,83 +183,10 @@ def profile(name: str, available: list[Lesson], place: str | Path | None = None)
     by_number = {lesson.number: lesson for lesson in available}
     settings = {}
     for key, values in content.items():
-        number = f"{key:02d}" if isinstance(key, int) else str(key)
+        number = str(key).zfill(2)
         if number not in by_number:
             raise UnknownName(f"lesson in the profile {name}:", number, by_number)
         if not isinstance(values or {}, Mapping):
             raise BadParameter(f"In {files[name]} the lesson {number} must hold lines such as  EPOCHS: 3.")
         settings[number] = check_values(by_number[number], values or {})
     return settings
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML file that holds a mapping; an empty file is an empty one.
-
-    Raises:
-        BadParameter: If it cannot be read or is no mapping.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadParameter(f"There is no file {path}.") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise BadParameter(f"{path} is not readable as YAML: {reason}.") from None
-    if not isinstance(content or {}, Mapping):
-        raise BadParameter(f"{path} must hold lines such as  name: value.")
-    return dict(content or {})
-
-
-def _declared(source: str, lesson: str) -> Iterable[Parameter]:
-    try:
-        statements = ast.parse(source).body
-        tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
-    except (SyntaxError, tokenize.TokenError) as error:
-        raise RunError(f"Lesson {lesson}: the cell of parameters is not plain Python ({error}).") from None
-    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens}
-    for node in statements:
-        if not isinstance(node, ast.Assign | ast.AnnAssign):
-            continue
-        name = ast.unparse(node.target if isinstance(node, ast.AnnAssign) else node.targets[0])
-        if isinstance(node, ast.Assign) or node.value is None:
-            raise RunError(f"Lesson {lesson}: declare the parameter {name} with type and value, as in  SEED: int = 0.")
-        kinds = [part.strip() for part in ast.unparse(node.annotation).strip("'\"").split("|")]
-        kind = re.fullmatch(r"(\w+)(?:\[(\w+)\])?", kinds[0])
-        if not kind or kind[1] not in _TYPES or (kind[2] or "str") not in _TYPES or kinds[1:] not in ([], ["None"]):
-            raise RunError(f"Lesson {lesson}: the parameter {name} has a type outside {', '.join(_TYPES)}.")
-        try:
-            default = ast.literal_eval(node.value)
-        except ValueError:
-            raise RunError(
-                f"Lesson {lesson}: the parameter {name} must have a plain value, not a computed one."
-            ) from None
-        yield Parameter(name, kind[1], kind[2] or "", bool(kinds[1:]), default, comments.get(node.end_lineno, ""))
-
-
-def _items(value: Any) -> list[Any]:
-    """A list from a list or from text, with or without its brackets."""
-    if isinstance(value, str):
-        value = yaml.safe_load(value if value.strip().startswith("[") else f"[{value}]")
-    if not isinstance(value, list | tuple):
-        raise ValueError(value)
-    return list(value)
-
-
-def _read(value: Any, kind: str) -> Any:
-    """One value in the type of the given name.
-
-    Raises:
-        ValueError: If it does not fit.
-    """
-    if isinstance(value, str) and kind != "str":
-        if kind == "bool":
-            value = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}.get(
-                value.lower()
-            )
-        else:  # not by YAML, to which 1e-3 is text and 010 is eight
-            value = _TYPES[kind](value)
-    if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not _TYPES[kind] or (kind == "float" and not math.isfinite(value)):
-        raise ValueError(value)
-    return value

@@ -20,6 +20,7 @@ from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.running import doctor, lessons, pool, run_folder
 from llmarm_tutorial.running.lessons import Lesson
+from llmarm_tutorial.running.parameters import read_yaml
 from llmarm_tutorial.running.run_folder import Run
 from llmarm_tutorial.running.schedule import Schedule
 
@@ -61,22 +62,16 @@ def read_plan(path: Path, available: list[Lesson] | None = None) -> Plan:
     """
     from llmarm_tutorial.data import catalogue
 
-    content = lessons.read_yaml(path)
+    content = read_yaml(path)
     if not content:
         raise BadParameter(f"The plan {path} is empty: name at least lessons, as in  lessons: ['01'].")
     for key in content:
         if key not in _KEYS:
             raise UnknownName("plan entry", str(key), _KEYS)
     available = lessons.discover() if available is None else available
-    names = [f"{v:02d}" if isinstance(v, int) else str(v) for v in _list(content, "lessons")]
-    chosen = lessons.choose(names, available)
-    profile = str(content.get("profile", lessons.QUICK))
-    grid = content.get("parameters") or {}
-    if not isinstance(grid, Mapping):
-        raise BadParameter(f"{path}: parameters must hold lines such as  EPOCHS: [1, 5].")
-    grid = {str(name): values if isinstance(values, list) else [values] for name, values in grid.items()}
-    if empty := [name for name, values in grid.items() if not values]:
-        raise BadParameter(f"{path}: the parameter {empty[0]} has no values; name at least one.")
+    chosen = lessons.choose([str(name).zfill(2) for name in _list(content, "lessons")], available)
+    profile = str(content.get("profile") or lessons.QUICK)
+    grid = _grid(content, path, chosen)
     axes: dict[str, list[Any]] = {"DATASET": _list(content, "datasets"), "SEED": _list(content, "seeds")}
     if axes["DATASET"]:
         axes["DATASET"] = [check_dataset(str(name), path.parent) for name in axes["DATASET"]]
@@ -270,6 +265,26 @@ def by_setting(table: pd.DataFrame, varied: Iterable[str] = ()) -> Any:
 def varied_columns(table: pd.DataFrame) -> list[str]:
     """Those columns of a tidy table that hold the parameters of the plan's grid."""
     return [c for c in table.columns if c not in COLUMNS]
+
+
+def _grid(content: Mapping[str, Any], path: Path, chosen: list[Lesson]) -> dict[str, list[Any]]:
+    """What `parameters` of a plan says: name → values, for a parameter that is a list a list of lists.
+
+    Raises:
+        BadParameter: If it is no mapping, a name has no values, or a value of a list stands without its brackets.
+    """
+    grid = content.get("parameters") or {}
+    if not isinstance(grid, Mapping):
+        raise BadParameter(f"{path}: parameters must hold lines such as  EPOCHS: [1, 5].")
+    grid = {str(name): values if isinstance(values, list) else [values] for name, values in grid.items()}
+    lists = {p.name: p.default for lesson in chosen for p in lesson.parameters.values() if p.type == "list"}
+    for name, values in grid.items():
+        if not values:
+            raise BadParameter(f"{path}: the parameter {name} has no values; name at least one.")
+        if name in lists and not all(isinstance(value, list) for value in values):
+            example = json.dumps([lists[name]], ensure_ascii=False)
+            raise BadParameter(f"{path}: {name} is itself a list; give each value its brackets:  {name}: {example}.")
+    return grid
 
 
 def _list(content: Mapping[str, Any], key: str) -> list[Any]:

@@ -19,26 +19,6 @@ from llmarm_tutorial.running import execution, lessons, run_folder
 from llmarm_tutorial.running.lessons import Lesson
 from llmarm_tutorial.running.run_folder import Run
 
-TYPED = """
-# a comment of its own
-DATASET: str = "shop#1"  # which data
-COUNT: int = 3
-SHARE: float = 0.1  # of all
-FAST: bool = False
-SIZES: list[int] = [1, 2]
-RATES: list[float] = [
-    0.1,
-    0.2,
-]  # several lines
-WORDS: list = ["a"]
-LIMIT: int | None = None
-"""
-
-
-@pytest.fixture
-def typed(tmp_path: Path) -> Lesson:
-    return Lesson(write_lesson(tmp_path, "01_typed", parameters=TYPED))
-
 
 @pytest.fixture
 def three(tmp_path: Path) -> list[Lesson]:
@@ -109,102 +89,6 @@ def test_title_is_the_first_heading(tmp_path):
     for written in ("Count things", "01 · Count things", "1. Count things"):
         assert Lesson(write_lesson(tmp_path, "01_x", title=written)).title == "Count things"
     assert Lesson(write_lesson(tmp_path, "01_x", title="2024")).title == "2024"
-
-
-# --- parameters
-
-
-def test_parameters_are_read_with_type_default_and_comment(typed):
-    found = {p.name: (p.type, p.element, p.optional, p.default, p.help) for p in typed.parameters.values()}
-    assert found == {
-        "DATASET": ("str", "", False, "shop#1", "which data"),
-        "COUNT": ("int", "", False, 3, ""),
-        "SHARE": ("float", "", False, 0.1, "of all"),
-        "FAST": ("bool", "", False, False, ""),
-        "SIZES": ("list", "int", False, [1, 2], ""),
-        "RATES": ("list", "float", False, [0.1, 0.2], "several lines"),
-        "WORDS": ("list", "", False, ["a"], ""),
-        "LIMIT": ("int", "", True, None, ""),
-    }
-
-
-def test_papermill_finds_the_same_parameters(typed):
-    import papermill
-
-    theirs = papermill.inspect_notebook(typed.path)
-    assert list(theirs) == [name for name in typed.parameters if name != "LIMIT"]  # it does not know unions
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "value"),
-    [
-        ("DATASET", "007", "007"),
-        ("DATASET", "true", "true"),
-        ("DATASET", "", ""),
-        ("DATASET", "null", "null"),
-        ("COUNT", "007", 7),
-        ("COUNT", "-2", -2),
-        ("SHARE", "1e-3", 0.001),
-        ("SHARE", "2", 2.0),
-        ("FAST", "true", True),
-        ("FAST", "False", False),
-        ("SIZES", "[3, 4]", [3, 4]),
-        ("SIZES", "3,4", [3, 4]),
-        ("SIZES", "[]", []),
-        ("RATES", "[1e-3, 1]", [0.001, 1.0]),
-        ("LIMIT", "5", 5),
-        ("LIMIT", "None", None),
-        ("LIMIT", "null", None),
-    ],
-)
-def test_text_is_read_as_the_declared_type(typed, name, text, value):
-    read = lessons.check_values(typed, {name: text})[name]
-    assert read == value
-    assert type(read) is type(value)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "kind"),
-    [
-        ("COUNT", "three", "int"),
-        ("COUNT", "1.5", "int"),
-        ("COUNT", 1.5, "int"),
-        ("COUNT", True, "int"),
-        ("COUNT", "None", "int"),
-        ("COUNT", "", "int"),
-        ("SHARE", "a", "float"),
-        ("SHARE", "nan", "float"),
-        ("SHARE", "inf", "float"),
-        ("FAST", "maybe", "bool"),
-        ("FAST", 1, "bool"),
-        ("SIZES", "[1, a]", r"list\[int\]"),
-        ("SIZES", "[1", r"list\[int\]"),
-        ("SIZES", 5, r"list\[int\]"),
-        ("DATASET", 7, "str"),
-        ("DATASET", None, "str"),
-    ],
-)
-def test_what_does_not_fit_is_refused_with_the_type(typed, name, value, kind):
-    with pytest.raises(BadParameter, match=f"{name} must be of type {kind}"):
-        lessons.check_values(typed, {name: value})
-
-
-def test_unknown_parameters_list_the_valid_ones(typed):
-    with pytest.raises(UnknownName, match=r"Did you mean 'COUNT'\? Valid: COUNT, DATASET"):
-        lessons.check_values(typed, {"CUONT": 1})
-
-
-@pytest.mark.parametrize(
-    "line", ["SEED = 0", "SEED: int", "SEED: complex = 0", "SEED: int = N", "SEED: dict = {}", "SEED: int = ("]
-)
-def test_authors_must_declare_type_and_value(tmp_path, line):
-    lesson = Lesson(write_lesson(tmp_path, "01_x", parameters=line))
-    with pytest.raises(RunError, match="Lesson 01_x"):
-        _ = lesson.parameters
-
-
-def test_a_lesson_may_have_no_parameters(tmp_path):
-    assert Lesson(write_lesson(tmp_path, "01_x", parameters=None)).parameters == {}
 
 
 # --- profiles
