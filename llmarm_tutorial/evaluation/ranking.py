@@ -13,6 +13,7 @@ The rules:
   scorer that gives all items the same score gets the value of chance. Lists of items (for coverage, novelty, diversity)
   are one seeded draw of that order.
 * A score of -inf is a score like any other, the lowest. NaN is an error.
+* A cut-off beyond the catalogue looks at all of it: of 8 items, the first 10 are these 8.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def evaluate(
 
     Raises:
         BadParameter: If system and task have different numbers of items, scores have the wrong shape or hold NaN, or a
-            cut-off is out of range.
+            cut-off is below 1.
     """
-    ks = _cutoffs(ks, task)
+    ks = _cutoffs(ks)
     lists, ranks = [], []
     draw = _Ties(seed)
     for histories, targets, rows, scores in _score_blocks(system, task, block, name):
@@ -119,7 +120,7 @@ def evaluate_sampled(
     """
     if by not in ("uniform", "popularity"):
         raise BadParameter(f"Negatives are sampled by 'uniform' or 'popularity', not {by!r}.")
-    ks = _cutoffs(ks, task)
+    ks = _cutoffs(ks)
     weights = np.ones(task.n_items) if by == "uniform" else task.item_counts.astype(float)
     with np.errstate(divide="ignore"):
         log_weights = np.log(weights)
@@ -146,9 +147,9 @@ def evaluate_sampled(
     )
 
 
-def _cutoffs(ks: Sequence[int], task: Task) -> tuple[int, ...]:
-    if not ks or min(ks) < 1 or max(ks) > task.n_items:
-        raise BadParameter(f"Cut-offs lie between 1 and the {task.n_items} items, not {tuple(ks)}.")
+def _cutoffs(ks: Sequence[int]) -> tuple[int, ...]:
+    if not ks or min(ks) < 1:
+        raise BadParameter(f"Cut-offs are whole numbers from 1, not {tuple(ks)}.")
     return tuple(sorted(set(ks)))
 
 
@@ -191,6 +192,7 @@ class _Ties:
         # The k-th largest of the maxima of groups of columns bounds the k-th largest score from below. That leaves few
         # scores to sort, and takes no longer where most are equal.
         n_cases, n_items = scores.shape
+        lists, k = np.full((n_cases, k), -1, dtype=np.int32), min(k, n_items)
         size = max(1, min(64, n_items // (2 * k)))
         whole = n_items - n_items % size
         grouped = np.fmax.reduce(scores[:, :whole].reshape(n_cases, size, -1), axis=1)
@@ -202,7 +204,6 @@ class _Ties:
         rows, items = rows[order], items[order]
         taken = np.bincount(rows, minlength=n_cases)
         rank = np.arange(len(rows)) - (np.cumsum(taken) - taken)[rows]
-        lists = np.full((n_cases, k), -1, dtype=np.int32)
         lists[rows[rank < k], rank[rank < k]] = items[rank < k]
         for row in np.flatnonzero(taken < k):  # the rest of the list has the score of the bound
             tied, room = np.flatnonzero(scores[row] == bound[row]), k - taken[row]

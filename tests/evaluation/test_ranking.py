@@ -147,7 +147,7 @@ def plain_metrics(order: tuple[int, ...], targets: set[int], k: int) -> dict[str
     st.lists(st.sampled_from([-math.inf, 0.0, 1.0, 2.0]), min_size=5, max_size=5),
     st.sets(st.integers(0, 4), min_size=1, max_size=4),
     st.lists(st.integers(0, 4), max_size=4),
-    st.integers(1, 5),
+    st.integers(1, 8),
     st.booleans(),
 )
 def test_every_metric_is_its_mean_over_all_orders_of_ties(
@@ -236,9 +236,21 @@ def test_a_system_that_cannot_be_judged_is_named():
     small.scores = lambda histories: np.zeros(4)
     with pytest.raises(BadParameter, match=r"oracle gives scores of shape \(4,\)"):
         evaluate(small, task, ks=(1,))
-    for ks in ((), (0,), (5,)):
+    for ks in ((), (0,), (3, -1)):
         with pytest.raises(BadParameter, match="Cut-offs"):
             evaluate(Given(np.zeros(4)), task, ks=ks)
+
+
+def test_a_cut_off_beyond_the_catalogue_looks_at_all_of_it():
+    task = Task.from_lists([[0], [1]], [[1], [2, 3]], 4)
+    found = evaluate(Given([4, 3, 2, 1]), task, vectors=np.eye(4), filter_seen=False)  # cut-offs of 5, 10 and 20
+    whole = evaluate(Given([4, 3, 2, 1]), task, vectors=np.eye(4), filter_seen=False, ks=(4,))
+    assert found.lists.tolist() == [[0, 1, 2, 3, *[-1] * 16]] * 2
+    for metric in ("HR", "NDCG", "Recall", "Novelty", "Diversity"):
+        assert found.values(f"{metric}@10") == pytest.approx(whole.values(f"{metric}@4")), metric
+    assert found.mean("Coverage@20") == 1
+    sampled = evaluate_sampled(Given([4, 3, 2, 1]), task, n_negatives=1)
+    assert (sampled.values("HR@10") == 1).all()
 
 
 def test_scores_are_only_read():
