@@ -266,6 +266,7 @@ def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
             recipe = label.split(" | ")[1].removeprefix("LightGCN, ")
             left.plot(curve["epoch"], curve["score"], "o-", ms=2.5, color=color, label=recipe)
         left.set(xscale="log", xlabel="epochs", ylabel="Recall@20, validation", title=name)
+        house_style.power_ticks(left.xaxis)
         left.legend(frameon=False)
         part = whole[whole["data"] == name].sort_values("value")
         errors = [part["value"] - part["low"], part["high"] - part["value"]]

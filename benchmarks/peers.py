@@ -81,6 +81,7 @@ def drawn(rows: pd.DataFrame, counted: str) -> Figure:
             axis.text(row.seconds if done else 0.012, place, says, va="center", fontsize=8)
         axis.set(title=f"{data}, minimum support {support}: {found['value'].max():,.0f} {counted}")
         axis.set(xscale="log", xlim=(0.005, 30000))
+        house_style.power_ticks(axis.xaxis)
     axes[-1, 0].set_xlabel("median seconds (logarithmic) · times llmarm's · peak memory while mining")
     return figure
 

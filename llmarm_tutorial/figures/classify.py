@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import CYCLE, INK, QUIET, SECOND, finished, log_ticks_at
+from llmarm_tutorial.figures.house_style import CYCLE, INK, QUIET, SECOND, finished, log_ticks_at, power_ticks
 from llmarm_tutorial.figures.labels import write_names
 from llmarm_tutorial.figures.panels import draw_cells, front, reach
 from llmarm_tutorial.labels.scores import LOWER_IS_BETTER, ClassScores
@@ -107,6 +107,7 @@ def pareto(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None 
         axis.errorbar(part["parameters"], part["value"], reach(part["value"], part["low"], part["high"]), fmt="o", ms=6,
                       color=color, elinewidth=1, capsize=2)  # fmt: skip
     axis.set_xscale("log")
+    power_ticks(axis.xaxis)
     low, high = rows["parameters"].min(), rows["parameters"].max()
     axis.set_xlim(low / 2.5, high * 2.5)
     for color, dashes, (name, value) in zip(CYCLE[1:], DASHES[1:] * 2, (baselines or {}).items(), strict=False):

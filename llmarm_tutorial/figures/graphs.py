@@ -23,6 +23,7 @@ from llmarm_tutorial.figures.house_style import (
     finished,
     palette,
     plain_log_ticks,
+    power_ticks,
 )
 from llmarm_tutorial.figures.labels import short, write_names
 from llmarm_tutorial.figures.networks import packed
@@ -219,6 +220,8 @@ def centrality_against_sales(
         x, y = np.asarray(sales, dtype=float)[shown], values[shown]
         axis.scatter(x, y, s=14, color=ACCENT, alpha=0.6, lw=0)
         axis.set(xscale="log", yscale="log", xlabel="baskets with the item")
+        power_ticks(axis.xaxis)
+        power_ticks(axis.yaxis)
         axis.minorticks_off()
         axis.margins(y=0.12)  # room for the names at the top
         above = np.log(y) - np.polyval(np.polyfit(np.log(x), np.log(y), 1), np.log(x))

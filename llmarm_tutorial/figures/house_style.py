@@ -6,6 +6,7 @@ need a larger palette, and there nodes are named as well.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from itertools import cycle
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib import patheffects as path_effects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +23,7 @@ ACCENT, SECOND, THIRD, FOURTH, QUIET = "#0072B2", "#D55E00", "#009E73", "#CC79A7
 CYCLE = (ACCENT, SECOND, THIRD, FOURTH, "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 SHADES = "viridis_r"
+_RAISED = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
 INK = "#333333"  # of words and thin lines
 HALO = (path_effects.withStroke(linewidth=2.5, foreground="white"),)  # keeps words readable on lines
 
@@ -43,6 +46,7 @@ _STYLE = {
     "grid.color": "#E6E9EC",
     "grid.linewidth": 0.8,
     "font.size": 10,
+    "text.parse_math": False,  # a name such as "$5_OFF_$20" is no formula
     "legend.fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
@@ -56,8 +60,9 @@ def _fonts() -> list[str]:
 
 
 def use_style() -> None:
-    """Set the kit's style for all figures that follow."""
+    """Set the kit's style for all figures that follow; names stand as they are, in pandas' tables too."""
     plt.rcParams.update(_STYLE | {"font.family": _fonts()})
+    pd.options.display.html.use_mathjax = False
     # an emoji that no font has is drawn as a box; the notebook need not say so for every figure
     warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
 
@@ -87,6 +92,21 @@ def plain_log_ticks(axis: mpl.axis.Axis) -> None:
     axis.set_major_locator(mpl.ticker.LogLocator(base=10, subs=(1, 2, 5)))
     axis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
     axis.set_minor_formatter(mpl.ticker.NullFormatter())
+
+
+class _Powers(mpl.ticker.LogFormatterSciNotation):
+    """Powers of ten in plain letters, 10⁵ or 2×10⁻¹, where matplotlib would write a formula."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        formula = super().__call__(x, pos)
+        text = re.sub(r"\$|\\mathdefault|\s", "", formula).replace(r"\times", "×")
+        return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(_RAISED), text).strip("{}")
+
+
+def power_ticks(axis: mpl.axis.Axis) -> None:
+    """Ticks of a logarithmic axis that spans many powers of ten: 10⁵."""
+    axis.set_major_formatter(_Powers())
+    axis.set_minor_formatter(_Powers(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def log_ticks_at(axes: Axes, values: Sequence[float], form: str) -> None:

@@ -22,6 +22,7 @@ from llmarm_tutorial.figures.house_style import (
     log_ticks_at,
     palette,
     plain_log_ticks,
+    power_ticks,
 )
 from llmarm_tutorial.figures.labels import short, write_names
 from llmarm_tutorial.figures.networks import packed
@@ -253,7 +254,9 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
     points = axis.scatter(
         train["confidence"] * 100, test["confidence"] * 100, c=counts, norm=shade, cmap=SHADES, s=16, alpha=0.8, lw=0
     )
-    figure.colorbar(points, ax=axis, label="baskets behind the rule when mined").ax.yaxis.set_major_formatter("{x:g}")
+    bar = figure.colorbar(points, ax=axis, label="baskets behind the rule when mined")
+    power_ticks(bar.ax.yaxis)  # of the small ticks, where the large ones are few
+    bar.ax.yaxis.set_major_formatter("{x:g}")
     axis.set(xlabel="confidence where it was mined, %", ylabel="confidence in unseen baskets, %", aspect="equal")
     axis.set(xlim=(0, 102), ylim=(0, 102), title=f"{len(train):,} rules; on the diagonal they kept their promise")
     sides = train.loc[fall, ["antecedent", "consequent"]].map(lambda items: in_words(items)[:22])

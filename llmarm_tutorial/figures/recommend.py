@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, finished, look, plain_log_ticks
+from llmarm_tutorial.figures.house_style import ACCENT, QUIET, SECOND, finished, look, plain_log_ticks, power_ticks
 from llmarm_tutorial.figures.panels import draw_cells, draw_groups
 
 
@@ -91,6 +91,7 @@ def waiting(table: pd.DataFrame) -> Figure:
     right.set(xscale="log", xlabel="lists per second, in batches")
     plain_log_ticks(left.xaxis)
     left.tick_params(axis="x", labelsize=8)
+    power_ticks(right.xaxis)  # of the small ticks, where the large ones are few
     right.xaxis.set_major_formatter("{x:,.0f}")
     for axis in (left, right):
         axis.grid(axis="y", visible=False)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from scipy import sparse
 
-from llmarm_tutorial.figures.house_style import ACCENT, INK, QUIET, SECOND, THIRD, finished
+from llmarm_tutorial.figures.house_style import ACCENT, INK, QUIET, SECOND, THIRD, finished, power_ticks
 from llmarm_tutorial.figures.panels import reach
 
 
@@ -126,6 +126,7 @@ def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = 
             axis.annotate(str(number), spot, ha="center", va="center", fontsize=7, zorder=4)
         axis.axhline(0, color=INK, lw=0.8)
         axis.set(xscale="log", xlabel="lift within baskets", title=title)
+        power_ticks(axis.xaxis)  # of the small ticks, where the large ones are few
         axis.xaxis.set_major_formatter("{x:g}")
     axes[0].set_ylabel("correlation of weekly sales")
     if len(named):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from llmarm_tutorial.evaluation.comparison import Comparison
 
 MIME = "application/vnd.llmarm.result+json"
+NO_FORMULAS = 'class="mathjax_ignore tex2jax_ignore"'  # of HTML in a notebook that holds names with dollar signs
 _NAME = re.compile(r"[a-z0-9]+([._@-][a-z0-9]+)*(/[a-z0-9]+([._@-][a-z0-9]+)*)*")
 
 Value = float | int | bool | str
@@ -136,7 +137,7 @@ class Result:
         name, value = first.split(" = ", 1)
         muted = "".join(f'<span style="opacity:.65"> · {html.escape(part)}</span>' for part in rest)
         return (
-            '<div style="border-left:3px solid #0f766e;padding:.15em .7em;margin:.2em 0">'
+            f'<div {NO_FORMULAS} style="border-left:3px solid #0f766e;padding:.15em .7em;margin:.2em 0">'
             f'<span style="opacity:.75">{html.escape(name)}</span> &nbsp;<b>{html.escape(value)}</b>{muted}</div>'
         )
 

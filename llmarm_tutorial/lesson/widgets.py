@@ -17,6 +17,7 @@ import pandas as pd
 from IPython.display import HTML, display
 
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.lesson.ledger import NO_FORMULAS
 
 try:
     import ipywidgets
@@ -82,7 +83,8 @@ def side_by_side(table: pd.DataFrame, basket: Sequence[str], systems: Sequence[s
         body += f"<tr><td>{rank}</td>{row}</tr>"
     caption = f"In the basket: {escape(', '.join(map(str, basket)))}"
     caption = f'<caption style="caption-side:top;text-align:left">{caption}</caption>'
-    return f"<table>{caption}<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
+    head = f"<thead><tr><th></th>{head}</tr></thead>"
+    return f"<table {NO_FORMULAS}>{caption}{head}<tbody>{body}</tbody></table>"
 
 
 def _cell(row: Any, agreed: bool) -> str:
