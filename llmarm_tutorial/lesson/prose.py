@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from llmarm_tutorial.evaluation.comparison import Comparison
     from llmarm_tutorial.lesson.ledger import Result
 
+_MARKUP = re.compile(r"[\\`*_{}\[\]|~]")  # what Markdown reads as a sign of its own, wherever it stands
 _WORDS = {WINS: "better than", LEVEL: "level with", LOSES: "worse than"}
 
 
@@ -25,6 +27,22 @@ def say(*paragraphs: str) -> None:
     from IPython.display import Markdown, display
 
     display(Markdown("\n\n".join(paragraphs)))
+
+
+def left_out(what: str, why: str) -> None:
+    """Say that a section, or a part of one, has nothing to show on this data; what was measured before it stays.
+
+    Args:
+        what: What is left out, as the subject of a sentence.
+        why: What the data lacks, as the rest of the sentence; names in it as `plain` gives them.
+    """
+    say(f"**Left out:** {what}, since {why}.")
+
+
+def plain(name: object) -> str:
+    """A name from the data as Markdown that shows it as it is: no formula, emphasis, link, code or HTML."""
+    text = _MARKUP.sub(r"\\\g<0>", str(name)).replace("&", "&amp;").replace("<", "&lt;")
+    return text.replace("$", r"<span>\$</span>")  # apart from others: MathJax looks at what Markdown leaves
 
 
 def against(gain: Comparison | Result, *, name: bool = True) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import re
+
+import nbconvert.filters
 import pytest
 
 from llmarm_tutorial.evaluation import Comparison
-from llmarm_tutorial.lesson import against, each_against, say, signed
+from llmarm_tutorial.lesson import against, each_against, left_out, plain, say, signed
 from llmarm_tutorial.lesson.ledger import Result
 
 
@@ -54,3 +58,30 @@ def test_paragraphs_are_shown_as_markdown(monkeypatch):
     monkeypatch.setattr("IPython.display.display", shown.append)
     say("The model is **level with** counts.", "So be it.")
     assert shown[0].data == "The model is **level with** counts.\n\nSo be it."
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CARD $5_OFF_$20",
+        "$x^2$",
+        "a_{b}_c",
+        "*star* `tick` |bar|",
+        "[link](http://x)",
+        "~~deal~~",
+        "R&D <b>b</b>",
+        "\\alpha",
+    ],
+)
+def test_a_name_in_markdown_is_shown_as_it_is(name):
+    page = nbconvert.filters.markdown2html(f"It is {plain(name)} that goes with {plain(name)}.")
+    shown = re.sub(r"<[^<>]*>", "", page)
+    assert html.unescape(shown).strip() == f"It is {name} that goes with {name}."
+    assert re.search(r"\$[^<]*\$", page) is None  # in one piece of text, which MathJax would take for a formula
+
+
+def test_what_is_left_out_is_said_in_a_sentence(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    left_out("the recount on unseen baskets", "no pair rule has a lift above 1.5")
+    assert shown[0].data == "**Left out:** the recount on unseen baskets, since no pair rule has a lift above 1.5."

@@ -1,0 +1,38 @@
+"""What a lesson needs of its data, said at its start: before anything is counted or trained, not in the middle."""
+
+from __future__ import annotations
+
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import DataError
+
+
+def require_enough(
+    data: Transactions, purpose: str, *, baskets: int = 0, customers: int = 0, visits: int = 1, items: int = 0
+) -> None:
+    """Raise `DataError`, with what is needed and what there is, unless there is enough of everything asked for.
+
+    Args:
+        data: The data set; with customers asked for, it has users and an order (`Transactions.require`).
+        purpose: What needs it, as the beginning of a sentence such as "following customers".
+        baskets: Least number of baskets.
+        customers: Least number of customers with so many visits.
+        visits: Visits that each of these customers has at least; without baskets every event is a visit.
+        items: Least number of different items.
+
+    Raises:
+        DataError: If there is too little of something.
+    """
+    facts, missing = data.describe(), []
+    if facts.get("baskets", 0) < baskets:
+        missing.append((f"{baskets:,} baskets", facts.get("baskets", 0)))
+    if facts["items"] < items:
+        missing.append((f"{items:,} different items", facts["items"]))
+    if customers:
+        runs = data.histories()
+        several = int((runs.visits[runs.offsets[1:] - 1] + 1 >= visits).sum())
+        if several < customers:
+            of = f" with {visits} visits or more" if visits > 1 else ""
+            missing.append((f"{customers:,} customer{'s' if customers > 1 else ''}{of}", several))
+    if missing:
+        needed = " and ".join(f"at least {what} ({data.name} has {there:,})" for what, there in missing)
+        raise DataError(f"{purpose[0].upper()}{purpose[1:]} needs {needed}: take a file that holds them.")

@@ -1,0 +1,44 @@
+"""What a lesson needs is said in one sentence, with what there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmarm_tutorial.data import Transactions
+from llmarm_tutorial.errors import DataError
+from llmarm_tutorial.lesson import require_enough
+from llmarm_tutorial.mining import transactions_from_lists
+
+
+def test_enough_passes():
+    require_enough(Transactions.from_baskets([[1, 2], [3]]), "splitting", baskets=2, items=3)
+    require_enough(transactions_from_lists(["abc", "ab", "a"]), "following", customers=2, visits=2)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"baskets": 3}, "Splitting needs at least 3 baskets (five has 2): take a file that holds them."),
+        ({"items": 9}, "Splitting needs at least 9 different items (five has 3): take a file that holds them."),
+        (
+            {"baskets": 3, "items": 9},
+            "Splitting needs at least 3 baskets (five has 2) and at least 9 different items (five has 3): "
+            "take a file that holds them.",
+        ),
+    ],
+)
+def test_what_is_missing_is_said_with_what_there_is(wanted, sentence):
+    data = Transactions.from_baskets([[1, 2], [3]], name="five")
+    with pytest.raises(DataError) as raised:
+        require_enough(data, "splitting", **wanted)
+    assert str(raised.value) == sentence
+
+
+def test_customers_are_counted_by_their_visits():
+    data = transactions_from_lists(["abc", "ab", "a"])
+    with pytest.raises(DataError, match=r"at least 3 customers with 2 visits or more \(.* has 2\)"):
+        require_enough(data, "following customers", customers=3, visits=2)
+    with pytest.raises(DataError, match="at least 4 customers "):
+        require_enough(data, "following customers", customers=4)
+    with pytest.raises(DataError, match="at least 1 customer with 4 visits"):
+        require_enough(data, "following customers", customers=1, visits=4)
