@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SOLUTION_MARK = "### BEGIN SOLUTION"
+_OUTCOME = ("answers", "hints", "solved")  # columns of tables about attempts
 _hints_shown: dict[str, int] = {}
 
 
@@ -80,48 +81,55 @@ def hint(id: str) -> None:
 
 
 def progress() -> pd.DataFrame:
-    """A row per exercise of all lessons: title, number of answers and of hints, whether it is solved."""
+    """A row per exercise of all lessons: title, number of answers and of hints, whether it is solved.
+
+    Raises:
+        DataError: If the file of attempts cannot be read.
+    """
     import pandas as pd
 
     attempts = _read(_attempts_file()) if _attempts_file().exists() else []
     rows = []
     for name in _modules():
         for task in _definitions(name).values():
-            mine = [a for a in attempts if a["exercise"] == task.id]
-            answers = [a for a in mine if a["kind"] == "answer"]
-            solved = any(a["correct"] for a in answers)
-            rows.append((task.id, task.title, len(answers), len(mine) - len(answers), solved))
-    return pd.DataFrame(rows, columns=["exercise", "title", "answers", "hints", "solved"]).set_index("exercise")
+            mine = [attempt for attempt in attempts if attempt["exercise"] == task.id]
+            rows.append((task.id, task.title, *_outcome(mine)))
+    return pd.DataFrame(rows, columns=["exercise", "title", *_OUTCOME]).set_index("exercise")
 
 
 def collect(folder: str | Path) -> pd.DataFrame:
     """Attempts of several students, for their instructor.
 
+    A file that cannot be read is named in a printed note; it takes nothing away from the others.
+
     Args:
         folder: Folder of the students' attempt files, one `*.jsonl` each, named by the student.
 
     Returns:
-        Columns student, exercise, answers, hints, solved, first (time of the first attempt), last.
+        A row per student and exercise that any of the students tried, zeros where a student did not: columns student,
+        exercise, answers, hints, solved, first (time of the first attempt, UTC; missing where there is none), last.
 
     Raises:
-        DataError: If there is no such file, or one cannot be read.
+        DataError: If there is no such file, or none that can be read.
     """
     import pandas as pd
 
-    files = sorted(Path(folder).glob("*.jsonl"))
-    if not files:
-        raise DataError(f"The folder {folder} holds no attempt files (*.jsonl, one per student).")
-    attempts = pd.DataFrame([{"student": file.stem} | attempt for file in files for attempt in _read(file)])
-    attempts["time"] = pd.to_datetime(attempts["time"])
-    attempts["correct"] = attempts.get("correct", pd.Series(index=attempts.index, dtype=object)).eq(True)
-    table = attempts.groupby(["student", "exercise"]).agg(
-        answers=("kind", lambda kinds: int((kinds == "answer").sum())),
-        hints=("kind", lambda kinds: int((kinds == "hint").sum())),
-        solved=("correct", "any"),
-        first=("time", "min"),
-        last=("time", "max"),
-    )
-    return table.reset_index()
+    attempts, problems = _read_all(Path(folder))
+    for problem in problems:
+        print(f"[note] left out: {problem}")
+    tried = sorted({attempt["exercise"] for of_student in attempts.values() for attempt in of_student})
+    if not tried:
+        print(f"[note] nobody has tried an exercise yet: {', '.join(attempts)}.")
+    rows = []
+    for student, of_student in attempts.items():
+        for exercise in tried:
+            mine = [attempt for attempt in of_student if attempt["exercise"] == exercise]
+            times = [attempt["time"] for attempt in mine]
+            rows.append((student, exercise, *_outcome(mine), min(times, default=None), max(times, default=None)))
+    table = pd.DataFrame(rows, columns=["student", "exercise", *_OUTCOME, "first", "last"])
+    kinds = {"answers": "int64", "hints": "int64", "solved": "bool"}
+    times = {name: pd.to_datetime(table[name], utc=True) for name in ("first", "last")}
+    return table.astype(kinds).assign(**times)
 
 
 def _running_cell() -> str:
@@ -158,7 +166,8 @@ def _attempts_file() -> Path:
 
 def _keep(attempt: dict[str, Any]) -> None:
     """Append an attempt to the learner's file; a lesson goes on where that is not possible, and says so once."""
-    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds")} | attempt, ensure_ascii=False)
+    # in ASCII, which survives an editor that saves in another encoding
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds")} | attempt)
     path = _attempts_file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -173,12 +182,65 @@ def _say_not_kept(path: str, reason: str) -> None:
     print(f"[note] attempts are not kept: {path} cannot be written ({reason}).")
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    attempts = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+def _outcome(attempts: list[dict[str, Any]]) -> tuple[int, int, bool]:
+    """Of attempts at one exercise: the number of answers and of hints, and whether one answer was right."""
+    answers = [attempt for attempt in attempts if attempt["kind"] == "answer"]
+    return len(answers), len(attempts) - len(answers), any(answer["correct"] for answer in answers)
+
+
+def _read_all(folder: Path) -> tuple[dict[str, list[dict[str, Any]]], list[str]]:
+    """Attempts by student, in order of the names, and what is wrong with the files that cannot be read.
+
+    Raises:
+        DataError: If the folder holds no attempt file, or none that can be read.
+    """
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    paths = [path for path in paths if path.suffix.lower() == ".jsonl" and not path.name.startswith(".")]
+    if not paths:
+        raise DataError(f"The folder {folder} holds no attempt files (*.jsonl, one per student).")
+    attempts, problems = {}, []
+    for path in paths:
         try:
-            attempt = json.loads(line)
-            attempts.append(attempt | {"exercise": attempt["exercise"], "kind": attempt["kind"]})
-        except (ValueError, KeyError, TypeError):
+            attempts[path.stem] = _read(path)
+        except DataError as error:
+            problems.append(str(error))
+    if not attempts:
+        raise DataError("\n".join(problems))
+    return attempts, problems
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """The attempts that a file holds, their times as such.
+
+    Raises:
+        DataError: If it cannot be read, is not in UTF-8, or a line is no attempt.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")  # editors put a byte order mark at the start
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); let everybody read it.") from None
+    except UnicodeDecodeError as error:
+        number = error.object[: error.start].count(b"\n") + 1
+        raise DataError(f"Line {number} of {path} is not in UTF-8; save the file as UTF-8, with any editor.") from None
+    attempts = []
+    for number, line in enumerate(text.split("\n"), start=1):  # an answer may hold what else splits lines, as U+2028
+        if not line.strip():
+            continue
+        try:
+            attempts.append(_attempt(json.loads(line)))
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise DataError(f"Line {number} of {path} is not an attempt; remove the line.") from None
     return attempts
+
+
+def _attempt(kept: dict[str, Any]) -> dict[str, Any]:
+    """What `_keep` wrote, as far as tables need it.
+
+    Raises:
+        ValueError, KeyError, TypeError: If it is something else.
+    """
+    exercise, kind, time = kept["exercise"], kept["kind"], datetime.fromisoformat(kept["time"])
+    if not isinstance(exercise, str) or kind not in ("answer", "hint"):
+        raise ValueError(kept)
+    correct = kind == "answer" and kept["correct"] is True
+    return {"exercise": exercise, "kind": kind, "correct": correct, "time": time.replace(tzinfo=time.tzinfo or UTC)}

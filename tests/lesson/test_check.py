@@ -344,12 +344,111 @@ def test_instructors_collect_several_students(attempts, tmp_path):
     assert table.loc[("ada", "98.1"), "first"] <= table.loc[("ada", "98.1"), "last"]
 
 
-def test_broken_attempt_files_are_one_sentence(tmp_path):
+def attempt(minute: int = 0, exercise: str = "98.1", **more) -> str:
+    """A line of a file of attempts."""
+    kept = {"time": f"2024-05-01T10:{minute:02d}:00+00:00", "exercise": exercise, "kind": "answer", "correct": False}
+    return json.dumps(kept | more, ensure_ascii=False) + "\n"
+
+
+def test_who_tried_nothing_is_in_the_table_with_zeros(tmp_path, capsys):
+    (tmp_path / "ann.jsonl").write_text(attempt(0) + attempt(5, correct=True) + attempt(7, "98.2"))
+    (tmp_path / "bob.jsonl").write_text("")
+    (tmp_path / "eve.JSONL").write_text("\n\n" + attempt(1) + "\r\n")
+    (tmp_path / "._ann.jsonl").write_bytes(b"\0\5\26\7")  # what macOS puts beside a file on other disks
+    table = check.collect(tmp_path)
+    rows = table[["student", "exercise", "answers", "hints", "solved"]].to_numpy().tolist()
+    assert rows == [
+        ["ann", "98.1", 2, 0, True],
+        ["ann", "98.2", 1, 0, False],
+        ["bob", "98.1", 0, 0, False],
+        ["bob", "98.2", 0, 0, False],
+        ["eve", "98.1", 1, 0, False],
+        ["eve", "98.2", 0, 0, False],
+    ]
+    assert (table["last"] - table["first"]).dt.total_seconds().tolist()[:2] == [300, 0]
+    assert table["first"].isna().tolist() == table["answers"].eq(0).tolist()
+    assert capsys.readouterr().out == ""
+
+
+def test_where_nobody_tried_anything_the_table_is_empty_and_of_the_same_kind(tmp_path, capsys):
+    for name in ("ann", "bob"):
+        (tmp_path / f"{name}.jsonl").write_text("")
+    nobody = check.collect(tmp_path)
+    assert len(nobody) == 0
+    assert capsys.readouterr().out == "[note] nobody has tried an exercise yet: ann, bob.\n"
+    (tmp_path / "bob.jsonl").write_text(attempt())
+    somebody = check.collect(tmp_path)
+    assert nobody.columns.to_list() == somebody.columns.to_list()
+    assert nobody["solved"].dtype == somebody["solved"].dtype
+
+
+def test_a_byte_order_mark_costs_no_attempt(tmp_path):
+    (tmp_path / "ann.jsonl").write_bytes(b"\xef\xbb\xbf" + attempt(answer="café").encode())
+    assert check.collect(tmp_path)["answers"].to_list() == [1]
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\x1e"])
+def test_only_the_end_of_a_line_splits_lines(tmp_path, separator):
+    (tmp_path / "ann.jsonl").write_text(attempt(answer=f"a{separator}b"), encoding="utf-8")
+    assert check.collect(tmp_path)["answers"].to_list() == [1]
+
+
+BROKEN = {
+    "another encoding": (attempt() + attempt(answer="café")).encode("cp1252"),
+    "two bytes each": (attempt() + attempt()).encode("utf-16"),
+    "no attempt": b"{}\n",
+    "cut off": attempt().encode() + attempt().encode()[:40],
+    "a number": b"7\n",
+    "no time": json.dumps({"exercise": "98.1", "kind": "answer", "correct": True}).encode(),
+    "another time": attempt(time="yesterday").encode(),
+    "a number for an exercise": attempt(exercise=98.1).encode(),
+    "another kind": attempt(kind="question").encode(),
+    "neither right nor wrong": attempt().replace('"correct": false', '"other": 1').encode(),
+    "nested": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("content", BROKEN.values(), ids=BROKEN.keys())
+def test_a_broken_file_is_named_and_takes_nothing_from_the_others(tmp_path, capsys, content):
+    (tmp_path / "cyd.jsonl").write_bytes(content)
+    with pytest.raises(DataError, match=r"Line [12] of .*cyd\.jsonl is not"):
+        check.collect(tmp_path)
+    (tmp_path / "ann.jsonl").write_text(attempt())
+    assert check.collect(tmp_path)["student"].to_list() == ["ann"]
+    assert re.fullmatch(r"\[note\] left out: Line [12] of .*cyd\.jsonl is not .*\.\n", capsys.readouterr().out)
+
+
+def test_a_file_in_another_encoding_is_not_to_lose_a_line(tmp_path):
+    (tmp_path / "cyd.jsonl").write_bytes(attempt(answer="café").encode("cp1252"))
+    with pytest.raises(DataError, match="save the file as UTF-8"):
+        check.collect(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_as_a_file_is_named(tmp_path, capsys):
+    (tmp_path / "ann.jsonl").write_text(attempt())
+    (tmp_path / "bob.jsonl").mkdir()
+    assert check.collect(tmp_path)["student"].to_list() == ["ann"]
+    assert "bob.jsonl cannot be read (Is a directory)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", [".", "nowhere"])
+def test_a_folder_without_attempt_files_is_one_sentence(tmp_path, folder):
     with pytest.raises(DataError, match="holds no attempt files"):
-        check.collect(tmp_path)
-    (tmp_path / "eve.jsonl").write_text("{}\n")
-    with pytest.raises(DataError, match=r"Line 1 of .*eve\.jsonl"):
-        check.collect(tmp_path)
+        check.collect(tmp_path / folder)
+
+
+def test_what_is_kept_can_be_saved_in_any_encoding(attempts, tmp_path):
+    assert check.exercise("98.2", "Grüße, 木曜日 \u2028") is False
+    attempts.write_bytes(attempts.read_text("utf-8").encode("cp1252"))  # by an editor that takes its own
+    assert check.progress().loc["98.2", "answers"] == 1
+    assert kept(attempts)[0]["answer"].startswith("'Grüße, 木曜日")
+
+
+def test_the_learners_own_broken_file_is_one_sentence(attempts):
+    check.exercise("98.1", [2, 3])
+    attempts.write_bytes(attempts.read_bytes() + b"{")
+    with pytest.raises(DataError, match=r"Line 2 of .* is not an attempt; remove the line"):
+        check.progress()
 
 
 def test_the_shipped_exercises_are_well_formed(monkeypatch):
