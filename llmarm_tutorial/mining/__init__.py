@@ -12,7 +12,8 @@ Public names, by module:
     measures: lift
     miners: apriori, compare_miners, generate_candidates, mine, suggest_support
     patterns: Patterns, mine_sequences, prefixspan, transactions_from_lists
-    rule_checks: against_truth, average_precision, precision_at_each, rank_rules, recount, without_redundant
+    rule_checks: against_truth, average_precision, kept_by_evidence, precision_at_each, rank_rules, recount,
+        without_redundant
     rules: in_words, mine_rules, pair_rules, readable, rules_from_itemsets
     sequence_rules: follow_rules, followed_by, lift_by_gap, readable_sequences, rules_from_patterns
     significance: lift_within, pair_tests, rule_significance
@@ -35,7 +36,9 @@ __getattr__, __dir__, __all__ = face(
         "measures": "lift",
         "miners": "apriori compare_miners generate_candidates mine suggest_support",
         "patterns": "Patterns mine_sequences prefixspan transactions_from_lists",
-        "rule_checks": "against_truth average_precision precision_at_each rank_rules recount without_redundant",
+        "rule_checks": (
+            "against_truth average_precision kept_by_evidence precision_at_each rank_rules recount without_redundant"
+        ),
         "rules": "in_words mine_rules pair_rules readable rules_from_itemsets",
         "sequence_rules": "follow_rules followed_by lift_by_gap readable_sequences rules_from_patterns",
         "significance": "lift_within pair_tests rule_significance",

@@ -72,6 +72,32 @@ def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd
     return rules[["antecedent", "consequent"]].assign(**found, **counts)[list(COLUMNS)]
 
 
+def kept_by_evidence(mined: pd.DataFrame, unseen: pd.DataFrame, groups: int = 4) -> pd.DataFrame:
+    """How much of their confidence rules keep, by the number of baskets behind them.
+
+    Args:
+        mined: Rule table as mined.
+        unseen: The same rules in the same order, recounted in unseen baskets (`recount`).
+        groups: Most groups of about equally many rules; fewer where many rules have the same count.
+
+    Returns:
+        One row per group, the one with the fewest baskets first, indexed by the counts as "5 to 12": mean confidence
+        `mined` and `unseen`, the number of `rules`, and the share `kept` of the confidence. Rules whose antecedent or
+        consequent does not occur in the unseen baskets are left out.
+    """
+    table = pd.DataFrame(
+        {"mined": mined["confidence"], "unseen": unseen["confidence"], "count": mined["count"]}
+    ).dropna()
+    edges = np.unique(np.quantile(table["count"], np.linspace(0, 1, groups + 1)[1:-1])) if len(table) else []
+    group = np.searchsorted(edges, table["count"])
+    found = table.groupby(group)
+    kept = found[["mined", "unseen"]].mean().assign(rules=found.size())
+    kept["kept"] = kept["unseen"] / kept["mined"]
+    spans = found["count"].agg(["min", "max"])
+    kept.index = [f"{least:,} to {most:,}" for least, most in spans.to_numpy()]
+    return kept.rename_axis("baskets behind the rule")
+
+
 def rank_rules(rules: pd.DataFrame, by: str, n: int | None = None) -> pd.DataFrame:
     """The rules sorted by a measure, best first; equal ones by count, then by their items, so that ranks are stable.
 

@@ -21,6 +21,7 @@ from llmarm_tutorial.mining.miners import mine
 from llmarm_tutorial.mining.rule_checks import (
     against_truth,
     average_precision,
+    kept_by_evidence,
     precision_at_each,
     rank_rules,
     recount,
@@ -470,3 +471,21 @@ def test_the_mean_of_these_precisions_is_the_average_precision():
     ranked = pd.DataFrame({"antecedent": names, "consequent": [frozenset("z")] * 6})
     curve = against_truth(ranked, [("b", "z"), ("e", "z"), ("q", "z")])
     assert np.mean(list(precision_at_each("abcdef", "beq").values())) == pytest.approx(average_precision(curve))
+
+
+def test_confidence_that_is_kept_is_told_by_the_baskets_behind_the_rules():
+    counts = np.array([5, 5, 6, 8, 9, 20, 21, 300])
+    mined = pd.DataFrame({"confidence": np.full(8, 0.4), "count": counts})
+    unseen = pd.DataFrame({"confidence": [0.1, 0.3, np.nan, 0.2, 0.2, 0.4, 0.2, 0.5]})
+    found = kept_by_evidence(mined, unseen)
+    assert found.index.tolist() == ["5 to 5", "8 to 9", "20 to 20", "21 to 300"]  # the rule of 6 is not in the unseen
+    assert found["rules"].tolist() == [2, 2, 1, 2]
+    assert found["kept"].tolist() == pytest.approx([0.5, 0.5, 1.0, 0.875])
+
+
+def test_rules_of_one_count_are_one_group_and_no_rules_none():
+    alike = pd.DataFrame({"confidence": [0.5, 0.5], "count": [7, 7]})
+    assert kept_by_evidence(alike, alike).index.tolist() == ["7 to 7"]
+    none = kept_by_evidence(alike.head(0), alike.head(0))
+    assert none.empty
+    assert none.columns.tolist() == ["mined", "unseen", "rules", "kept"]

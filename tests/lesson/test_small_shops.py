@@ -1,0 +1,64 @@
+"""Every lesson runs on small and odd shops: to its end, or it says at its start what it needs.
+
+A section without material is left out with a sentence, and what was measured stays. The shops are in `small_shops`, and
+what each lesson is expected to do in the files `runs_NN_to_NN.py` beside this one: `PARAMETERS` of its cheapest run,
+the shops it is `REFUSED` by, and what is `LEFT_OUT`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import ChainMap
+from pathlib import Path
+
+import pytest
+import small_shops
+from small_shops import SHOPS, Told
+
+from llmarm_tutorial.errors import LlmarmError
+
+EXPECTED = [importlib.import_module(path.stem) for path in sorted(Path(__file__).parent.glob("runs_*_to_*.py"))]
+PARAMETERS, REFUSED, LEFT_OUT = (
+    ChainMap(*(getattr(module, name) for module in EXPECTED)) for name in ("PARAMETERS", "REFUSED", "LEFT_OUT")
+)
+CASES = [(lesson, shop) for lesson in sorted(PARAMETERS) for shop in SHOPS]
+
+
+@pytest.mark.parametrize(("lesson", "shop"), CASES, ids=[f"{lesson} {shop}" for lesson, shop in CASES])
+def test_a_lesson_goes_through_or_says_at_its_start_what_it_needs(lesson: str, shop: str, tmp_path: Path):
+    told = small_shops.run(lesson, SHOPS[shop](), tmp_path, **PARAMETERS[lesson])
+    needed = REFUSED.get(lesson, {}).get(shop)
+    if needed is None:
+        _went_through(told, LEFT_OUT.get(lesson, {}).get(shop, []))
+        if shop == "odd names":
+            _names_stand_as_they_are(told)
+    else:
+        _was_refused(told, needed)
+
+
+def _went_through(told: Told, left_out: list[str]) -> None:
+    if told.error is not None:
+        raise AssertionError(f"ended in cell {told.cell}") from told.error
+    assert "data/fingerprint" in told.results
+    said = [text for text in told.texts if text.startswith("**Left out:** ")]
+    assert len(said) == len(left_out), said
+    for what, text in zip(left_out, said, strict=True):
+        assert text.startswith(f"**Left out:** {what}, since "), text
+    assert re.findall(r"[^\n]*\b(?:nan|inf)\b[^\n]*", told.said) == []
+    assert not [text for text in told.drawn if "\\mathdefault" in text]  # the source of a formula
+
+
+def _names_stand_as_they_are(told: Told) -> None:
+    """Names that look like formulas or markup, in what is drawn and in the tables."""
+    shown = [str(value) for table in told.tables for value in (*table.index, *table.to_numpy().ravel())]
+    for texts in (told.drawn, shown):
+        assert any("CARD $5_OFF_$20" in text for text in texts)
+
+
+def _was_refused(told: Told, needed: str) -> None:
+    assert isinstance(told.error, LlmarmError), told.error
+    assert needed in str(told.error)
+    assert ". " not in str(told.error)  # one sentence
+    assert told.at_start
+    assert not told.results
