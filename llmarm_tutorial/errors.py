@@ -64,3 +64,8 @@ class Missing(LlmarmError):
 
 class RunError(LlmarmError):
     """A lesson, batch or report could not be run to its end."""
+
+
+def is_own(kind: str) -> bool:
+    """Whether an exception's class, told by its name, is one of these: then its sentence says all that helps."""
+    return any(kind == error.__name__ for error in (LlmarmError, *LlmarmError.__subclasses__()))

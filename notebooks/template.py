@@ -34,6 +34,7 @@ SEED: int = 1  # of everything that is drawn at random
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.describe()
 
 # %% [markdown]

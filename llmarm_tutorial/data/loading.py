@@ -28,6 +28,13 @@ class CheckedFact(NamedTuple):
     ok: bool
 
 
+class Known(NamedTuple):
+    """What is known of a data set without its table: which of `ASPECTS` it has, and what reading it noted."""
+
+    aspects: frozenset[str]
+    notes: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class DataCheck:
     """What a check of a data set found.
@@ -77,15 +84,33 @@ def load(
         DataError: If the set is not on this machine, or the file cannot be used.
     """
     options = FileOptions(basket_col, item_col, user_col, time_col, order_col, quantity_col, format)
+    meant = _meant(dataset, options)
+    return read(meant, locate(meant) or _obtain(meant)) if isinstance(meant, Entry) else own_files.read(meant, options)
+
+
+def survey(dataset: str, options: FileOptions) -> Known:
+    """What a data set has, and what reading it noted; a file of one's own is read for it, as `load` reads it.
+
+    Raises:
+        UnknownName, BadParameter, DataError: As in `load`.
+    """
+    meant = _meant(dataset, options)
+    if isinstance(meant, Entry):
+        return Known(meant.aspects, {})
+    data = own_files.read(meant, options)
+    return Known(data.aspects, data.notes)
+
+
+def _meant(dataset: str, options: FileOptions) -> Entry | Path:
+    """The set of the catalogue, or the file, that is to be loaded; see `load` for what is refused."""
     meant = resolve(dataset)
     if isinstance(meant, Entry):
         if options.given:
             given = ", ".join(options.given)
             raise BadParameter(f"{dataset} is a set of the catalogue, whose columns are known: leave out {given}.")
-        return read(meant, locate(meant) or _obtain(meant))
-    if not (meant.exists() or meant.suffix.lower() in own_files.SUFFIXES or len(meant.parts) > 1):
+    elif not (meant.exists() or meant.suffix.lower() in own_files.SUFFIXES or len(meant.parts) > 1):
         entry(dataset)  # what does not look like a path is a name with a slip: say which names there are
-    return own_files.read(meant, options)
+    return meant
 
 
 def read(entry: Entry, path: Path) -> Transactions:

@@ -11,11 +11,12 @@ import numbers
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmarm_tutorial.data.notes import note_lines
 from llmarm_tutorial.errors import BadParameter, RunError
 from llmarm_tutorial.evaluation import verdicts
 from llmarm_tutorial.lesson import claims
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 MIME = "application/vnd.llmarm.result+json"
 NO_FORMULAS = 'class="mathjax_ignore tex2jax_ignore"'  # of HTML in a notebook that holds names with dollar signs
+NOTES_MIME = "application/vnd.llmarm.notes+json"
 _NAME = re.compile(r"[a-z0-9]+([._@-][a-z0-9]+)*(/[a-z0-9]+([._@-][a-z0-9]+)*)*")
 
 Value = float | int | bool | str
@@ -194,13 +196,7 @@ def record(
     result = Result(name, value, unit, interval, baseline, tolerance, relative, claim, note, over)
     if claim is not None:
         claims.check(claim)
-    if _in_notebook():
-        from IPython.display import display
-
-        bundle = {"text/plain": result.line(), "text/html": result._repr_html_(), MIME: result.to_dict()}
-        display(bundle, raw=True)
-    else:
-        print(result.line())
+    _show(result.line(), {"text/html": result._repr_html_(), MIME: result.to_dict()})
     return result
 
 
@@ -259,6 +255,27 @@ def record_gain(
     )
 
 
+def record_notes(notes: Mapping[str, int]) -> None:
+    """Show what reading a data set guessed, merged or left out, a line each, and keep it in the notebook for reports.
+
+    Args:
+        notes: `Transactions.notes`; nothing is shown where there are none.
+
+    Example:
+        >>> record_notes({"repeated rows, merged": 1170})
+        note: repeated rows, merged: 1,170
+    """
+    if notes:
+        _show("\n".join(f"note: {line}" for line in note_lines(notes)), {NOTES_MIME: dict(notes)})
+
+
+def collect_notes(notebook: NotebookNode) -> dict[str, int]:
+    """The notes that an executed notebook carries, of all data sets that it read."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    found = [output["data"][NOTES_MIME] for output in outputs if NOTES_MIME in output.get("data", {})]
+    return {what: count for notes in found for what, count in notes.items()}
+
+
 def collect(notebook: str | Path | NotebookNode) -> list[Result]:
     """The results an executed notebook carries, in the order of its cells.
 
@@ -296,6 +313,16 @@ def read_notebook(path: str | Path) -> NotebookNode:
     except (OSError, ValueError, nbformat.ValidationError, AttributeError, KeyError, TypeError):
         # nbformat raises these on its way through content that is no notebook
         raise RunError(f"{path} is not a readable notebook; run the lesson again.") from None
+
+
+def _show(text: str, bundle: Mapping[str, Any]) -> None:
+    """Print a text; in a notebook display it with what else it is, by MIME type."""
+    if _in_notebook():
+        from IPython.display import display
+
+        display({"text/plain": text, **bundle}, raw=True)
+    else:
+        print(text)
 
 
 def _in_notebook() -> bool:

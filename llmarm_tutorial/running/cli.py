@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from llmarm_tutorial.running import cli_data
 
 if TYPE_CHECKING:
     from llmarm_tutorial.running.display import RunDisplay
+    from llmarm_tutorial.running.preflight import Preflight
 
 
 class _Group(TyperGroup):
@@ -115,7 +117,7 @@ def run(
 ) -> None:
     """Execute lessons and write their notebooks, results and a report."""
     from llmarm_tutorial import files
-    from llmarm_tutorial.running import lessons, pool, run_folder
+    from llmarm_tutorial.running import lessons, pool, preflight, run_folder
     from llmarm_tutorial.running import plan as batch_module
     from llmarm_tutorial.running import report as reports
 
@@ -142,9 +144,10 @@ def run(
         mine = {name: value for name, value in wanted.items() if name in lesson.parameters}
         values = settings.get(lesson.number, {}) | lessons.check_values(lesson, mine)
         runs.append(run_folder.Run(lesson.name, lesson, profile, values))
+    checked = preflight.check(runs)
     out = out or _new_folder()
     busy = batch_module.BUSY.format(out)
-    with files.lock(out, wait=False, complaint=busy), _display(len(runs)) as display, reports.rendering(out) as render:
+    with files.lock(out, wait=False, complaint=busy), _display(checked) as display, reports.rendering(out) as render:
 
         def listen(run: run_folder.Run, news: Any) -> None:
             display.listen(run, news)
@@ -152,7 +155,7 @@ def run(
                 render(news)
 
         show = {"announce": display.announce, "listen": listen}
-        results = pool.execute(runs, out, jobs=jobs, timeout=timeout, again=True, **show)
+        results = pool.execute(checked.runs, out, jobs=jobs, timeout=timeout, again=True, **show)
     _finish(display, results, out)
 
 
@@ -194,8 +197,11 @@ def batch(
 ) -> None:
     """Execute a grid of lessons × data sets × parameters × seeds; started again, it goes on where it was."""
     from llmarm_tutorial.running import plan as batches
+    from llmarm_tutorial.running import preflight
 
     loaded = batches.read_plan(plan)
+    checked = preflight.check(loaded.runs)
+    loaded = replace(loaded, runs=checked.runs)
     out = out or Path("runs") / plan.stem
     todo, outdated = batches.pending(loaded, out)
     typer.echo(f"{len(loaded.runs)} runs, {len(loaded.runs) - len(todo)} of them finished before, in {out}")
@@ -204,7 +210,7 @@ def batch(
             f"{len(outdated)} of these are from before their lesson, their data file or llmarm changed; "
             "remove their folders to renew"
         )
-    with _display(len(todo)) as display:
+    with _display(replace(checked, runs=todo)) as display:
         show = {"announce": display.announce, "listen": display.listen}
         results = batches.run_batch(loaded, out, jobs=jobs, timeout=timeout, **show)
     _finish(display, results, out)
@@ -290,12 +296,14 @@ def _open_lab(folder: Path) -> None:
     raise typer.Exit(subprocess.run([sys.executable, "-m", "jupyterlab", str(folder)]).returncode)
 
 
-def _display(total: int) -> RunDisplay:
+def _display(checked: Preflight) -> RunDisplay:
     from rich.console import Console
 
     from llmarm_tutorial.running.display import RunDisplay
 
-    return RunDisplay(Console(width=None if sys.stdout.isatty() else 120), total)
+    display = RunDisplay(Console(width=None if sys.stdout.isatty() else 120), len(checked.runs))
+    display.before(checked.left_out, checked.notes)
+    return display
 
 
 def _finish(display: RunDisplay, results: list[dict[str, Any]], out: Path) -> None:

@@ -81,6 +81,7 @@ def fetch(name: Name) -> None:
 def check(name: Name) -> None:
     """Compare a data set's content on this machine with the catalogue."""
     from llmarm_tutorial.data import loading
+    from llmarm_tutorial.data.notes import note_lines
 
     report = loading.check(name)
     for row in report.rows:
@@ -89,8 +90,8 @@ def check(name: Name) -> None:
         typer.echo(
             f"[ok]      {row.what}: {found}" if row.ok else f"[problem] {row.what}: {found}, expected {expected}"
         )
-    for what, count in report.notes.items():
-        typer.echo(f"[note]    {what}: {count:,}")
+    for line in note_lines(report.notes):
+        typer.echo(f"[note]    {line}")
     typer.echo(f"{name} in {report.path} {'holds what it should' if report.ok else 'differs from the catalogue'}")
     if not report.ok:
         raise typer.Exit(1)

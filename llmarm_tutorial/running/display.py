@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +12,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from llmarm_tutorial.data.notes import note_lines
+from llmarm_tutorial.errors import is_own
 from llmarm_tutorial.running.execution import Beat
 from llmarm_tutorial.running.report import about, seconds, size
 from llmarm_tutorial.running.run_folder import Run
@@ -31,6 +35,7 @@ class RunDisplay:
         self._plan: Schedule | None = None
         self._clock = time.monotonic()
         self._tasks: dict[str, TaskID] = {}
+        self._noted: set[str] = set()  # data sets whose notes were shown
         self._bars = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(bar_width=24),
@@ -48,6 +53,13 @@ class RunDisplay:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+    def before(self, left_out: Iterable[str], notes: Mapping[str, Mapping[str, int]]) -> None:
+        """Say, before anything starts, which lessons are left out and what reading the user's files noted."""
+        for sentence in left_out:
+            self._say(sentence, "yellow")
+        for dataset, noted in notes.items():
+            self._note(dataset, noted)
 
     def announce(self, plan: Schedule) -> None:
         """Say, before the first run starts, how many run at the same time and how long all of them will take."""
@@ -73,6 +85,8 @@ class RunDisplay:
             self._end(run, news)
 
     def _end(self, run: Run, results: dict[str, Any]) -> None:
+        if results.get("notes"):  # results of an older run have none
+            self._note(results["dataset"], results["notes"])
         facts = f"{seconds(results['seconds'])}, peak {size(results['peak_memory_bytes'])}"
         error = results["error"]
         if not error:
@@ -83,7 +97,14 @@ class RunDisplay:
         for line in error["source"]:
             self._say(f"    {line}", "dim")
         message = " ".join(error["message"].split())
-        self._say(f"    {error['type']}: {message[:400]}", "red")
+        self._say(f"    {message}" if is_own(error["type"]) else f"    {error['type']}: {message[:400]}", "red")
+
+    def _note(self, dataset: str, notes: Mapping[str, int]) -> None:
+        """Show what reading a data set noted, once for all lessons that read it."""
+        if dataset not in self._noted:
+            self._noted.add(dataset)
+            for line in note_lines(notes):
+                self._say(f"note on {Path(dataset).name}: {line}")
 
     def _say(self, text: str, style: str = "") -> None:
         self.console.print(Text(text, style), soft_wrap=True)

@@ -91,6 +91,7 @@ def run_lesson(
     notebook = watch.notebook
     if notebook is not None:
         results["notebook_digest"] = text_digest(nbformat.writes(notebook))
+        results["notes"] = ledger.collect_notes(notebook)
         try:
             results["values"] = [result.to_dict() for result in ledger.collect(notebook)]
         except LlmarmError as error:

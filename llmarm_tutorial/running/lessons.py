@@ -6,6 +6,7 @@ a user may set is checked here, before a kernel starts: papermill itself only lo
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import re
@@ -83,6 +84,15 @@ class Lesson:
             if "parameters" in cell.tags:
                 return {p.name: p for p in declared(cell.source, self.name)}
         return {}
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """What the lesson asks of its data wherever it is run: the aspects in its lines `data.require("users", …)`."""
+        found = set()
+        for cell in self._cells:
+            if cell.kind == "code":
+                found |= _required(cell.source)
+        return frozenset(found)
 
 
 def folder(path: str | Path | None = None) -> Path:
@@ -190,3 +200,14 @@ def profile(name: str, available: list[Lesson], place: str | Path | None = None)
             raise BadParameter(f"In {files[name]} the lesson {number} must hold lines such as  EPOCHS: 3.")
         settings[number] = check_values(by_number[number], values or {})
     return settings
+
+
+def _required(source: str) -> set[str]:
+    """The aspects that a cell requires unconditionally."""
+    try:
+        statements = ast.parse(source).body
+    except SyntaxError:  # a cell with a magic of IPython's
+        return set()
+    calls = [node.value for node in statements if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+    asking = [call for call in calls if ast.unparse(call.func) == "data.require"]
+    return {part.value for call in asking for part in call.args if isinstance(part, ast.Constant)}

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from llmarm_tutorial import files
-from llmarm_tutorial.errors import RunError
+from llmarm_tutorial.data.notes import note_lines
+from llmarm_tutorial.errors import RunError, is_own
 from llmarm_tutorial.lesson.ledger import Result, read_notebook, show
 from llmarm_tutorial.running import plan, run_folder
 
@@ -167,6 +168,7 @@ def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
         "size": size,
         "breakable": _breakable,
         "quote": urllib.parse.quote,
+        "is_own": is_own,
     }
     for run in runs:
         run["results"] = [Result.from_dict(entry) for entry in run["values"]]
@@ -192,6 +194,7 @@ def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
         peak=max(run["peak_memory_bytes"] or 0 for run in runs),
         datasets=sorted({Path(run["dataset"]).name for run in runs if run["dataset"]}),
         profiles=sorted({run["profile"] for run in runs}),
+        notes=_notes(runs),
         environments=_environments(runs),
     )
 
@@ -199,6 +202,16 @@ def _render(folder: Path, runs: list[dict[str, Any]]) -> str:
 def _breakable(name: str) -> str:
     """A name as HTML that may be broken behind its joints."""
     return re.sub("([/_])", r"\1<wbr>", html.escape(name))
+
+
+def _notes(runs: Iterable[dict[str, Any]]) -> dict[str, list[str]]:
+    """What reading each data set noted: its name → lines."""
+    noted: dict[str, list[str]] = {}
+    for run in runs:
+        if run.get("notes"):  # results of an older run have none
+            lines = noted.setdefault(Path(run["dataset"]).name, [])
+            lines += [line for line in note_lines(run["notes"]) if line not in lines]
+    return noted
 
 
 def _environments(runs: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.errors import BadParameter, is_own
 from llmarm_tutorial.files import ROOT, prepared_file, writing
 from llmarm_tutorial.lesson.ledger import Result
 from llmarm_tutorial.running.lessons import Lesson
@@ -178,6 +178,7 @@ def describe_run(run: Run, started: datetime) -> dict[str, Any]:
         "git_commit": _commit(run.lesson.path.parent),
         "started": started.isoformat(timespec="milliseconds"),
         "values": [],
+        "notes": {},
         "error": None,
     }
 
@@ -185,8 +186,11 @@ def describe_run(run: Run, started: datetime) -> dict[str, Any]:
 def error_summary(
     kind: str, message: str, cell: int | None = None, source: str = "", trace: str = ""
 ) -> dict[str, Any]:
-    """The summary of an error: code cell, the few lines around the failing one, exception."""
-    lines = source.rstrip().splitlines()
+    """The summary of an error: code cell, the few lines around the failing one, exception.
+
+    An error of the kit's own has a sentence that says what to do, and no lines: they would lead to the wrong place.
+    """
+    lines = [] if is_own(kind) else source.rstrip().splitlines()
     found = re.search(r"(?:Cell In\[\d+\], line |<cell line: )(\d+)", trace)
     at = min(int(found[1]), len(lines)) if found else None
     first = max(0, at - 3) if at else 0

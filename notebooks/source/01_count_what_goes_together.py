@@ -64,6 +64,7 @@ PATIENCE: float = 1.0  # seconds: a miner that took longer once skips lower supp
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("baskets", purpose="counting what is bought together")
 require_enough(data, "splitting baskets and testing rules", baskets=100, items=2)
 _ = ledger.record("data/fingerprint", data.fingerprint())

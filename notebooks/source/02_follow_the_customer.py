@@ -60,6 +60,7 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("users", "order", purpose="following customers")
 runs = data.histories()
 held, user = runs.visit_matrix()  # visits × items, and whose visit it is

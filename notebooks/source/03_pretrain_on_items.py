@@ -68,6 +68,7 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 has_baskets = "baskets" in data.aspects

@@ -85,6 +85,7 @@ for m in (0, 2, 8, np.inf):
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("baskets", purpose="reading rules about baskets")
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
 kept = data.table["basket_id"].isin(data.basket_ids[shopping])

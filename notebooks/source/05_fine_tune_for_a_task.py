@@ -82,6 +82,7 @@ MAX_RULES: int = 20000  # rules to judge
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)
 n_items = len(data.items)

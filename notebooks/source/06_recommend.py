@@ -69,6 +69,7 @@ BUYERS: int = 100  # extra buyers that a promotion brings
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("users", "order", purpose="recommending to customers")
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)

@@ -97,6 +97,7 @@ pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(MIN_SALES)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
