@@ -205,7 +205,7 @@ def rule_table(
     names = np.array(item_labels(items, label), dtype=object)
     left = [frozenset(names[codes[codes >= 0]]) for codes in antecedents[row]]
     counts = {"count": x * chances[row, column], "antecedent_count": x, "consequent_count": shares[column] * n_baskets}
-    found = measures(*counts.values(), n_baskets)
+    found = measures(*counts.values(), n_baskets) | {name: values[row, column] for name, values in keys.items()}
     sides = {"antecedent": pd.Series(left, dtype=object)}
     sides["consequent"] = pd.Series([frozenset([name]) for name in names[column]], dtype=object)
     return pd.DataFrame({**sides, **found, **counts, "n_baskets": n_baskets, "how": how})

@@ -29,7 +29,19 @@ def expected_count_within(left: np.ndarray, right: np.ndarray, stratum: np.ndarr
         stratum: Number of its stratum, shape (n,), from 0.
     """
     n = np.bincount(stratum)
-    return float(expected_count(np.bincount(stratum, left), np.bincount(stratum, right), np.maximum(n, 1)).sum())
+    expected = expected_count(np.bincount(stratum, left), np.bincount(stratum, right), np.maximum(n, 1)).sum()
+    return float(without_rounding(expected))
+
+
+def without_rounding(expected: ArrayLike) -> np.ndarray:
+    """Sums of expected counts, whole where they miss a whole number by a billionth of themselves at most.
+
+    A sum of shares such as 1/3 + 1/3 + 1/3 rounds at each step. What the strata explain to the last basket would have a
+    lift of 1.0000000000000002, which a filter "above 1" lets pass.
+    """
+    expected = np.asarray(expected, dtype=float)
+    whole = np.rint(expected)
+    return np.where(np.abs(expected - whole) <= 1e-9 * expected, whole, expected)
 
 
 def lift(joint: ArrayLike, left: ArrayLike, right: ArrayLike, n: ArrayLike) -> np.ndarray:
@@ -90,10 +102,17 @@ def measures(
     - support P(XY); confidence P(Y|X) (Agrawal et al. 1993)
     - lift P(XY) / P(X)P(Y): 1 under independence (Brin et al. 1997)
     - leverage P(XY) − P(X)P(Y): baskets beyond independence, as a share (Piatetsky-Shapiro 1991)
-    - conviction P(X)P(¬Y) / P(X¬Y): infinite for rules without exception (Brin et al. 1997)
-    - zhang: (P(Y|X) − P(Y|¬X)) / the larger of the two: −1 repulsion … 1 attraction (Zhang 2000)
+    - conviction P(X)P(¬Y) / P(X¬Y): 1 under independence, infinite for rules without exception (Brin et al. 1997);
+      undefined (NaN) where every basket holds Y, so that nobody can tell a rule from none: 0/0. R's arules says NaN
+      too; mlxtend says infinite, which puts "⇒ carrier bag" before every rule that says something
+    - zhang: (P(Y|X) − P(Y|¬X)) / the larger of the two: −1 repulsion … 1 attraction (Zhang 2000); 0 where X or Y is in
+      every basket
     - jaccard P(XY) / P(X or Y); kulczynski: the mean of P(Y|X) and P(X|Y)
     - imbalance |P(X) − P(Y)| / P(X or Y): 0 balanced … 1 (Wu, Chen & Han 2010)
+
+    All are differences and products of counts with one division at the end, exact below 2⁵³. So where X and Y meet just
+    as often as independence says, lift and conviction are exactly 1, and leverage and zhang exactly 0; and what is
+    equal is equal to the last digit.
 
     Args:
         count: Baskets with X and Y, shape (n_rules,).
@@ -104,20 +123,20 @@ def measures(
     Returns:
         Name of the measure → values, shape (n_rules,); in the order of `MEASURES`.
     """
-    both, x, y = (np.asarray(a, dtype=float) / n_baskets for a in (count, antecedent, consequent))
-    confidence = np.asarray(count) / np.asarray(antecedent)
+    both, x, y = (np.asarray(counts, dtype=float) for counts in (count, antecedent, consequent))
+    n = float(n_baskets)
+    either, beyond = x + y - both, both * n - x * y
     with np.errstate(divide="ignore", invalid="ignore"):
-        exceptions = np.asarray(antecedent) - np.asarray(count)
-        conviction = np.where(exceptions > 0, x * (1 - y) / (exceptions / n_baskets), np.inf)
-        zhang = (both - x * y) / np.maximum(both * (1 - x), x * (y - both))
+        conviction = np.where(x > both, x * (n - y) / ((x - both) * n), np.where(y < n, np.inf, np.nan))
+        zhang = beyond / np.maximum(both * (n - x), x * (y - both))
     return {
-        "support": both,
-        "confidence": confidence,
+        "support": both / n,
+        "confidence": both / x,
         "lift": lift(count, antecedent, consequent, n_baskets),
-        "leverage": both - x * y,
+        "leverage": beyond / n**2,
         "conviction": conviction,
-        "zhang": np.nan_to_num(zhang),  # 0/0 where X or Y is in every basket: no association either way
+        "zhang": np.nan_to_num(zhang),  # 0/0 where X and Y are both in every basket: no association either way
         "jaccard": jaccard(count, antecedent, consequent),
-        "kulczynski": (confidence + both / y) / 2,
-        "imbalance": np.abs(x - y) / (x + y - both),
+        "kulczynski": (both / x + both / y) / 2,
+        "imbalance": np.abs(x - y) / either,
     }

@@ -16,6 +16,7 @@ from llmarm_tutorial.mining.itemsets import Baskets, as_matrix, count_itemsets
 from llmarm_tutorial.mining.measures import measures
 from llmarm_tutorial.mining.rules import COLUMNS
 from llmarm_tutorial.mining.significance import item_codes
+from llmarm_tutorial.mining.thresholds import reaches
 
 Truth = Iterable[tuple[Collection[Hashable], Collection[Hashable]]]
 
@@ -35,7 +36,8 @@ def without_redundant(rules: pd.DataFrame, min_improvement: float = 0.0) -> pd.D
     for row, (x, y) in enumerate(zip(rules["antecedent"], rules["consequent"], strict=True)):
         shorter = chain.from_iterable(combinations(x, size) for size in range(1, len(x)))
         best[row] = max(best[row], *(known.get((frozenset(part), y), 0.0) for part in shorter), 0.0)
-    return rules[rules["confidence"] > np.array(best) + min_improvement].reset_index(drop=True)
+    superfluous = reaches(np.array(best), rules["confidence"].to_numpy(float) - min_improvement)
+    return rules[~superfluous].reset_index(drop=True)
 
 
 def recount(rules: pd.DataFrame, baskets: Baskets, label: str = "item_id") -> pd.DataFrame:
@@ -103,7 +105,8 @@ def rank_rules(rules: pd.DataFrame, by: str, n: int | None = None) -> pd.DataFra
 
     Args:
         rules: Rule table.
-        by: A numeric column; p- and q-values are best when small, all others when large.
+        by: A numeric column; p- and q-values are best when small, all others when large. What is undefined (NaN), such
+            as the conviction of a rule whose consequent every basket holds, comes last.
         n: How many to return; None for all.
 
     Raises:

@@ -17,7 +17,7 @@ from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import min_count, slices
-from llmarm_tutorial.mining.measures import expected_count_within, measures
+from llmarm_tutorial.mining.measures import expected_count_within, measures, without_rounding
 from llmarm_tutorial.mining.miners import codes_of
 from llmarm_tutorial.mining.patterns import Patterns, check_whole, mine_sequences
 from llmarm_tutorial.mining.rules import COLUMNS
@@ -296,4 +296,4 @@ def _expected(
     visits = np.bincount(row)
     group = sparse.csr_matrix((np.ones(len(row)), (row, np.arange(len(row)))))
     share = sparse.diags_array(1 / visits) @ (group @ left.astype(float))
-    return _joint_of(share, group @ right.astype(float), a, b)
+    return without_rounding(_joint_of(share, group @ right.astype(float), a, b))

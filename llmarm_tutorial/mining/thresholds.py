@@ -60,12 +60,12 @@ def round_up(products: np.ndarray, precision: np.dtype) -> np.ndarray:
     return np.ceil(products - slack).astype(np.int64)
 
 
-def reaches(values: np.ndarray, least: float) -> np.ndarray:
+def reaches(values: np.ndarray, least: float | np.ndarray) -> np.ndarray:
     """Whether estimates reach a threshold, by the same rule: an estimate on it is not lost by rounding.
 
     Args:
         values: Estimated shares, of any shape.
-        least: The threshold.
+        least: The threshold, or one for each value.
     """
     threshold = np.float64(least)
     return values >= threshold - SLACK * _last_place(threshold, _precision(least))
