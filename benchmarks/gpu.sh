@@ -48,7 +48,7 @@ if [ "$smoke" = --smoke ]; then
     step tests 120 "$python" -m pytest -q -p no:cacheprovider tests/models/test_tokens.py || failed=1
     benchmark quality 120 --smoke --models causal --counting sr || failed=1
 else
-    benchmark training 200 --device cuda --turns 3 --seconds 3 --data movielens-1m beauty || failed=1
+    benchmark training 200 --device cuda --turns 3 --seconds 2 --data movielens-1m beauty || failed=1
     step tests 200 "$python" -m pytest -q -n 6 --dist loadfile -p no:cacheprovider \
         tests/models tests/graphs tests/labels tests/recommend &
     quality=(--recipe gpu --data movielens-1m beauty --seeds 1 --counting sr)

@@ -87,7 +87,7 @@ def shortened(model: ItemModel, max_length: int) -> ItemModel:
         raise BadParameter(f"This model reads up to {longest} tokens; max_length is from 2 to that, not {max_length}.")
     config = copy.deepcopy(model.config)
     config.max_position_embeddings = max_length
-    shorter = ItemModel(config)
+    shorter = ItemModel(config).to(model.device)
     kept = dict(model.state_dict())
     positions = "bert.embeddings.position_embeddings.weight"
     shorter.load_state_dict(kept | {positions: kept[positions][:max_length]})
@@ -162,7 +162,7 @@ def _full_table(model: ItemModel, weights: np.ndarray | None) -> tuple[np.ndarra
     """The table of all tokens, float64, and a weight for each, on average 1."""
     if model.config.table != "full":
         raise BadParameter(f"The table of this model is {model.config.table} already; give a model with a full one.")
-    table = model.bert.embeddings.word_embeddings.weight.detach().double().numpy()
+    table = model.bert.embeddings.word_embeddings.weight.detach().double().cpu().numpy()
     if weights is None:
         return table, np.ones(len(table))
     if np.shape(weights) != (model.n_items,) or not np.min(weights) >= 0 or not np.max(weights) > 0:
@@ -181,7 +181,7 @@ def _with_table(model: ItemModel, **fields: int | str) -> ItemModel:
     changed = copy.deepcopy(model)
     changed.config = changed.bert.config = config
     changed.bert.embeddings.word_embeddings = ItemModel(config).bert.embeddings.word_embeddings
-    return changed.eval()
+    return changed.to(model.device).eval()
 
 
 # --- fewer bits ------------------------------------------------------------------------------------------------------

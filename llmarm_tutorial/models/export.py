@@ -127,6 +127,7 @@ def to_onnx(model: ItemModel | NextItem, path: str | Path) -> Path:
     """
     need_package("onnxscript", "Exporting a model to ONNX")
     net = model if isinstance(model, NextItem) else NextItem(model)
+    net = net if net.bias.device.type == "cpu" else copy.deepcopy(net).cpu()  # a file knows no device
     batch, longest = torch.export.Dim("batch"), net.reading.max_length
     lengths = {1: torch.export.Dim("length", max=longest)} if longest > 1 else {}
     example = torch.full((2, min(3, longest)), FIRST_ITEM), torch.tensor([0, 0])

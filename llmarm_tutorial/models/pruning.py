@@ -63,11 +63,11 @@ def gradient_importance(model: ItemModel, batches: Iterable[Batch]) -> Importanc
     net = copy.deepcopy(model).eval()
     layers = net.bert.encoder.layer
     read_by = [(layer.attention.output.dense.weight, layer.output.dense.weight) for layer in layers]
-    heads = [torch.zeros(layer.attention.self.num_attention_heads) for layer in layers]
-    neurons = [torch.zeros(layer.output.dense.in_features) for layer in layers]
+    heads = [torch.zeros(layer.attention.self.num_attention_heads, device=net.device) for layer in layers]
+    neurons = [torch.zeros(layer.output.dense.in_features, device=net.device) for layer in layers]
     seen = 0
     for batch in batches:
-        loss = model_loss(net, {name: value for name, value in batch.items() if name != "size"})
+        loss = model_loss(net, {name: value.to(net.device) for name, value in batch.items() if name != "size"})
         slopes = torch.autograd.grad(loss, [weight for pair in read_by for weight in pair])
         for place, (mix, down) in enumerate(read_by):
             along_mix, along_down = (slopes[2 * place] * mix).sum(0), (slopes[2 * place + 1] * down).sum(0)
@@ -89,7 +89,7 @@ def random_importance(model: ItemModel, seed: int = 0) -> Importance:
 
 
 def _arrays(parts: list[Tensor]) -> tuple[np.ndarray, ...]:
-    return tuple(part.double().numpy() for part in parts)
+    return tuple(part.double().cpu().numpy() for part in parts)
 
 
 def prune(

@@ -47,7 +47,7 @@ def narrow_student(teacher: ItemModel, hidden: int, weights: np.ndarray | None =
     if config.table != "full" or not config.tied or cut:
         raise BadParameter("Only a model with a full, tied table and all its heads can be narrowed; do that first.")
     config.hidden_size = hidden
-    student = ItemModel(config)
+    student = ItemModel(config).to(teacher.device)
     kept = _directions(teacher.bert.embeddings.word_embeddings.weight, hidden, weights)
     of_student, of_teacher = student.bert.embeddings, teacher.bert.embeddings
     for name in ("word_embeddings", "position_embeddings", "token_type_embeddings"):
@@ -71,7 +71,7 @@ def _directions(table: Tensor, hidden: int, weights: np.ndarray | None) -> Tenso
     if weights is not None:
         if np.shape(weights) != (len(items),) or not np.min(weights) >= 0 or not np.max(weights) > 0:
             raise BadParameter(f"Weights are one number from 0 per item, {len(items)} of them, and not all 0.")
-        items = items * torch.from_numpy(np.sqrt(weights)).float()[:, None]
+        items = items * torch.from_numpy(np.sqrt(weights)).to(items)[:, None]
     return torch.linalg.svd(items.T @ items)[0][:, :hidden].contiguous()
 
 

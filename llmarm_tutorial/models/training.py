@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.checkpoints import Checkpoints
+from llmarm_tutorial.models.gpu import repeatable
 from llmarm_tutorial.models.seeds import own_draws, seed_device
 from llmarm_tutorial.models.training_log import TrainingLog, trackers
 
@@ -135,6 +136,7 @@ class Training:
 
 
 @own_draws()
+@repeatable()
 def train(
     model: nn.Module,
     batches: Batches,
@@ -147,6 +149,8 @@ def train(
     progress: bool = True,
 ) -> Training:
     """Train a model in place; it ends with the weights that validated best, else with the last.
+
+    It trains on the GPU if there is one and ends where it was, so that what comes after is the same everywhere.
 
     Args:
         model: The model.
@@ -205,6 +209,7 @@ class _Run:
         self.bf16 = settings.precision == "bf16" or (settings.precision == "auto" and hardware_bf16(device))
         self.precision = partial(torch.autocast, device.type, torch.bfloat16, enabled=self.bf16)
         self.group = self.accelerator.num_processes * settings.accumulate  # batches of one step
+        self.home = next(model.parameters()).device
         model.to(device)
         self.optimizer = _optimizer(model, settings, device)  # Accelerate's own is for scaled half precision, and slow
         self.trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -282,7 +287,7 @@ class _Run:
         self.accelerator.end_training()
         if self.best is not None:
             self.model.load_state_dict(self.best)
-        self.model.eval()
+        self.model.to(self.home).eval()
         at = self.progress
         best = at.best
         return Training(

@@ -320,7 +320,7 @@ def test_a_process_that_is_killed_loses_nothing(tmp_path: Path):
 def test_two_processes_train_the_same_model_as_one_with_two_batches_a_step(tmp_path: Path):
     path, out = script(tmp_path, None, dropout=0.0)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     state, processes = torch.load(out, weights_only=True)
