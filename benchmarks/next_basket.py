@@ -35,7 +35,7 @@ class NextBasket:
 
     def __init__(self, bench: Bench, name: str, data: Transactions) -> None:
         self.bench, self.name, self.recipes = bench, name, RECIPES["cpu"][name]
-        split = data.leave_one_out(unit="event") if name == "movielens-1m" else data.leave_one_out()
+        split = data.leave_one_out()
         self.n_items, self.histories = len(split.train.items), split.train.histories()
         self.test, self.known = next_item_task(split, "test"), next_item_task(split, "validation").histories
         self.few = next_item_task(split, "validation", max_cases=CHECKED)

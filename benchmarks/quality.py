@@ -41,7 +41,7 @@ class Question:
 
     def __init__(self, bench: harness.Bench, name: str, data: Transactions) -> None:
         self.bench, self.name = bench, name
-        split = data.leave_one_out(unit="event")
+        split = data.leave_one_out()
         self.histories = split.train.histories()
         self.tasks = {"validation ": next_item_task(split, "validation"), "": next_item_task(split, "test")}
         self.few = next_item_task(split, "validation", max_cases=CHECKED)

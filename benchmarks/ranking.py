@@ -55,7 +55,7 @@ def measure(bench: harness.Bench) -> None:
         seconds = time.process_time() - begin
         bench.add("made up", name, {"evaluation seconds": seconds}, setting=size, seconds=seconds)
     for data, transactions in bench.datasets():
-        split = transactions.filter_items(5).leave_one_out("event")
+        split = transactions.filter_items(5).leave_one_out()
         train, task = split.train.histories(), next_item_task(split, "test")
         for name in BASELINES:
             if bench.has(data, name, made_of=[make_baseline(name)]):

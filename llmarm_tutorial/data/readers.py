@@ -53,7 +53,7 @@ def user_item_lines(path: Path, name: str) -> Transactions:
 def movielens_100k(path: Path, name: str) -> Transactions:
     """MovieLens 100K: `u.data`, with `u.item` and `u.user` beside it. Ratings are left out.
 
-    The order of lines in `u.data` is random, so ties in time are ordered by movie and there is no position.
+    The order of lines in `u.data` is random, so what a viewer rated in one second has no order: it becomes a basket.
     """
     frame = _numbers(path, "\t", ["user_id", "item_id", "rating", "time"])
     frame["time"] = pd.to_datetime(frame["time"], unit="s")
@@ -71,7 +71,8 @@ def movielens_1m(path: Path, name: str) -> Transactions:
     """MovieLens 1M: `ratings.dat`, or `sequences.txt` (`user item` in the order of time, without clock times).
 
     Either with `movies.dat` and `users.dat` beside it. Ratings are left out. The order of lines in `ratings.dat` is
-    kept as the position, by which ties in time are ordered.
+    kept as the position, by which ties in time are ordered: the protocol of the literature, which sorts by time and
+    leaves ties as the file has them. `notes` counts them.
     """
     if path.suffix == ".txt":
         frame = _user_item(path)

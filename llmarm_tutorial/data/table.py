@@ -1,7 +1,8 @@
 """The canonical form of a table of transactions: the same content gives the same table, whatever file it came from.
 
 Ids are whole numbers or text, times are UTC, a basket has one user and one time, nothing occurs twice, and rows are in
-an order that does not depend on the source.
+an order that does not depend on the source. Where nothing tells baskets, what a user did at one moment is one: inside a
+moment nothing has an order, and an order by id would be made up.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pandas as pd
 from llmarm_tutorial.errors import BadParameter, DataError
 
 
-def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
+def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, dict[str, int]]:
     """Bring the columns of `transactions.COLUMNS` that are present into canonical form.
 
     Args:
@@ -23,7 +24,8 @@ def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
         name: Name of the data set, for messages.
 
     Returns:
-        The table in canonical order, and how many repeated rows were merged.
+        The table in canonical order, with a column `basket_id` where moments became baskets, and notes: what was
+        merged and what has one moment, with the number of rows or baskets.
 
     Raises:
         DataError: If ids or times are empty, times are not datetimes, quantities or prices are not numbers, or a
@@ -44,7 +46,10 @@ def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, int]:
         table = _one_user_one_time(table, name)
     # price and quantity come last, so that not even rows alike in all else keep the order of the source
     keys = [c for c in ("user_id", "time", "position", "basket_id", "item_id", "price", "quantity") if c in table]
-    return _merge_repeats(table.sort_values(keys, kind="stable", ignore_index=True))
+    table, merged = _merge_repeats(table.sort_values(keys, kind="stable", ignore_index=True))
+    notes = {"repeated rows, merged": merged} if merged else {}
+    table, tied = _moments_to_visits(table)
+    return table, notes | tied
 
 
 def canonical_items(items: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -135,6 +140,32 @@ def _merge_repeats(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     if "quantity" in table:
         table["quantity"] = table.groupby(keys)["quantity"].transform("sum", min_count=1)
     return table[~repeated].reset_index(drop=True), int(repeated.sum())
+
+
+def _moments_to_visits(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Number the moments of a sorted table as baskets, if it has none and a moment holds several rows.
+
+    A moment is one user's time and, where there is one, position. Which of its rows came first nobody knows. If all
+    moments hold one row each, the set stays a set of events.
+
+    Returns:
+        The table, and a note that counts the rows (with baskets: the baskets) that share a moment with another one.
+    """
+    keys = [column for column in ("user_id", "time", "position") if column in table]
+    if "user_id" not in keys or len(keys) == 1:
+        return table, {}
+    if "basket_id" in table:
+        baskets = table[table["user_id"].notna()].drop_duplicates("basket_id")
+        tied = int(baskets.duplicated(keys, keep=False).sum())
+        return table, {"baskets of one user at one moment, in the order of their ids, kept": tied} if tied else {}
+    first = ~table.duplicated(keys)
+    if not first.all():
+        tied = int(table.duplicated(keys, keep=False).sum())
+        table = table.copy()
+        table.insert(1, "basket_id", np.cumsum(first.to_numpy()) - 1)
+        return table, {"events of one user at one moment, taken as one basket, kept": tied}
+    tied = int(table.duplicated(keys[:2], keep=False).sum())
+    return table, {"events of one user at one moment, in the order of their position, kept": tied} if tied else {}
 
 
 def hash_values(values: pd.Series) -> np.ndarray:

@@ -20,7 +20,7 @@ from llmarm_tutorial.data import catalogue, splits
 from llmarm_tutorial.data.catalogue import ASPECTS
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.table import canonical_ids, canonical_items, canonical_table, fingerprint_of, item_labels
-from llmarm_tutorial.errors import BadParameter, DataError, Lacks, Missing
+from llmarm_tutorial.errors import DataError, Lacks, Missing
 
 if TYPE_CHECKING:
     import datasets
@@ -42,17 +42,19 @@ class Transactions:
 
     Attributes:
         table: One row per event, the present ones of `COLUMNS`. Sorted by user, time, position, basket, item, so that
-            nothing computed from it depends on the row order of the source; ties in time are ordered by `position`
-            where the source's own order means something, else by basket and item. In a set with baskets an item occurs
-            at most once per basket (quantities of repeated rows are added up), a basket has one user, one time and one
-            position (its first), and `user_id` may be missing (sales without a customer card), which per-user views
-            leave out. In a set without baskets no event (user, time, position, item) occurs twice. Times are UTC
-            without a zone, to the microsecond.
+            nothing computed from it depends on the row order of the source. A `position` orders what one user did
+            where there is no time, and what has one time where the source's own order means something. What has one
+            user, time and position has no order: without baskets in the source it is one basket, which gets a number;
+            only if no two rows share a moment is there no `basket_id`. Several baskets of a moment are ordered by
+            their ids. `notes` counts both. In a set with baskets an item occurs at most once per basket (quantities of
+            repeated rows are added up), a basket has one user, one time and one position (its first), and `user_id`
+            may be missing (sales without a customer card), which per-user views leave out. In a set without baskets no
+            event (user, time, position, item) occurs twice. Times are UTC without a zone, to the microsecond.
         items: One row per item, sorted by `item_id`, with `name` and, where known, `name_zh`, `description`,
             `category`, `price`. The row number is the *item code*, the column of every matrix.
         users: One row per user (`user_id` and whatever is known), or None.
         name: Short name of the data set.
-        notes: What reading the source dropped or merged: description → number of rows.
+        notes: What reading the source dropped, merged or had to decide: description → number of rows (or baskets).
     """
 
     table: pd.DataFrame
@@ -93,10 +95,8 @@ class Transactions:
             raise DataError(
                 f"{name}: there are no transactions; check that the file is not empty and the filters not too strict."
             )
-        table, merged = canonical_table(frame[[c for c in COLUMNS if c in frame]], name)
-        notes = dict(notes or {})
-        if merged:
-            notes["repeated rows, merged"] = merged
+        table, found = canonical_table(frame[[c for c in COLUMNS if c in frame]], name)
+        notes = {**(notes or {}), **found}
         if users is not None:
             users = users.assign(user_id=canonical_ids(users["user_id"], name))
             users = users.drop_duplicates("user_id").sort_values("user_id", ignore_index=True)
@@ -314,31 +314,20 @@ class Transactions:
         ids, rows = self._baskets
         return self._parts(splits.by_lot(len(ids), validation, test, seed)[rows])
 
-    def leave_one_out(self, unit: str | None = None) -> Split:
-        """Each user's last event (or basket) to test, the one before to validation, the rest to train.
+    def leave_one_out(self) -> Split:
+        """Each user's last basket (without baskets, event) to test, the one before to validation, the rest to train.
 
-        The protocol of SASRec and BERT4Rec (Kang & McAuley 2018; Sun et al. 2019). Users with fewer than three units
-        stay in train whole; rows without a user belong to no part.
-
-        Args:
-            unit: "event" leaves out single items, "basket" whole baskets; None leaves out baskets where there are any:
-                the last event of a basket would be tested while the rest of that basket is trained on.
+        The protocol of SASRec and BERT4Rec (Kang & McAuley 2018; Sun et al. 2019). The items of a basket stay together:
+        none of them is the last one, and the rest of a basket that is tested must not be trained on. Users with fewer
+        than three units stay in train whole; rows without a user belong to no part.
 
         Raises:
-            Lacks: If the data set has no users or no order (or no baskets, for that unit).
-            BadParameter: If the unit is unknown.
+            Lacks: If the data set has no users or no order.
             DataError: If no user has three units.
         """
-        unit = unit or ("basket" if "baskets" in self.aspects else "event")
-        if unit not in ("event", "basket"):
-            raise BadParameter(f"leave_one_out knows the units 'event' and 'basket', not {unit!r}.")
         runs = self.histories()
-        if unit == "basket":
-            self.require("baskets", purpose="leaving out baskets")
-        place = np.arange(len(runs.items)) - np.repeat(runs.offsets[:-1], runs.lengths)
-        number = runs.visits if unit == "basket" else place
         part = np.full(len(self.table), -1)  # rows without a user belong to no part
-        part[: len(runs.items)] = splits.by_place(number, runs.offsets)
+        part[: len(runs.items)] = splits.by_place(runs.visits, runs.offsets)
         return self._parts(part)
 
     def filter_items(self, min_count: int) -> Transactions:

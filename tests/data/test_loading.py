@@ -50,7 +50,7 @@ def test_entries_are_complete(entry: catalogue.Entry) -> None:
 
 def test_names_with() -> None:
     assert catalogue.names_with() == catalogue.names()
-    assert catalogue.names_with("baskets", "users") == ["shop", "online-retail"]
+    assert catalogue.names_with("baskets", "users") == ["shop", "online-retail", "movielens-100k"]
     assert "beauty" in catalogue.names_with("order")
     assert "beauty" not in catalogue.names_with("clock")
     with pytest.raises(UnknownName, match="no aspect 'colour'"):

@@ -147,8 +147,10 @@ def movielens_100k(folder: Path) -> Transactions:
 
 def test_movielens_100k(tmp_path: Path) -> None:
     data = movielens_100k(tmp_path)
-    assert data.aspects == {"users", "order", "clock"}
+    assert data.aspects == {"baskets", "users", "order", "clock"}
     assert data.table[["user_id", "item_id"]].to_numpy().tolist() == [[1, 1], [1, 2], [2, 1]]
+    assert data.histories().visits.tolist() == [0, 0, 0]  # user 1 rated both in one second
+    assert data.notes == {"events of one user at one moment, taken as one basket, kept": 2}
     assert data.table["time"].iloc[2] == pd.Timestamp("1997-12-04 15:55:49")
     assert data.items.to_dict("records") == [
         {"item_id": 1, "name": '"Great" Day, A (1920)', "category": "Action|Comedy"},
@@ -171,6 +173,7 @@ def test_movielens_1m(tmp_path: Path) -> None:
     data = readers.movielens_1m(tmp_path / "ratings.dat", "movielens-1m")
     assert data.aspects == {"users", "order", "clock"}
     assert data.table["item_id"].tolist() == [2, 1, 1]  # a tie in time keeps the order of the file
+    assert data.notes == {"events of one user at one moment, in the order of their position, kept": 2}
     assert data.items["name"].tolist() == ["Star Wars: Episode IV (1977)", '"Misérables", Les (1995)']
     assert data.items["category"].tolist() == ["Action|Sci-Fi", "Drama"]
     assert data.users["age"].tolist() == ["under 18", "56+"]

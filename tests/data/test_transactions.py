@@ -372,8 +372,8 @@ def test_lacks_names_the_sets_that_serve() -> None:
             view()
     with pytest.raises(Lacks, match="clock times"):
         events_only.split_by_time()
-    with pytest.raises(Lacks, match="baskets"):
-        events_only.leave_one_out("basket")
+    with pytest.raises(Lacks, match="'till' has no users"):
+        baskets_only.leave_one_out()
 
 
 # --- splits ----------------------------------------------------------------------------------------------------------
@@ -425,23 +425,23 @@ def test_split_by_basket_keeps_baskets_whole(frame: pd.DataFrame, share: tuple[f
 
 
 @quick
-@given(st.one_of(shops(), histories()), st.sampled_from(["event", "basket"]))
-def test_leave_one_out_keeps_each_users_order(frame: pd.DataFrame, unit: str) -> None:
+@given(st.one_of(shops(), histories()))
+def test_leave_one_out_keeps_each_users_order(frame: pd.DataFrame) -> None:
     data = Transactions.from_frame(frame)
-    if "users" not in data.aspects or (unit == "basket" and "baskets" not in data.aspects):
+    if "users" not in data.aspects:
         return
-    split = split_or_none(lambda: data.leave_one_out(unit))
+    split = split_or_none(data.leave_one_out)
     known = data.table[data.table["user_id"].notna()]
-    key = "basket_id" if unit == "basket" else known.index
-    units = known.assign(unit=known[key] if unit == "basket" else key).groupby("user_id")["unit"].nunique()
+    baskets = "baskets" in data.aspects
+    unit = known["basket_id"] if baskets else known.index.to_series()
+    units = unit.groupby(known["user_id"]).nunique()
     if split is None:
         assert (units < 3).all()
         return
     sizes = [part.table.groupby("user_id").size() for part in split]
-    assert sum(map(len, split)) == len(known)
     assert set(sizes[1].index) == set(sizes[2].index) == set(units[units >= 3].index)
-    if unit == "basket":
-        assert_partition(split, data, len(known))
+    assert_partition(split, data, len(known))
+    if baskets:
         assert all(part.table.groupby("user_id")["basket_id"].nunique().eq(1).all() for part in split[1:])
     else:
         assert sizes[1].eq(1).all()
@@ -450,6 +450,9 @@ def test_leave_one_out_keeps_each_users_order(frame: pd.DataFrame, unit: str) ->
         spans = [part.table[part.table["user_id"] == user]["time"] for part in split]
         assert spans[0].max() <= spans[1].min()
         assert spans[1].max() <= spans[2].min()
+        if "basket_id" not in frame:  # without baskets in the source no moment is on two sides
+            assert spans[0].max() < spans[1].min()
+            assert spans[1].max() < spans[2].min()
 
 
 def test_shares_of_the_splits() -> None:
@@ -472,8 +475,9 @@ def test_impossible_shares_are_refused(validation: float, test: float) -> None:
 def test_too_little_for_a_split_says_so() -> None:
     with pytest.raises(DataError, match="leaves nothing for validation"):
         Transactions.from_baskets([["a"], ["b"]]).split_by_basket()
-    with pytest.raises(BadParameter, match="'event' and 'basket', not 'visit'"):
-        small().leave_one_out("visit")
+    data = small()
+    with pytest.raises(DataError, match="leaves nothing for validation"):
+        data.rows((data.table["basket_id"] != "a").to_numpy()).leave_one_out()
 
 
 # --- filters ---------------------------------------------------------------------------------------------------------

@@ -72,9 +72,10 @@ def test_a_basket_left_out_is_asked_for_whole():
     assert asked(task)["v"] == ([0, 1], [2], [0, 1])
 
 
-def test_a_basket_cut_by_leaving_out_events_stays_one_visit():
-    split = events(BASKETS, "user_id basket_id time item_id").leave_one_out("event")
-    assert asked(next_item_task(split, "test"))["v"] == ([0, 1, 2, 0], [1], [0, 1, 2, 3])
+def test_what_has_one_moment_is_left_out_and_asked_for_whole():
+    rows = [("u", 0, "a"), ("u", 1, "c"), ("u", 1, "b"), ("u", 2, "d"), ("u", 2, "a"), ("u", 2, "c")]
+    task = next_item_task(events(rows, "user_id time item_id").leave_one_out(), "test")
+    assert asked(task)["u"] == ([0, 1, 2], [0, 2, 3], [0, 1, 1])
 
 
 def test_after_a_cut_in_time_the_first_basket_is_the_target_and_all_before_it_the_history():

@@ -258,7 +258,7 @@ REFERENCE = {  # HR@10 and NDCG@10 on the test part, measured by an independent 
 
 def test_the_reference_numbers_of_movielens(real_data):
     """Fitted on train alone, users who have the item counted once, seen items left out."""
-    split = loading.load("movielens-1m").filter_items(5).leave_one_out("event")
+    split = loading.load("movielens-1m").filter_items(5).leave_one_out()
     train, task = split.train.histories(), next_item_task(split, "test")
     assert (len(task), task.n_items) == (6040, 3416)
     found = {}
