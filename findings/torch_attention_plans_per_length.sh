@@ -3,11 +3,14 @@
 # Expected: attention in bfloat16 costs about the same for a batch of a length that was not met before as for one that
 #   was; on a card that computes in bfloat16 it is faster than in float32.
 # Instead: a padding mask sends `scaled_dot_product_attention` in bfloat16 to cuDNN, which makes a plan for every new
-#   combination of batch size and length, forward and backward, and that takes a hundred times as long as the attention.
+#   combination of batch size and length, forward and backward; that takes hundreds of times as long as the attention.
 #   Histories have new lengths all the time: a small item model trained slower in bfloat16 than in float32. float32 and
 #   the kernels named by `torch.nn.attention.sdpa_kernel` (flash, efficient, math) need no plans.
 # Output:
-#   NOT RUN
+#   default  torch.float32   new lengths     0.90 ms each, the same again   0.77 ms
+#   default  torch.bfloat16  new lengths   383.33 ms each, the same again   0.71 ms
+#   others   torch.float32   new lengths     0.71 ms each, the same again   0.69 ms
+#   others   torch.bfloat16  new lengths     0.67 ms each, the same again   0.65 ms
 set -euo pipefail
 place="$(mktemp -d)"
 trap 'rm -rf "$place"' EXIT
