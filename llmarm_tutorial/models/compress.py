@@ -208,5 +208,5 @@ def int8(module: nn.Module) -> nn.Module:
 
 
 def bf16(module: nn.Module) -> nn.Module:
-    """Keep a module in bfloat16: half the bytes, three decimal digits; fast where `training.hardware_bf16` says so."""
+    """Keep a module in bfloat16: half the bytes, three decimal digits; fast where `hardware.hardware_bf16` says so."""
     return copy.deepcopy(module).bfloat16().eval()

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.checkpoints import Checkpoints
-from llmarm_tutorial.models.gpu import repeatable
+from llmarm_tutorial.models.hardware import hardware_bf16, repeatable
 from llmarm_tutorial.models.seeds import own_draws, seed_device
 from llmarm_tutorial.models.training_log import TrainingLog, trackers
 
@@ -301,14 +301,6 @@ class _Run:
             precision="bf16" if self.bf16 else "no",
             processes=self.accelerator.num_processes,
         )
-
-
-def hardware_bf16(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 by itself: CPUs with AVX-512 BF16 or AMX, NVIDIA GPUs from Ampere on."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return device.type == "cpu" and any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def _accelerator(settings: Settings, folder: str | Path | None) -> Accelerator:

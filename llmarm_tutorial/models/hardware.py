@@ -1,4 +1,4 @@
-"""What a graphics card must be told so that a training can be repeated bit for bit and does not wait for plans.
+"""What a device can do, and what a graphics card must be told so that a training repeats and does not wait for plans.
 
 By itself PyTorch takes on a GPU whatever kernel is fastest, and some of them add in an order that differs from run to
 run. And for attention in bfloat16 it takes cuDNN on cards of the Hopper kind, which makes a plan for every new
@@ -20,6 +20,14 @@ ATTENTION = (SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBack
 
 # cuBLAS reads it when it starts; without it matrix products may differ from run to run
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+def hardware_bf16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 by itself: CPUs with AVX-512 BF16 or AMX, NVIDIA GPUs from Ampere on."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from llmarm_tutorial.data.histories import Histories
-from llmarm_tutorial.models import compress, export, gpu, pruning
+from llmarm_tutorial.models import compress, export, hardware, pruning
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
@@ -41,10 +41,10 @@ def trained(objective: str = "causal", precision: str = "no", **options) -> tupl
 
 def test_inside_nothing_is_left_to_chance_and_afterwards_all_is_as_before(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(gpu, "_products_repeat", lambda: True)
+    monkeypatch.setattr(hardware, "_products_repeat", lambda: True)
     before, inside = switches(), []
 
-    @gpu.repeatable()
+    @hardware.repeatable()
     def fails() -> None:
         inside.append(switches())
         raise ZeroDivisionError
@@ -57,9 +57,9 @@ def test_inside_nothing_is_left_to_chance_and_afterwards_all_is_as_before(monkey
 
 def test_a_gpu_that_was_used_before_is_said_to_repeat_nothing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(gpu, "_products_repeat", lambda: False)
+    monkeypatch.setattr(hardware, "_products_repeat", lambda: False)
     before = switches()
-    with pytest.warns(UserWarning, match="import llmarm_tutorial first"), gpu.repeatable():
+    with pytest.warns(UserWarning, match="import llmarm_tutorial first"), hardware.repeatable():
         assert switches()[:3] == (*before[:2], False)
     assert switches() == before
 
@@ -67,7 +67,7 @@ def test_a_gpu_that_was_used_before_is_said_to_repeat_nothing(monkeypatch: pytes
 def test_without_a_card_nothing_is_switched(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     before = switches()
-    with gpu.repeatable():
+    with hardware.repeatable():
         assert switches() == before
 
 
