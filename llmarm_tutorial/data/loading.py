@@ -29,10 +29,15 @@ class CheckedFact(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of a data set without its table: which of `ASPECTS` it has, and what reading it noted."""
+    """What is known of a data set before a lesson loads it.
+
+    Attributes:
+        aspects: Which of `ASPECTS` it has.
+        data: The transactions of a file of one's own; None of a set of the catalogue, which is not read for it.
+    """
 
     aspects: frozenset[str]
-    notes: Mapping[str, int]
+    data: Transactions | None = None
 
 
 @dataclass(frozen=True)
@@ -89,16 +94,16 @@ def load(
 
 
 def survey(dataset: str, options: FileOptions) -> Known:
-    """What a data set has, and what reading it noted; a file of one's own is read for it, as `load` reads it.
+    """What a data set has; a file of one's own is read for it, as `load` reads it.
 
     Raises:
         UnknownName, BadParameter, DataError: As in `load`.
     """
     meant = _meant(dataset, options)
     if isinstance(meant, Entry):
-        return Known(meant.aspects, {})
+        return Known(meant.aspects)
     data = own_files.read(meant, options)
-    return Known(data.aspects, data.notes)
+    return Known(data.aspects, data)
 
 
 def _meant(dataset: str, options: FileOptions) -> Entry | Path:

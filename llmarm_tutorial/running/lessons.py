@@ -88,11 +88,26 @@ class Lesson:
     @cached_property
     def needs(self) -> frozenset[str]:
         """What the lesson asks of its data wherever it is run: the aspects in its lines `data.require("users", …)`."""
-        found = set()
+        calls = self._calls("data.require")
+        return frozenset(part.value for call in calls for part in call.args if isinstance(part, ast.Constant))
+
+    @cached_property
+    def amounts(self) -> list[tuple[str, dict[str, int]]]:
+        """How much it asks for: purpose and numbers of its lines `require_enough(data, "following", customers=50)`."""
+        found = []
+        for call in self._calls("require_enough"):
+            numbers = {part.arg: part.value.value for part in call.keywords if isinstance(part.value, ast.Constant)}
+            if len(numbers) == len(call.keywords):  # what a parameter decides is seen in the lesson only
+                found.append((ast.literal_eval(call.args[1]), numbers))
+        return found
+
+    def _calls(self, function: str) -> list[ast.Call]:
+        """The calls of a function that are a statement of a cell by themselves, so that they run unconditionally."""
+        found = []
         for cell in self._cells:
             if cell.kind == "code":
-                found |= _required(cell.source)
-        return frozenset(found)
+                found += [call for call in _statements(cell.source) if ast.unparse(call.func) == function]
+        return found
 
 
 def folder(path: str | Path | None = None) -> Path:
@@ -202,12 +217,10 @@ def profile(name: str, available: list[Lesson], place: str | Path | None = None)
     return settings
 
 
-def _required(source: str) -> set[str]:
-    """The aspects that a cell requires unconditionally."""
+def _statements(source: str) -> list[ast.Call]:
+    """The calls that stand alone in a cell."""
     try:
         statements = ast.parse(source).body
     except SyntaxError:  # a cell with a magic of IPython's
-        return set()
-    calls = [node.value for node in statements if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
-    asking = [call for call in calls if ast.unparse(call.func) == "data.require"]
-    return {part.value for call in asking for part in call.args if isinstance(part, ast.Constant)}
+        return []
+    return [node.value for node in statements if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]

@@ -13,7 +13,9 @@ from pathlib import Path
 from llmarm_tutorial.data import catalogue, loading
 from llmarm_tutorial.data.file_options import FileOptions
 from llmarm_tutorial.data.loading import Known
-from llmarm_tutorial.errors import Lacks
+from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.errors import DataError, Lacks
+from llmarm_tutorial.lesson.needs import require_enough
 from llmarm_tutorial.running import lessons
 from llmarm_tutorial.running.run_folder import Run
 
@@ -65,23 +67,38 @@ def check(runs: Iterable[Run]) -> Preflight:
             known[dataset, options] = loading.survey(dataset, options)
         facts = known[dataset, options]
         missing = tuple(a for a in catalogue.ASPECTS if a in run.lesson.needs and a not in facts.aspects)
-        if missing:
-            lacking.setdefault((dataset, missing), []).append(run.lesson.number)
+        why = _lack(dataset, missing) if missing else _too_little(run, facts.data)
+        if why:
+            lacking.setdefault(why, set()).add(run.lesson.number)
         else:
             kept.append(run)
-    left_out = [_lack(*key, sorted(set(numbers))) for key, numbers in lacking.items()]
+    left_out = [_left_out(sorted(numbers), why) for why, numbers in lacking.items()]
     if left_out and not kept:
         raise Lacks(left_out[0])
-    return Preflight(kept, left_out, {dataset: facts.notes for (dataset, _), facts in known.items() if facts.notes})
+    notes = {dataset: facts.data.notes for (dataset, _), facts in known.items() if facts.data is not None}
+    return Preflight(kept, left_out, notes)
 
 
-def _lack(dataset: str, missing: tuple[str, ...], numbers: list[str]) -> str:
-    """The sentence for lessons that need what their data lacks, and what to do about it."""
+def _left_out(numbers: list[str], why: str) -> str:
     several = len(numbers) > 1
-    lesson = f"Lesson{'s' * several} {', '.join(numbers)} {'are' if several else 'is'} left out"
+    return f"Lesson{'s' * several} {', '.join(numbers)} {'are' if several else 'is'} left out: {why}"
+
+
+def _too_little(run: Run, data: Transactions | None) -> str:
+    """The sentence of the lesson that asks for more than a file of one's own holds; "" if there is enough."""
+    try:
+        for purpose, numbers in run.lesson.amounts if data is not None else []:
+            require_enough(data, purpose, **numbers)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def _lack(dataset: str, missing: tuple[str, ...]) -> str:
+    """The sentence on what a data set lacks, and what to do about it."""
     what = " and ".join(catalogue.ASPECTS[aspect] for aspect in missing)
     if dataset in catalogue.names():
         remedy = f"data sets that serve: {', '.join(catalogue.names_with(*missing))}"
     else:
         remedy = f"if the file has them, name the columns with {' and '.join(_OPTIONS[aspect] for aspect in missing)}"
-    return f"{lesson}: {Path(dataset).name} lacks {what}, which {'they need' if several else 'it needs'}; {remedy}."
+    return f"{Path(dataset).name} lacks {what}; {remedy}."

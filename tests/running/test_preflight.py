@@ -73,11 +73,23 @@ def test_lessons_without_material_are_left_out_in_one_sentence(place):
     checked = preflight.check(own(place))
     assert checked.left_out == [
         "Lesson 02 is left out: sales.csv lacks users (who bought) and an order of events (a time or a position "
-        "per row), which it needs; if the file has them, name the columns with --user-col and --time-col or "
+        "per row); if the file has them, name the columns with --user-col and --time-col or "
         "--order-col."
     ]
     with pytest.raises(Lacks, match="Lesson 02 is left out"):
         preflight.check(own(place)[1:2])
+
+
+def test_a_lesson_for_which_a_file_is_too_small_is_left_out(place):
+    enough = 'from llmarm_tutorial.lesson import require_enough\n{}require_enough(data, "testing rules", baskets={})'
+    cells = [LOAD.format('"baskets"'), enough.format("", 100), enough.format("", "SIZE"), enough.format("if 1: ", 9)]
+    lesson = Lesson(write_lesson(place / "notebooks", "04_large", *cells, parameters=OPTIONS))
+    assert lesson.amounts == [("testing rules", {"baskets": 100})]
+    checked = preflight.check(own(place))
+    assert [run.lesson.number for run in checked.runs] == ["01", "03"]
+    assert checked.left_out[1] == (
+        "Lesson 04 is left out: Testing rules needs at least 100 baskets (sales has 2): take a file that holds them."
+    )
 
 
 def test_what_the_catalogue_says_is_enough(place, monkeypatch):
