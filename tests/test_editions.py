@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import zipfile
 from pathlib import Path
 
 import editions
@@ -562,9 +563,11 @@ def test_the_set_up_cell_installs_what_the_badges_open_on_colab(monkeypatch: pyt
     assert kwargs == {"check": True}
 
 
-def test_the_set_up_cell_of_a_wheel_serves_the_shop(tmp_path: Path):
-    """The cell's own code in a clean environment: it installs the wheel, and the shop loads without a checkout."""
-    checkout = tmp_path / "source"
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of the package as it stands."""
+    folder = tmp_path_factory.mktemp("wheel")
+    checkout = folder / "source"
     checkout.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         (checkout / name).write_bytes((ROOT / name).read_bytes())
@@ -574,38 +577,129 @@ def test_the_set_up_cell_of_a_wheel_serves_the_shop(tmp_path: Path):
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
     quiet = ["--quiet", "--disable-pip-version-check", "--no-deps"]
-    wheel = [sys.executable, "-m", "pip", "wheel", *quiet, "--no-build-isolation", "-w", str(tmp_path), str(checkout)]
-    subprocess.run(wheel, check=True)
-    (built,) = tmp_path.glob("*.whl")
+    make = [sys.executable, "-m", "pip", "wheel", *quiet, "--no-build-isolation", "-w", str(folder), str(checkout)]
+    subprocess.run(make, check=True)
+    (built,) = folder.glob("*.whl")
+    return built
 
-    # the libraries, pip among them, come from here, as Colab has its own; llmarm must not, so its own entry is left out
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
-    (packages,) = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+
+def clean_environment(folder: Path, libraries: str) -> tuple[Path, Path]:
+    """An interpreter that has those libraries of this one whose names match, as Colab has its own; and its packages."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
+    (packages,) = (folder / "venv" / "lib").glob("python*/site-packages")
     for entry in Path(np.__file__).parents[1].iterdir():
-        if "llmarm" not in entry.name and not (packages / entry.name).exists():
+        if re.match(libraries, entry.name) and not (packages / entry.name).exists():
             (packages / entry.name).symlink_to(entry)
+    return folder / "venv" / "bin" / "python", packages
+
+
+def install(python: Path, what: str | Path) -> None:
+    """Install one distribution into an environment."""
+    command = [str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", str(what)]
+    subprocess.run(command, check=True)
+
+
+def on_colab(python: Path, code: str, source: str, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run code where everything looks like Colab, llmarm coming from the given source."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LLMARM"))}
-    environment |= {
-        "COLAB_RELEASE_TAG": "release",
-        "LLMARM_SOURCE": str(built),
-        "LLMARM_CACHE": str(tmp_path / "cache"),
-        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-    }
-    after = """
+    environment |= {"COLAB_RELEASE_TAG": "release", "LLMARM_SOURCE": source, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    folder = python.parents[2]
+    environment |= {"LLMARM_CACHE": str(folder / "cache")} | more
+    return subprocess.run([python, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+SHOP = """
 import json
 import llmarm_tutorial
 from llmarm_tutorial.data import loading
 print(json.dumps([llmarm_tutorial.__file__, loading.load("shop").describe()["items"]]))
 """
-    done = subprocess.run(
-        [str(tmp_path / "venv" / "bin" / "python"), "-c", editions.setup_cell() + after],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+
+
+def test_the_set_up_cell_of_a_wheel_serves_the_shop(tmp_path: Path, wheel: Path):
+    """The cell's own code in a clean environment: it installs the wheel, and the shop loads without a checkout."""
+    python, packages = clean_environment(tmp_path, "(?!.*llmarm)")
+    done = on_colab(python, f"import numpy\n{editions.setup_cell()}\n{SHOP}", str(wheel))
     assert done.returncode == 0, done.stderr
     where, items = json.loads(done.stdout.splitlines()[-1])
     assert Path(where).is_relative_to(packages)
     assert items > 100
     assert any((tmp_path / "cache").rglob("transactions.parquet")), "the shop is made in the cache"
+
+
+def pretend_wheel(folder: Path, name: str, version: str, needs: str = "") -> Path:
+    """A wheel of one module that knows its version, and what it needs."""
+    path, about = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+    files = {
+        f"{name}.py": f"__version__ = {version!r}\n",
+        f"{about}/METADATA": metadata + f"Requires-Dist: {needs}\n" * bool(needs),
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{about}/top_level.txt": f"{name}\n",
+    }
+    record = "".join(f"{file},,\n" for file in [*files, f"{about}/RECORD"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for file, text in {**files, f"{about}/RECORD": record}.items():
+            archive.writestr(file, text)
+    return path
+
+
+AGAIN = """
+try:
+    exec(cell, globals())
+except RuntimeError as error:
+    print(error)
+"""
+
+
+def test_a_kernel_that_holds_an_older_library_is_to_be_restarted(tmp_path: Path):
+    """In one kernel the cell says so each time it runs; in the next, which loads the newer one, nothing."""
+    python, _ = clean_environment(tmp_path, "pip")
+    old = pretend_wheel(tmp_path, "arrays", "1.26.4")
+    pretend_wheel(tmp_path, "arrays", "2.1.0")
+    kit = pretend_wheel(tmp_path, "llmarm_tutorial", "1.0", "arrays>=2.0")
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    install(python, old)
+    cell = f"cell = {editions.setup_cell()!r}"
+    kernel = f"import arrays\n{cell}\n{AGAIN}\n{AGAIN}\nprint(arrays.__version__)"
+    done = on_colab(python, kernel, str(kit), **offline)
+    assert done.returncode == 0, done.stderr
+    first, second, held = done.stdout.splitlines()
+    assert first == second
+    assert re.fullmatch(r"This kernel still holds the older arrays, .*: choose Runtime > Restart session, .*", first)
+    assert held == "1.26.4"
+    after = on_colab(python, f"{cell}\n{AGAIN}\nimport arrays\nprint(arrays.__version__)", str(kit), **offline)
+    assert (after.returncode, after.stdout) == (0, "2.1.0\n"), after.stderr
+
+
+@pytest.mark.parametrize("loads", ["", "import arrays"], ids=["loaded by nobody", "new enough"])
+def test_a_kernel_that_holds_nothing_older_goes_on(tmp_path: Path, loads: str):
+    python, _ = clean_environment(tmp_path, "pip")
+    present = pretend_wheel(tmp_path, "arrays", "2.1.0" if loads else "1.26.4")
+    pretend_wheel(tmp_path, "arrays", "2.3.0")
+    kit = pretend_wheel(tmp_path, "llmarm_tutorial", "1.0", "arrays>=2.0")
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    install(python, present)
+    done = on_colab(
+        python, f"{loads}\n{editions.setup_cell()}\nimport arrays\nprint(arrays.__version__)", str(kit), **offline
+    )
+    assert (done.returncode, done.stdout) == (0, "2.1.0\n" if loads else "2.3.0\n"), done.stderr
+
+
+@pytest.mark.skipif(
+    not os.environ.get("LLMARM_TEST_ONLINE") or sys.version_info >= (3, 13),
+    reason="fetches two versions of NumPy: set LLMARM_TEST_ONLINE=1; there is no wheel of 1.26 for Python 3.13",
+)
+def test_a_kernel_that_holds_numpy_1_26_is_to_be_restarted(tmp_path: Path, wheel: Path):
+    """The same with the real one, which pip renews, and then the shop."""
+    python, _ = clean_environment(tmp_path, "(?!.*llmarm|numpy)")
+    install(python, "numpy==1.26.4")
+    cell = f"cell = {editions.setup_cell()!r}"
+    done = on_colab(python, f"import numpy\n{cell}\n{AGAIN}\nprint(numpy.__version__)", str(wheel))
+    assert done.returncode == 0, done.stderr
+    said, held = done.stdout.splitlines()
+    assert re.match(r"This kernel still holds the older .*numpy", said)
+    assert held == "1.26.4"
+    after = on_colab(python, f"{editions.setup_cell()}\n{SHOP}", str(wheel))
+    assert after.returncode == 0, after.stderr
+    assert json.loads(after.stdout.splitlines()[-1])[1] > 100

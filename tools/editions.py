@@ -94,17 +94,28 @@ def setup_cell() -> str:
     return textwrap.dedent(f"""\
         # On Google Colab this cell installs llmarm and keeps Colab's own packages.
         # Everywhere else it does nothing.
+        import importlib.metadata
         import importlib.util
         import os
         import subprocess
         import sys
 
+        renewed = globals().get("renewed", [])  # of an earlier run of this cell in this kernel
         on_colab = "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
         if on_colab and importlib.util.find_spec("llmarm_tutorial") is None:
+            owners = importlib.metadata.packages_distributions()
+            loaded = {{name for module in [*sys.modules] for name in owners.get(module, ())}}
+            before = {{name: importlib.metadata.version(name) for name in sorted(loaded)}}
             source = "llmarm[models] @ git+{repository}@{ref}"
             source = os.environ.get("LLMARM_SOURCE", source)
             subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
-            importlib.invalidate_caches()""")
+            importlib.invalidate_caches()
+            renewed = [n for n, version in before.items() if importlib.metadata.version(n) != version]
+        if renewed:
+            raise RuntimeError(
+                f"This kernel still holds the older {{', '.join(renewed)}}, loaded before llmarm was "
+                "installed: choose Runtime > Restart session, then run this cell again."
+            )""")
 
 
 def run_time(source: Path) -> str:
