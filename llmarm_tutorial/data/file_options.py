@@ -5,9 +5,24 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, fields
 
-from llmarm_tutorial.errors import UnknownName
+from llmarm_tutorial.errors import BadParameter, UnknownName
 
 FORMATS = ("rows", "baskets", "lists", "wide")
+SIGNS = {  # what may divide the items of one line or cell, by the word that a command line takes without quotes
+    **{
+        ",": "comma",
+        ";": "semicolon",
+        "\t": "tab",
+        "|": "bar",
+        " ": "blank",
+        "\n": "newline",
+        "/": "slash",
+        "+": "plus",
+    },
+    **{"、": "、", "，": "，", "；": "；"},
+}
+
+RIVAL = 0.2  # share of the lines with one sign in which another makes it unclear which divides the items
 
 
 @dataclass(frozen=True)
@@ -24,7 +39,8 @@ class FileOptions:
         order_col: Column of whole numbers that order a customer's visits where no time is known.
         quantity_col: Column of quantities; rows not above 0 are no purchases and are left out.
         format: One of `FORMATS`: "rows" (one bought item a row), "baskets" (one basket a line), "lists" (several items
-            in one cell of `item_col`) or "wide" (a column per item); "" finds it out.
+            in one cell of `item_col`) or "wide" (a column per item); "" finds it out. What divides the items may
+            follow "baskets" and "lists", as a word or a sign of `SIGNS`: "lists:semicolon", "baskets:blank".
 
     Raises:
         UnknownName: If there is no such format.
@@ -39,8 +55,19 @@ class FileOptions:
     format: str = ""
 
     def __post_init__(self) -> None:
-        if self.format and self.format not in FORMATS:
+        if self.format and self.layout not in FORMATS:
             raise UnknownName("format of files", self.format, FORMATS)
+        divider = self.format.partition(":")[2]
+        if divider and (self.layout not in ("baskets", "lists") or divider_of(self.format) not in SIGNS):
+            raise BadParameter(
+                f"The format {self.format!r} cannot be used: only baskets and lists take what divides the items, one "
+                f"of {', '.join(SIGNS.values())}, as in lists:semicolon."
+            )
+
+    @property
+    def layout(self) -> str:
+        """The format without what divides the items."""
+        return self.format.partition(":")[0]
 
     @property
     def given(self) -> dict[str, str]:
@@ -54,6 +81,12 @@ class FileOptions:
 
 
 OPTIONS = tuple(field.name for field in fields(FileOptions))
+
+
+def divider_of(format: str) -> str:
+    """The sign that a format names as dividing the items, "" where it names none."""
+    given = format.partition(":")[2]
+    return {word: sign for sign, word in SIGNS.items()}.get(given, given)
 
 
 def columns_meant(column: str, present: Collection[str]) -> list[str]:

@@ -1,91 +1,162 @@
-"""Bring your own: CSV, Parquet and JSON lines files become `Transactions` by naming their columns.
+"""Bring your own: a file of one's own becomes `Transactions` by naming its columns.
 
-Rules, so that one file always gives one result:
+This is the door; the rules stand where they are applied, each so that one file always gives one result:
 
-- Ids are text, trimmed: '007' stays '007', and nothing but an empty field is missing (an item may be called 'NA').
-- Text is UTF-8, or UTF-16 with its byte order mark. Else, if nearly all bytes beyond ASCII come in pairs, as Chinese
-  characters do, it is read as GB18030; else as Windows-1252. Either guess is noted in `Transactions.notes`.
-- The delimiter is the one of `, ; tab |` under which the header holds the columns asked for, else most columns.
-- Times are ISO 8601 or in one format throughout, month before day unless only day before month fits all rows; whole
-  numbers of 9 or 10 digits are seconds since 1970, of 12 or 13 milliseconds. Zones are turned into UTC.
+- `decoding`: bytes as text, and what a file is by its content;
+- `delimited`, `workbooks`, `records`: CSV, Excel, Parquet and JSON as a table; `headers`: where its names stand;
+- `layouts`: one item a row, one basket a line, a list in one cell or a column per item; `lists`: what a cell holds;
+- `cells`: ids, numbers and flags.
+
+Times are ISO 8601 or in one format throughout, month before day unless only day before month fits all rows; whole
+numbers of 9 or 10 digits are seconds since 1970, of 12 or 13 milliseconds. Zones are turned into UTC.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import re
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from llmarm_tutorial.data import cells, decoding, delimited, headers, layouts, records, workbooks
+from llmarm_tutorial.data.decoding import SUFFIXES as SUFFIXES
 from llmarm_tutorial.data.file_options import FileOptions, columns_meant
+from llmarm_tutorial.data.headers import Contents
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 
-DELIMITED, PARQUET, LINES = (".csv", ".tsv", ".txt"), (".parquet", ".pq"), (".jsonl", ".ndjson", ".json")
-SUFFIXES = DELIMITED + PARQUET + LINES
+CUSTOMER, DAY = (
+    re.compile(r"member|customer|user|client|kunde|card|karte", re.I),
+    re.compile(r"date|day|datum|time|tag", re.I),
+)
 
 
 def read(path: str | Path, options: FileOptions) -> Transactions:
     """Read a file of one's own.
 
     Args:
-        path: A CSV (.csv, .tsv, .txt), Parquet (.parquet, .pq) or JSON lines (.jsonl, .ndjson, .json) file.
-        options: Which columns say what. The items are obligatory, and baskets or else users with a time or an order;
-            rows may lack a user where there are baskets.
+        path: A file of one of `decoding.SUFFIXES`.
+        options: Which columns say what, and how the file is laid out. Where a column holds the items it is obligatory,
+            and so are baskets or else users with a time or an order; rows may lack a user where there are baskets.
 
     Returns:
         The transactions, named after the file. What was guessed, merged or left out is counted in `notes`.
 
     Raises:
-        DataError: If the file is absent, empty, unreadable, or lacks a column, if a column holds lists, or if a time,
-            rank or quantity cannot be read.
+        DataError: If the file is absent, empty, unreadable, or lacks a column, or if an id, time, rank or quantity
+            cannot be read.
         BadParameter: If the columns named do not suffice.
     """
     path = Path(path).expanduser()
-    if options.format not in ("", "rows"):
-        raise BadParameter(f"The format {options.format} cannot be read yet; write one bought item a row.")
-    table, notes = read_table(path, options.columns)
+    contents = read_contents(path, options.columns, options.format)
+    notes = dict(contents.notes)
+    table, options = layouts.one_item_a_row(contents, options, path.name, notes)
     _check_columns(path, table, options)
     if options.quantity_col:
         table = _purchases(table, options.quantity_col, path, notes)
-    named = {"basket_id": options.basket_col, "item_id": options.item_col, "user_id": options.user_col}
-    frame = pd.DataFrame({role: _joined_ids(table, column) for role, column in named.items() if column})
+    elif options.layout != "wide":
+        _note_no_purchases(table, options, path, notes)
+    named = {"basket": options.basket_col, "item": options.item_col, "user": options.user_col}
+    frame = pd.DataFrame(
+        {f"{role}_id": _joined_ids(table, column, role, path, notes) for role, column in named.items() if column}
+    )
     if options.time_col:
         frame["time"] = _times(table, options.time_col, path)
     if options.order_col:
-        ranks = _numbers(table, options.order_col, path)
+        ranks = cells.numbers(table[options.order_col], f"{path.name}, column {options.order_col!r}")
         if not (ranks % 1 == 0).all():
             raise DataError(f"{path.name}, column {options.order_col!r}: an order is told by whole numbers.")
         frame["position"] = ranks.astype(np.int64)
+    _check_baskets(frame, options, path, notes)
     return Transactions.from_frame(frame, name=path.stem, notes=notes)
 
 
+def read_contents(path: Path, wanted: Sequence[str] = (), layout: str = "") -> Contents:
+    """What a file holds, before anything is said about its columns.
+
+    Args:
+        path: The file, its format told by the suffix.
+        wanted: Columns that the caller will ask for, as options give them; they help to find the header.
+        layout: The option `format`, "" to find it out.
+
+    Raises:
+        DataError: If the file is absent, empty, of another format or unreadable, or if a column wanted is there twice.
+    """
+    data, suffix = decoding.contents(path)
+    if suffix in decoding.PARQUET:
+        return records.read_parquet(data, path.name, wanted)
+    if suffix in decoding.WORKBOOKS:
+        return workbooks.read(data, path.name, wanted)
+    text, notes = decoding.decode(data, path.name, suffix)
+    if suffix in decoding.LINES:
+        found = records.read_json(text, path.name, wanted)
+    else:
+        found = delimited.read(text, path.name, wanted, layout)
+    return replace(found, notes=notes | found.notes)
+
+
+def read_table(path: Path, wanted: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[str, int]]:
+    """A file as a table of its columns, delimited text as text, with notes on what had to be guessed.
+
+    Args:
+        path: The file, its format told by the suffix.
+        wanted: Columns that the caller will ask for; they help to find the delimiter.
+
+    Raises:
+        DataError: If the file is absent, empty, of another format or unreadable.
+    """
+    found = read_contents(path, wanted, "rows")
+    return found.table, found.notes
+
+
 def _check_columns(path: Path, table: pd.DataFrame, options: FileOptions) -> None:
-    """Raise unless the columns named are there, hold single values and suffice."""
-    listed = f"The columns of {path.name} are: {', '.join(table)}."
+    """Raise unless the columns named are there and suffice."""
+    listed = headers.listed(table, path.name)
     for given in options.columns:
         for column in columns_meant(given, table):
             if column not in table:
                 raise DataError(f"{path.name} has no column {column!r}. {listed}")
-            _refuse_lists(table[column], path)
     if not options.item_col:
         raise BadParameter(f"Say which column holds the items with item_col (--item-col). {listed}")
     if not options.basket_col and not (options.user_col and (options.time_col or options.order_col)):
+        customer, day = (next((c for c in table if word.search(c)), "") for word in (CUSTOMER, DAY))
+        both = (
+            f" (where two together make a basket name both: --basket-col {customer},{day})" if customer and day else ""
+        )
         raise BadParameter(
-            "Say which column tells what was bought together with basket_col (--basket-col), or, for sequences without "
-            f"baskets, which hold the user and the time with user_col and time_col (or order_col). {listed}"
+            f"Say which column tells what was bought together with basket_col (--basket-col){both}, or, for sequences "
+            "without baskets, which hold the user and the time with user_col and time_col (or order_col). " + listed
         )
 
 
-def _joined_ids(table: pd.DataFrame, given: str) -> pd.Series:
+def _check_baskets(frame: pd.DataFrame, options: FileOptions, path: Path, notes: dict[str, int]) -> None:
+    """Raise where baskets are counted anew for each customer; note where no basket holds two items."""
+    if "basket_id" not in frame or frame.empty:
+        return
+    if "user_id" in frame:
+        users = frame.groupby("basket_id")["user_id"].nunique()
+        if (users > 1).any():
+            raise DataError(
+                f"{path.name}: the basket {users.idxmax()!r} belongs to {users.max()} users; if baskets are counted "
+                "anew for each user, join user and basket into one column by naming both: --basket-col "
+                f"{options.user_col},{options.basket_col}."
+            )
+    if len(frame) > 1 and frame["basket_id"].is_unique:
+        notes["baskets, each of a single item, so that nothing goes together; check which column tells the basket"] = (
+            len(frame)
+        )
+
+
+def _joined_ids(table: pd.DataFrame, given: str, role: str, path: Path, notes: dict[str, int]) -> pd.Series:
     """Ids of one column, or of several that together make an id; no two combinations give one text."""
-    parts = [_id_text(table[column]) for column in columns_meant(given, table)]
+    parts = [
+        cells.ids(table[column], role, f"{path.name}, column {column!r}", notes)
+        for column in columns_meant(given, table)
+    ]
     if len(parts) == 1:
         return parts[0]
     ids = parts[0].str.replace("|", "||")
@@ -103,54 +174,25 @@ def _times(table: pd.DataFrame, given: str, path: Path) -> pd.Series:
     return parse_times(times, f"{path.name}, column {given!r}") if len(table) else times
 
 
-def _numbers(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
-    """A column of numbers.
-
-    Raises:
-        DataError: If a value is empty or no number; says how many, and the first with its row number.
-    """
-    numbers = pd.to_numeric(table[column], errors="coerce")
-    unread = numbers.isna().to_numpy()
-    if unread.any():
-        row = int(unread.argmax())
-        raise DataError(
-            f"{path.name}, column {column!r}: {unread.sum():,} of {len(table):,} values are no numbers, the first is "
-            f"{table[column].iloc[row]!r} in row {row + 1} (after the header)."
-        )
-    return numbers
-
-
 def _purchases(table: pd.DataFrame, column: str, path: Path, notes: dict[str, int]) -> pd.DataFrame:
     """The rows whose quantity is above 0."""
-    kept = _numbers(table, column, path) > 0
+    kept = cells.bought(table[column], f"{path.name}, column {column!r}")
     if not kept.all():
         notes[f"rows whose {column} is not above 0, left out"] = int((~kept).sum())
+    if len(kept) and not kept.any():
+        raise DataError(f"{path.name}: no row has a {column} above 0; check which column holds the quantity.")
     return table[kept].reset_index(drop=True)
 
 
-def read_table(path: Path, wanted: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[str, int]]:
-    """A file as a table of its columns, delimited text as text, with notes on what had to be guessed.
-
-    Args:
-        path: The file, its format told by the suffix.
-        wanted: Columns that the caller will ask for; they help to find the delimiter.
-
-    Raises:
-        DataError: If the file is absent, empty, of another format or unreadable.
-    """
-    suffix = path.suffix.lower()
-    if not path.is_file():
-        raise DataError(f"There is no file {str(path)!r}; check the path, which is taken from the folder {Path.cwd()}.")
-    if suffix not in SUFFIXES:
-        raise DataError(f"{path.name} is none of the formats that can be read: {', '.join(SUFFIXES)}; save it as one.")
-    try:
-        if suffix in PARQUET:
-            return pd.read_parquet(path), {}
-        text, notes = _decode(path)
-        return (_parse_lines(text, path) if suffix in LINES else _parse_delimited(text, path, wanted)), notes
-    except (ValueError, pd.errors.ParserWarning) as error:  # pandas, pyarrow and json all raise ValueErrors
-        reason = " ".join(str(error).split())
-        raise DataError(f"{path.name} cannot be read as {suffix[1:]}: {reason}.") from error
+def _note_no_purchases(table: pd.DataFrame, options: FileOptions, path: Path, notes: dict[str, int]) -> None:
+    """Count values of 0 or less, and flags that say no, in columns that no option names."""
+    named = {column for given in options.columns for column in columns_meant(given, table)}
+    for column in table.columns.difference(named, sort=False):
+        count = cells.count_not_bought(table[column])
+        if count:
+            notes[
+                f"values of 0, less or no in the column {column}; if they are no purchases, say --quantity-col {column}"
+            ] = count
 
 
 def parse_times(times: pd.Series, where: str) -> pd.Series:
@@ -162,7 +204,7 @@ def parse_times(times: pd.Series, where: str) -> pd.Series:
     if pd.api.types.is_datetime64_any_dtype(times):
         distinct, found = times, pd.to_datetime(times, utc=True)
     else:
-        codes, distinct = pd.factorize(_id_text(times), use_na_sentinel=False)
+        codes, distinct = pd.factorize(cells.text(times), use_na_sentinel=False)
         distinct = pd.Series(distinct)
         best = _read_times(distinct, format="ISO8601")
         for how in ({}, {"dayfirst": True}):
@@ -187,80 +229,3 @@ def _read_times(text: pd.Series, **how: object) -> pd.Series:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # pandas warns that it takes no format, or the day first: we count
         return pd.to_datetime(text, errors="coerce", utc=True, **how)
-
-
-def _refuse_lists(column: pd.Series, path: Path) -> None:
-    """Raise where a cell holds several values, of which `_id_text` would make one."""
-    can = pd.api.types.is_object_dtype(column) or isinstance(column.dtype, pd.ArrowDtype)
-    if can and any(isinstance(cell, list | tuple | dict | np.ndarray) for cell in column):
-        raise DataError(f"{path.name}: the column {column.name} holds lists: write one row per item.")
-
-
-def _id_text(ids: pd.Series) -> pd.Series:
-    """Ids as trimmed text; whole numbers without a decimal point, even where missing ones made them floats."""
-    if pd.api.types.is_float_dtype(ids) and ((ids.dropna() % 1 == 0) & (ids.dropna().abs() < 2**63)).all():
-        ids = ids.astype("Int64")
-    missing = ids.isna()
-    text = ids.astype("str").str.strip()
-    return text.mask(missing | (text == ""))
-
-
-def _decode(path: Path) -> tuple[str, dict[str, int]]:
-    data = path.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16"), {}
-    try:
-        text, notes = data.decode("utf-8-sig"), {}
-    except UnicodeDecodeError:
-        foreign = sum(byte >= 0x80 for byte in data)
-        paired = 2 * len(re.findall(rb"[\x81-\xfe](?:[\x80-\xfe]|\d[\x81-\xfe]\d)", data))
-        guesses = ("gb18030", "cp1252") if paired >= 0.9 * foreign else ("cp1252",)
-        for encoding in guesses:
-            try:
-                text = data.decode(encoding)
-            except UnicodeDecodeError:
-                continue
-            lines = sum(not line.isascii() for line in text.splitlines())
-            notes = {f"lines of a file that is not UTF-8, read as {encoding}": lines}
-            break
-        else:
-            raise DataError(f"{path.name} is not text in UTF-8, UTF-16, GB18030 or Windows-1252; save it as UTF-8.")
-    if "\0" in text:
-        raise DataError(f"{path.name} holds zero bytes, so it is no text in UTF-8; save it as UTF-8.")
-    if not text.strip():
-        raise DataError(f"{path.name} is empty; give a file with a header and one row per bought item.")
-    return text, notes
-
-
-def _parse_delimited(text: str, path: Path, wanted: Sequence[str]) -> pd.DataFrame:
-    def header(delimiter: str) -> list[str]:
-        return [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
-
-    text = text.lstrip("\r\n")
-
-    def holds_wanted(names: list[str]) -> bool:
-        return all(set(columns_meant(column, names)) <= set(names) for column in wanted)
-
-    delimiter = max(",;\t|", key=lambda d: (holds_wanted(header(d)), len(header(d))))
-    with warnings.catch_warnings():
-        # without this, fields beyond the header's would be dropped with no more than a warning
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        table = pd.read_csv(
-            io.StringIO(text), sep=delimiter, dtype="str", keep_default_na=False, na_values=[""], index_col=False
-        )
-    return table.rename(columns=str.strip)
-
-
-def _parse_lines(text: str, path: Path) -> pd.DataFrame:
-    records = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                records.append(json.loads(line))
-            except json.JSONDecodeError as error:
-                raise DataError(
-                    f"{path.name}: line {number} is not JSON ({error.msg}); write one object a line."
-                ) from None
-            if not isinstance(records[-1], dict):
-                raise DataError(f'{path.name}: line {number} is not an object like {{"item": "milk"}}.')
-    return pd.DataFrame.from_records(records)

@@ -305,18 +305,19 @@ def test_no_such_file_and_no_such_name(tmp_path: Path) -> None:
     assert "There is no file" in refusal(DataError, str(tmp_path / "gone.csv"), **BASKETS)
     assert "There is no file 'gone.csv'" in refusal(DataError, "gone.csv", **BASKETS)
     assert "There is no file" in refusal(DataError, str(tmp_path), **BASKETS)
-    assert "none of the formats" in refusal(DataError, write(tmp_path, "x", "a.xlsx"), **BASKETS)
+    assert "none of the formats" in refusal(DataError, write(tmp_path, "x", "a.doc"), **BASKETS)
     assert "Did you mean 'groceries'?" in refusal(UnknownName, "grocery")
     assert "columns are known: leave out basket_col, item_col" in refusal(BadParameter, "groceries", **BASKETS)
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
-@pytest.mark.parametrize("cell", [["a", "b"], {"id": "a"}], ids=["list", "object"])
-def test_cells_of_several_values_are_refused(tmp_path: Path, name: str, cell: list | dict) -> None:
-    frame = pd.DataFrame({"basket": [1, 1, 2], "item": pd.Series([None, cell, cell], dtype=object)})
+def test_cells_of_several_values_are_refused(tmp_path: Path, name: str) -> None:
+    frame = pd.DataFrame({"basket": [1, 1, 2], "item": pd.Series([None, {"id": "a"}, {"id": "a"}], dtype=object)})
     path = tmp_path / name
     frame.to_parquet(path) if name.endswith("parquet") else frame.to_json(path, orient="records", lines=True)
-    assert refusal(DataError, str(path), **BASKETS) == f"{name}: the column item holds lists: write one row per item."
+    assert "column 'item' holds lists or objects in some rows; write one row per item" in refusal(
+        DataError, str(path), **BASKETS
+    )
 
 
 def test_one_list_among_text_is_refused(tmp_path: Path) -> None:
