@@ -62,7 +62,7 @@ def read(text: str, name: str, wanted: Collection[str] = (), layout: str = "") -
     records = samples[delimiter]
     place = headers.find(records, wanted)
     if place is None:
-        if not layout and not wanted and _are_baskets(records):
+        if not layout and not wanted and are_baskets(records):
             return _baskets(text, name, choices, notes)
         place = headers.guess(records)
         _refuse_headless(records, place, name, wanted)
@@ -90,7 +90,7 @@ def _fit(records: Sequence[Sequence[str]], wanted: Collection[str]) -> tuple[boo
     return place is not None, len(header) > 1 and alike, max((len(trimmed(record)) for record in records), default=0)
 
 
-def _are_baskets(records: Sequence[Sequence[str]]) -> bool:
+def are_baskets(records: Sequence[Sequence[str]]) -> bool:
     """Whether every line is one basket, where nobody names a column."""
     filled = [trimmed(record) for record in records if trimmed(record)]
     if filled and all(len(row) == 1 for row in filled):
@@ -99,7 +99,7 @@ def _are_baskets(records: Sequence[Sequence[str]]) -> bool:
     first, below = trimmed(records[place]), [row for record in records[place + 1 :] if (row := trimmed(record))]
     if not below:
         return False
-    if headers.is_numbered(first, {cell for row in below for cell in row}):
+    if headers.is_numbered(first, below):
         return len({len(row) for row in below}) > 1
     ragged = len({len(row) for row in filled}) > 1
     wider = any(len(row) > len(first) for row in below)

@@ -121,10 +121,10 @@ def counts_up(cells: Sequence[str]) -> bool:
     return counts == list(range(counts[0], counts[0] + len(counts)))
 
 
-def is_numbered(header: Sequence[str], below: Collection[str]) -> bool:
+def is_numbered(header: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether the names of a header, but perhaps the first, count, and are no numbers of items as stand below."""
-    return counts_up(header[1:]) and not (
-        header[1].isdecimal() and any(cell.isdecimal() for cell in below - {header[0]})
+    return counts_up(header[1:]) and (
+        not header[1].isdecimal() or any(not c.isdecimal() for row in below for c in row[1:])
     )
 
 

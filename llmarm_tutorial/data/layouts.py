@@ -53,6 +53,9 @@ def one_item_a_row(
         DataError: If the file is not laid out as the format says, or if a cell is no list, flag or count.
         BadParameter: If a column is named that the format has no use for.
     """
+    if options.layout == "baskets" and contents.table is not None:
+        texts = contents.table.apply(cells.text).fillna("")
+        contents = Contents(None, {}, (tuple(contents.table), *texts.itertuples(index=False)), ",")
     if contents.table is None:
         return _from_baskets(contents, options, file, notes)
     if options.layout == "wide" or (not options.format and not options.item_col and _is_wide(contents.table, options)):
@@ -116,7 +119,7 @@ def _is_heading(lines: Sequence[Sequence[str]]) -> bool:
     """Whether the first of the lines of baskets names the fields."""
     first, below = lines[0], {cell for line in lines[1:] for cell in line}
     words = all(HEADING.fullmatch(cell) and not cell.isdecimal() for cell in first if cell)
-    return (words and not below & set(first)) or headers.is_numbered(first, below)
+    return (words and not below & set(first)) or headers.is_numbered(first, lines[1:])
 
 
 def _leading(lines: Sequence[Sequence[str]], header: Sequence[str]) -> str:

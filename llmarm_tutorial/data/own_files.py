@@ -90,10 +90,10 @@ def read_contents(path: Path, wanted: Sequence[str] = (), layout: str = "") -> C
     if suffix in decoding.PARQUET:
         return records.read_parquet(data, path.name, wanted)
     if suffix in decoding.WORKBOOKS:
-        return workbooks.read(data, path.name, wanted)
+        return workbooks.read(data, path.name, wanted, layout)
     text, notes = decoding.decode(data, path.name, suffix)
     if suffix in decoding.LINES:
-        found = records.read_json(text, path.name, wanted)
+        found = records.read_json(text, path.name, wanted, layout)
     else:
         found = delimited.read(text, path.name, wanted, layout)
     return replace(found, notes=notes | found.notes)

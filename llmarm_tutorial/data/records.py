@@ -41,6 +41,10 @@ def read_parquet(data: bytes, name: str, wanted: Collection[str] = ()) -> Conten
     table = source.rename_columns([str(number) for number in range(len(names))]).to_pandas(
         types_mapper=whole.get, ignore_metadata=True, date_as_object=False
     )
+    whole_numbers = [column for column in table if isinstance(table[column].dtype, tuple(map(type, whole.values())))]
+    for column in whole_numbers:
+        if not table[column].isna().any():
+            table[column] = table[column].astype(table[column].dtype.numpy_dtype)
     for index in (source.schema.pandas_metadata or {}).get("index_columns", []):
         if isinstance(index, dict) and index.get(
             "name"
@@ -54,20 +58,21 @@ def _whole_numbers() -> list[str]:
     return [f"{sign}Int{bits}" for sign in ("", "U") for bits in (8, 16, 32, 64)]
 
 
-def read_json(text: str, name: str, wanted: Collection[str] = ()) -> Contents:
+def read_json(text: str, name: str, wanted: Collection[str] = (), layout: str = "") -> Contents:
     """Read one object a line, or one array of objects.
 
     Args:
         text: The text, its lines ended by a newline.
         name: Name of the file, for messages.
         wanted: Columns asked for, as options give them.
+        layout: The option `format`; arrays are baskets if it is "" or says so.
 
     Raises:
         DataError: If a line is no JSON, or neither an object nor, where no column is wanted, an array of items.
     """
     records = _whole(text, name) if text.lstrip().startswith("[") else None
     records = _by_line(text, name) if records is None else records
-    if not wanted and records and all(isinstance(record, list) for _, record in records):
+    if not wanted and layout in ("", "baskets") and all(isinstance(record, list) for _, record in records):
         lines = tuple(_plain(record, number, name) for number, record in records)
         return Contents(None, {}, lines, ",")
     for number, record in records:

@@ -15,20 +15,21 @@ from collections.abc import Collection, Sequence
 
 import pandas as pd
 
-from llmarm_tutorial.data import headers
+from llmarm_tutorial.data import delimited, headers
 from llmarm_tutorial.data.headers import Contents, trimmed
 from llmarm_tutorial.errors import DataError
 
 EXACT = 10**15  # Excel keeps 15 digits of a number
 
 
-def read(data: bytes, name: str, wanted: Collection[str] = ()) -> Contents:
+def read(data: bytes, name: str, wanted: Collection[str] = (), layout: str = "") -> Contents:
     """Read the sheet of a workbook that is meant.
 
     Args:
         data: The workbook.
         name: Name of the file, for messages.
         wanted: Columns asked for, as options give them.
+        layout: The option `format`; "baskets" if every row is one basket, "" to find out.
 
     Raises:
         DataError: If it cannot be opened or no sheet holds a table.
@@ -54,6 +55,11 @@ def read(data: bytes, name: str, wanted: Collection[str] = ()) -> Contents:
     others = [other for other in tables if other != title]
     if others:
         notes[f"sheets of {name} left out ({', '.join(others)}); the sheet {title} is read"] = len(others)
+    baskets = layout.startswith("baskets") or (
+        not layout and not wanted and delimited.are_baskets(list(map(_texts, rows)))
+    )
+    if baskets:
+        return Contents(None, notes, tuple(row for row in map(trimmed, map(_texts, rows)) if row), ",")
     return _table(rows, name, wanted, notes)
 
 
