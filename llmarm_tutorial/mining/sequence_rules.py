@@ -112,7 +112,8 @@ def follow_rules(
         label: Column of the item table that names the items.
 
     Returns:
-        Rules by confidence, then count, descending; columns as in `rules.COLUMNS` and, per visit, `TESTS`.
+        Rules by confidence, then count, descending; columns as in `rules.COLUMNS` and, per visit, `TESTS`. None where
+        nobody comes twice.
 
     Raises:
         Lacks: If the data has no users or no order.
@@ -126,7 +127,7 @@ def follow_rules(
     left, right, user = _before_and_after(data, within, per)
     n = left.shape[0]
     x, y = (np.bincount(part.indices, minlength=part.shape[1]) for part in (left, right))
-    smallest = min_count(min_support, n)
+    smallest = max(1, min_count(min_support, n))  # a share of nobody is nobody
     a, b, count = _joint(left, right, smallest) if per == "visit" else _within_customers(data, smallest, within)
     keep = np.ones(len(a), dtype=bool) if repeats else a != b
     if min_confidence:
@@ -151,8 +152,6 @@ def _before_and_after(
     """
     held, owner = data.histories().visit_matrix()
     has_next = np.append(owner[1:] == owner[:-1], False)
-    if not has_next.any():
-        raise BadParameter(f"No user of {data.name} has two visits, so nothing follows anything.")
     user = owner[has_next]
     if per == "visit":
         return held[has_next], followed_by(held, owner, within)[has_next], user
@@ -255,8 +254,9 @@ def _table(x: list, y: list, count: np.ndarray, count_x: np.ndarray, count_y: np
 
 def _union(held: sparse.csr_matrix, user: np.ndarray) -> sparse.csr_matrix:
     """Users × items, bool: whether any of the user's visits holds the item."""
-    _, row = np.unique(user, return_inverse=True)
-    summed = sparse.csr_matrix((np.ones(len(row), dtype=np.int32), (row, np.arange(len(row))))) @ held.astype(np.int32)
+    users, row = np.unique(user, return_inverse=True)
+    ones = np.ones(len(row), dtype=np.int32)
+    summed = sparse.csr_matrix((ones, (row, np.arange(len(row)))), shape=(len(users), len(row))) @ held.astype(np.int32)
     return summed.astype(bool)
 
 
@@ -292,8 +292,8 @@ def _expected(
     left: sparse.csr_matrix, right: sparse.csr_matrix, user: np.ndarray, a: np.ndarray, b: np.ndarray
 ) -> np.ndarray:
     """Joint rows of given pairs of columns, were the two independent within each user."""
-    _, row = np.unique(user, return_inverse=True)
-    visits = np.bincount(row)
-    group = sparse.csr_matrix((np.ones(len(row)), (row, np.arange(len(row)))))
-    share = sparse.diags_array(1 / visits) @ (group @ left.astype(float))
+    users, row = np.unique(user, return_inverse=True)
+    visits = np.bincount(row, minlength=len(users))
+    group = sparse.csr_matrix((np.ones(len(row)), (row, np.arange(len(row)))), shape=(len(users), len(row)))
+    share = sparse.diags_array(1 / visits, shape=(len(users), len(users))) @ (group @ left.astype(float))
     return without_rounding(_joint_of(share, group @ right.astype(float), a, b))

@@ -363,10 +363,6 @@ def brute_follow(sequences, within: int) -> tuple[dict, dict, int]:
 @given(sequences_of_visits, st.integers(1, 3))
 def test_what_follows_agrees_with_brute_force(sequences, within):
     counts, expected, n = brute_follow(sequences, within)
-    if n == 0:
-        with pytest.raises(BadParameter, match="two visits"):
-            follow_rules(transactions_from_lists(sequences), within)
-        return
     found = follow_rules(transactions_from_lists(sequences), within, 1, repeats=True)
     table = rules_as_dict(found, "count", "reverse_count", "n_baskets", "expected")
     assert {(x[0], y[0]) for x, y in table} == {pair for pair, count in counts.items() if count}
@@ -490,3 +486,12 @@ def test_what_is_planted_stands_on_one_side_of_zero(shop):
     lift = sequence_rules.lift_by_gap(shop, [pair]).set_index("gap")["lift"]
     assert lift[1] > 4
     assert lift[[-3, -2, -1, 0]].max() < 1.3
+
+
+@pytest.mark.parametrize("per", ["visit", "customer"])
+@pytest.mark.parametrize("support", [1, 0.5])
+def test_where_nobody_comes_twice_nothing_follows_anything(per: str, support: float):
+    some = follow_rules(transactions_from_lists(["ab", "b"]), 2, 1, per=per)
+    none = follow_rules(transactions_from_lists(["a", "b", "c"]), 2, support, per=per)
+    assert none.empty
+    assert none.dtypes.to_dict() == some.dtypes.to_dict()
