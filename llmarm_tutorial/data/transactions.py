@@ -136,7 +136,7 @@ class Transactions:
             serving = ", ".join(catalogue.names_with(*aspects)) or "none of the catalogue"
             what = " and ".join(ASPECTS[a] for a in missing)
             raise Lacks(
-                f"The data set {self.name!r} has no {what}, which {purpose} needs. Data sets that serve: {serving}."
+                f"The data set {self.name!r} lacks {what}, which {purpose} needs; data sets that serve: {serving}."
             )
 
     def __len__(self) -> int:

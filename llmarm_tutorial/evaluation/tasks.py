@@ -78,14 +78,23 @@ class Task:
             self, histories=self.histories.take(rows), targets=self.targets[rows], users=np.asarray(self.users)[rows]
         )
 
+    @cached_property
+    def _new(self) -> sparse.csr_matrix:
+        """The targets that are not in the history of their case."""
+        return (self.targets.astype(bool) > (self.histories.matrix(self.n_items) > 0)).tocsr()
+
+    @property
+    def n_new(self) -> int:
+        """Number of targets that are not in the history of their case; where there is one, `only_new` can be asked."""
+        return int(self._new.nnz)
+
     def only_new(self) -> Task:
         """The cases asked only for what is not in their history; those with nothing new are left out.
 
         Raises:
             DataError: If no case has a new target.
         """
-        known = self.histories.matrix(self.n_items) > 0
-        new = (self.targets.astype(bool) > known).tocsr()
+        new = self._new
         cases = np.flatnonzero(np.diff(new.indptr))
         if not len(cases):
             raise DataError("Nobody of this task chose anything new: ask for all targets, or take more cases.")

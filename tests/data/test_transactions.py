@@ -361,7 +361,7 @@ def test_hugging_face_datasets() -> None:
 
 def test_lacks_names_the_sets_that_serve() -> None:
     baskets_only = Transactions.from_baskets([["a"]], name="till")
-    with pytest.raises(Lacks, match=r"'till' has no users .* and an order .*: shop, online-retail, movielens-100k"):
+    with pytest.raises(Lacks, match=r"'till' lacks users .* and an order .*: shop, online-retail, movielens-100k"):
         baskets_only.histories()
     events_only = Transactions.from_frame(
         pd.DataFrame({"user_id": [1], "position": [0], "item_id": [1]}), name="clicks"

@@ -296,6 +296,7 @@ def test_a_task_of_what_is_new_to_each_case():
     task = Task.from_lists([[0, 1], [2], [3]], [[1, 2], [2], [0]], 4)
     new = task.only_new()
     assert list(new.users) == [0, 2]
+    assert (task.n_new, new.n_new, task.take(np.array([1])).n_new) == (2, 2, 0)
     assert new.targets.toarray().tolist() == [[False, False, True, False], [True, False, False, False]]
     assert new.targets.dtype == bool
     assert list(new.item_counts) == list(task.item_counts)

@@ -5,21 +5,44 @@ from __future__ import annotations
 # lesson → parameters of the cheapest run
 PARAMETERS = {
     "01": {"PATIENCE": 0.05},
+    "02": {"PATIENCE": 0.05, "MAX_CASES": 100},
 }
 
 # lesson → shop → what its start says that it needs
 REFUSED = {
-    "01": {"thirty baskets": "at least 100 baskets"},
+    "01": {"thirty baskets": "at least 100 baskets", "no baskets": "lacks baskets"},
+    "02": {
+        "one visit a customer": "at least 50 customers with 3 visits or more (shop has 0)",
+        "two visits each": "at least 50 customers with 3 visits or more (shop has 0)",
+        "thirty baskets": "at least 50 customers with 3 visits or more (shop has 10)",
+        "one customer": "at least 50 customers with 3 visits or more (shop has 1)",
+        "nothing follows": "No item of shop follows another 5 times",
+        "no times": "lacks an order of events",
+        "no customers": "lacks users",
+    },
 }
 
 # lesson → shop → what is said to be left out there, in the order of the lesson
+RECOUNT, NEGATIVES = "the recount on unseen baskets", "the comparison with sampled negatives"
 LEFT_OUT = {
     "01": {
-        "twelve products": ["the recount on unseen baskets"],
-        "nothing goes together": ["the recount on unseen baskets"],
-        "single items": ["the recount on unseen baskets"],
-        "eight products": ["the recount on unseen baskets"],
-        "one item in every basket": ["the recount on unseen baskets"],
-        "odd names": ["the recount on unseen baskets"],
+        "twelve products": [RECOUNT],
+        "nothing goes together": [RECOUNT],
+        "single items": [RECOUNT],
+        "eight products": [RECOUNT],
+        "one item in every basket": [RECOUNT],
+        "odd names": [RECOUNT],
+        "three visits each": [RECOUNT],
+        "nothing follows": [RECOUNT],
+    },
+    "02": {
+        "twelve products": [NEGATIVES],
+        "nothing goes together": [NEGATIVES],
+        "nothing new": ["the question for something new", "the comparison of the two splits", NEGATIVES],
+        "eight products": [NEGATIVES],
+        "three visits each": [NEGATIVES],
+        "visit numbers": [NEGATIVES],
+        "one item in every basket": [NEGATIVES],
+        "odd names": [NEGATIVES],
     },
 }

@@ -28,7 +28,8 @@ from llmarm_tutorial.lesson import ledger
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {source.stem[:2]: source for source in editions.sources(ROOT)}
-COLUMNS = {"BASKET_COL": "receipt", "ITEM_COL": "article", "USER_COL": "card", "TIME_COL": "day"}
+COLUMNS = {"BASKET_COL": "receipt", "ITEM_COL": "article", "USER_COL": "card", "TIME_COL": "day",
+           "ORDER_COL": "visit"}  # fmt: skip
 FIRST_DAY = pd.Timestamp("2024-01-01")
 
 
@@ -111,6 +112,12 @@ def with_one_everywhere() -> pd.DataFrame:
     return pd.concat([table, bags], ignore_index=True)
 
 
+def visit_numbers() -> pd.DataFrame:
+    """No day, but the number of the visit."""
+    table = habits(numbered(15), seed=7)
+    return table.assign(visit=table.groupby("card")["day"].rank(method="dense").astype(int)).drop(columns="day")
+
+
 SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "twelve products": lambda: habits(numbered(12)),
     "nothing goes together": lambda: habits(numbered(12), linked=False),
@@ -122,6 +129,12 @@ SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "thirty baskets": lambda: habits(numbered(12), customers=10, visits=3),
     "one customer": lambda: habits(numbered(12), customers=1, visits=150),
     "two visits each": lambda: habits(numbered(12), customers=120, visits=2),
+    "three visits each": lambda: habits(numbered(12), customers=60, visits=3),
+    "nothing follows": lambda: habits(numbered(900), customers=60, visits=3, linked=False),
+    "visit numbers": visit_numbers,
+    "no times": lambda: habits(numbered(15)).drop(columns="day"),
+    "no baskets": lambda: habits(numbered(15)).drop(columns="receipt"),
+    "no customers": lambda: habits(numbered(15)).drop(columns="card"),
     "one item in every basket": with_one_everywhere,
     "odd names": lambda: habits(ODD_NAMES, seed=6),
 }
@@ -234,7 +247,8 @@ def run(lesson: str, table: pd.DataFrame, folder: Path, **parameters: Any) -> To
                 break
             told.at_start &= "load(DATASET" not in source
             if is_parameters:
-                given = {"DATASET": str(path)} | COLUMNS | parameters
+                columns = {name: column for name, column in COLUMNS.items() if column in table}
+                given = {"DATASET": str(path)} | columns | parameters
                 assert given.keys() <= names.keys(), f"no parameters: {given.keys() - names.keys()}"
                 names |= given
     return told
