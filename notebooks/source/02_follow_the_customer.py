@@ -41,6 +41,7 @@ from llmarm_tutorial.lesson import (
     show_code,
 )
 
+# %%
 house_style.use_style()
 pd.options.display.float_format = "{:.4g}".format
 

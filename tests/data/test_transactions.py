@@ -368,11 +368,11 @@ def test_lacks_names_the_sets_that_serve() -> None:
     )
     assert events_only.aspects == {"users", "order"}
     for view in (events_only.basket_matrix, events_only.basket_lists, events_only.one_hot, events_only.split_by_basket):
-        with pytest.raises(Lacks, match=r"'clicks' has no baskets .*groceries"):
+        with pytest.raises(Lacks, match=r"'clicks' lacks baskets .*groceries"):
             view()
     with pytest.raises(Lacks, match="clock times"):
         events_only.split_by_time()
-    with pytest.raises(Lacks, match="'till' has no users"):
+    with pytest.raises(Lacks, match="'till' lacks users"):
         baskets_only.leave_one_out()
 
 
