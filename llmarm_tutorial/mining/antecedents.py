@@ -6,7 +6,7 @@ and with which other items.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy import sparse
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import count_itemsets, slices
 
+BLOCK = 2**21  # cells of antecedents × items that are worked on at a time
 BANDS = (0, 1, 5, 10, 20, 50, 100, 500)  # the least number of supporting baskets of each band
 
 
@@ -79,12 +80,28 @@ def gather(matrix: sparse.csr_matrix, antecedents: np.ndarray) -> Evidence:
     Returns:
         The evidence, exact; antecedents that no basket holds have counts of 0.
     """
+    baskets, held = gather_sparse(matrix, antecedents)
+    shares = np.bincount(matrix.indices, minlength=matrix.shape[1]) / matrix.shape[0]
+    return Evidence(antecedents, baskets, held.toarray(), shares)
+
+
+def gather_sparse(matrix: sparse.csr_matrix, antecedents: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
+    """The counts of `gather` without the zeros, for antecedents that are too many for a table with all items.
+
+    Args:
+        matrix: Baskets × items, bool.
+        antecedents: Item codes as `padded` makes them, shape (n, longest).
+
+    Returns:
+        (baskets that hold the antecedent, shape (n,), int64; baskets that hold it and the item, shape (n, n_items),
+        int32, indices sorted).
+    """
     holders = matrix.T.tocsr().astype(np.int32)
     ones = matrix.astype(np.int32)
-    joint = np.zeros((len(antecedents), matrix.shape[1]), dtype=np.int32)
     baskets = np.zeros(len(antecedents), dtype=np.int64)
     support = np.diff(holders.indptr)
     sizes = (antecedents >= 0).sum(axis=1)
+    parts, places = [sparse.csr_matrix((0, matrix.shape[1]), dtype=np.int32)], []
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
         codes = antecedents[rows, :size]
@@ -94,9 +111,18 @@ def gather(matrix: sparse.csr_matrix, antecedents: np.ndarray) -> Evidence:
                 held = held.multiply(holders[codes[part, column]])
             held = held.tocsr()
             baskets[rows[part]] = np.diff(held.indptr)
-            joint[rows[part]] = (held @ ones).toarray()
-    shares = np.bincount(matrix.indices, minlength=matrix.shape[1]) / matrix.shape[0]
-    return Evidence(antecedents, baskets, joint, shares)
+            parts.append(held @ ones)
+            places.append(rows[part])
+    joint = sparse.vstack(parts, format="csr")
+    if len(antecedents):
+        joint = joint[np.argsort(np.concatenate(places))]
+    joint.sort_indices()
+    return baskets, joint
+
+
+def row_blocks(n: int, n_items: int) -> Iterator[slice]:
+    """Consecutive slices of n rows with all items, each of at most `BLOCK` cells or of one row."""
+    return slices(np.full(n, n_items), BLOCK)
 
 
 def draw_questions(

@@ -7,18 +7,20 @@ repairs and models are tried on the same unseen baskets in the same way, see `ju
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from scipy.special import betaln, expit, logit
-from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.data.table import item_labels
 from llmarm_tutorial.errors import UnknownName
-from llmarm_tutorial.mining.antecedents import Evidence
+from llmarm_tutorial.mining.antecedents import Evidence, row_blocks
 from llmarm_tutorial.mining.measures import lift, measures
 from llmarm_tutorial.mining.thresholds import reaches
 
 SLACK = 2.0  # baskets that a prior is worth where it is wrong
+RULE_ORDERS = ("confidence", "lift", "leverage")
 LEAST = 1e-5  # a chance never said to be smaller, nor nearer to 1: a loss stays finite
 
 
@@ -58,12 +60,16 @@ def shrunk_confidence(known: Evidence, prior: np.ndarray, strength: float | np.n
     Returns:
         Shape (n, n_items), float32.
     """
-    m = np.broadcast_to(np.asarray(strength, dtype=float), len(known.baskets))[:, None]
-    n = known.baskets[:, None].astype(float)
-    with np.errstate(invalid="ignore"):
-        trust = np.where(np.isinf(m) | (n + m == 0), 0.0, n / (n + m))
-    counted = known.joint / np.maximum(n, 1)
-    return (trust * counted + (1 - trust) * prior).astype(np.float32)
+    strength = np.broadcast_to(np.asarray(strength, dtype=float), len(known.baskets))
+    prior = np.broadcast_to(prior, known.joint.shape)
+    found = np.empty(known.joint.shape, dtype=np.float32)
+    for part in row_blocks(*found.shape):
+        m, n = strength[part, None], known.baskets[part, None].astype(float)
+        with np.errstate(invalid="ignore"):
+            trust = np.where(np.isinf(m) | (n + m == 0), 0.0, n / (n + m))
+        counted = known.joint[part] / np.maximum(n, 1)
+        found[part] = trust * counted + (1 - trust) * prior[part]
+    return found
 
 
 def doubted(known: Evidence, prior: np.ndarray, strength: float | np.ndarray, doubt: float | np.ndarray) -> np.ndarray:
@@ -82,24 +88,29 @@ def doubted(known: Evidence, prior: np.ndarray, strength: float | np.ndarray, do
     Returns:
         Shape (n, n_items), float32.
     """
-    m = np.minimum(np.broadcast_to(np.asarray(strength, dtype=float), len(known.baskets))[:, None], 1e6)
-    w = np.broadcast_to(np.asarray(doubt, dtype=float), len(known.baskets))[:, None]
-    if not w.any():
-        return shrunk_confidence(known, prior, strength)
-    p = np.clip(np.broadcast_to(prior, known.joint.shape).astype(float), LEAST, 1 - LEAST)
-    n, k = known.baskets[:, None].astype(float), known.joint.astype(float)
-    m = np.maximum(m, SLACK)
+    worth = np.broadcast_to(np.asarray(strength, dtype=float), len(known.baskets))
+    doubt = np.broadcast_to(np.asarray(doubt, dtype=float), len(known.baskets))
+    if not doubt.any():
+        return shrunk_confidence(known, prior, worth)
+    prior = np.broadcast_to(prior, known.joint.shape)
+    found = np.empty(known.joint.shape, dtype=np.float32)
+    for part in row_blocks(*found.shape):
+        m, w = np.clip(worth[part, None], SLACK, 1e6), doubt[part, None]
+        p = np.clip(prior[part].astype(float), LEAST, 1 - LEAST)
+        n, k = known.baskets[part, None].astype(float), known.joint[part].astype(float)
+        with np.errstate(divide="ignore"):
+            odds = np.log(w) - np.log1p(-w) + _log_chance(k, n, p, SLACK) - _log_chance(k, n, p, m)
+        wrong = expit(odds)
+        found[part] = (1 - wrong) * (k + m * p) / (n + m) + wrong * (k + SLACK * p) / (n + SLACK)
+    return found
 
-    def log_chance(worth: np.ndarray | float) -> np.ndarray:
-        return betaln(k + worth * p, n - k + worth * (1 - p)) - betaln(worth * p, worth * (1 - p))
 
-    with np.errstate(divide="ignore"):
-        odds = np.log(w) - np.log1p(-w) + log_chance(SLACK) - log_chance(m)
-    wrong = expit(odds)
-    return ((1 - wrong) * (k + m * p) / (n + m) + wrong * (k + SLACK * p) / (n + SLACK)).astype(np.float32)
+def _log_chance(k: np.ndarray, n: np.ndarray, p: np.ndarray, worth: np.ndarray | float) -> np.ndarray:
+    """Log chance of k in n where the prior p is worth so many baskets (beta-binomial), up to a constant."""
+    return betaln(k + worth * p, n - k + worth * (1 - p)) - betaln(worth * p, worth * (1 - p))
 
 
-def backed_off(known: Evidence, singles: np.ndarray, weight: float = 1.0) -> np.ndarray:
+def backed_off(known: Evidence, singles: Callable[[np.ndarray], np.ndarray], weight: float = 1.0) -> np.ndarray:
     """Chances of an item given a whole antecedent from those given each of its items alone.
 
     The log odds of the item are moved by what each item of the antecedent alone does to them. With a weight of 1 that
@@ -108,53 +119,38 @@ def backed_off(known: Evidence, singles: np.ndarray, weight: float = 1.0) -> np.
 
     Args:
         known: Evidence whose antecedents are asked.
-        singles: Estimates given each single item, shape (n_items, n_items), row = antecedent.
+        singles: From item codes, shape (n,), to estimates given each of these items, shape (n, n_items).
         weight: Factor on the summed changes where the antecedent has several items, above 0: below 1 where they say the
             same thing twice.
-    """
-    base = _log_odds(known.shares)
-    change = np.vstack([_log_odds(singles) - base, np.zeros((1, len(base)))])  # the last row belongs to the padding
-    factor = np.where(known.sizes > 1, weight, 1.0)[:, None]
-    return expit(base + factor * change[known.antecedents].sum(axis=1)).astype(np.float32)
-
-
-def borrowed(singles: Evidence, k: int) -> np.ndarray:
-    """Chances given each single item, borrowed from the items most alike (item-kNN).
-
-    Two items are alike when baskets that hold one hold what baskets with the other hold: by the cosine between their
-    shrunk confidences less the items' shares, each other left out.
-
-    Args:
-        singles: Evidence for every single item, in the order of their codes.
-        k: Neighbours of an item, at least 1.
 
     Returns:
-        Shape (n_items, n_items), row = antecedent: towards these counts can be shrunk.
+        Shape (n, n_items), float32.
     """
-    own = shrunk_confidence(singles, singles.shares, 10.0).astype(float)
-    profile = (own - singles.shares) / np.sqrt(singles.shares * (1 - singles.shares) + 1e-12)
-    np.fill_diagonal(profile, 0.0)
-    profile = normalize(profile)
-    alike = np.clip(profile @ profile.T, 0, None)
-    np.fill_diagonal(alike, 0.0)
-    if k < alike.shape[0]:
-        alike[alike < np.partition(alike, -k, axis=1)[:, [-k]]] = 0.0
-    weight = alike * np.minimum(singles.baskets, 100)  # a neighbour seen once lends little
-    total = weight.sum(axis=1, keepdims=True)
-    np.fill_diagonal(own, singles.shares)  # what an item does to itself is nothing to lend
-    return (weight @ own + singles.shares) / (total + 1)
+    base = _log_odds(known.shares)
+    found = np.empty(known.joint.shape, dtype=np.float32)
+    for part in row_blocks(*found.shape):
+        asked = known.antecedents[part]
+        codes = np.unique(asked[asked >= 0])
+        change = np.vstack([_log_odds(singles(codes)) - base, np.zeros((1, len(base)))])  # the last row: the padding
+        place = np.where(asked < 0, len(codes), np.searchsorted(codes, asked))
+        factor = np.where(known.sizes[part] > 1, weight, 1.0)[:, None]
+        found[part] = expit(base + factor * change[place].sum(axis=1))
+    return found
 
 
 def mix_log_odds(first: np.ndarray, second: np.ndarray, share: float) -> np.ndarray:
     """A chance between two, on the scale of log odds: `share` of the second."""
     if share in (0.0, 1.0):
         return second if share else first
-    return expit((1 - share) * _log_odds(first) + share * _log_odds(second)).astype(np.float32)
+    mixed = np.empty(first.shape, dtype=np.float32)
+    for part in row_blocks(*mixed.shape):
+        mixed[part] = expit((1 - share) * _log_odds(first[part]) + share * _log_odds(second[part]))
+    return mixed
 
 
 def rule_table(
     antecedents: np.ndarray,
-    estimate: np.ndarray,
+    estimate: Callable[[np.ndarray], np.ndarray],
     holding: np.ndarray,
     shares: np.ndarray,
     n_baskets: int,
@@ -171,7 +167,7 @@ def rule_table(
 
     Args:
         antecedents: Item codes, shape (n, longest), padded with -1.
-        estimate: Chances, shape (n, n_items).
+        estimate: From some of the antecedents to chances of all items; it is asked for a block of rows at a time.
         holding: Share of baskets that hold the antecedent, counted or estimated, shape (n,).
         shares: Share of baskets that hold each item, above 0 where it is a consequent, shape (n_items,).
         n_baskets: Number of baskets; counts in the table are that many times the estimated shares, not whole numbers.
@@ -189,26 +185,53 @@ def rule_table(
     Raises:
         UnknownName: If rules cannot be sorted by that.
     """
-    chances = np.asarray(estimate, dtype=float)
-    keys = {"confidence": chances, "lift": lift(chances, 1, shares, 1)}
-    keys["leverage"] = holding[:, None] * (chances - shares)
-    if by not in keys:
-        raise UnknownName("measure to keep rules by", by, keys)
-    inside = np.zeros(chances.shape, dtype=bool)
-    row, column = np.nonzero(antecedents >= 0)
-    inside[row, antecedents[row, column]] = True
-    keep = reaches(holding[:, None] * chances, min_support) & reaches(chances, min_confidence) & ~inside & (shares > 0)
-    row, column = np.nonzero(keep & (holding > 0)[:, None])
-    order = np.argsort(-keys[by][row, column], kind="stable")[:most]
-    row, column = row[order], column[order]
+    if by not in RULE_ORDERS:
+        raise UnknownName("measure to keep rules by", by, RULE_ORDERS)
+    row, column, chance = _kept(antecedents, estimate, holding, shares, (min_support, min_confidence, most, by))
     x = holding[row] * n_baskets
     names = np.array(item_labels(items, label), dtype=object)
     left = [frozenset(names[codes[codes >= 0]]) for codes in antecedents[row]]
-    counts = {"count": x * chances[row, column], "antecedent_count": x, "consequent_count": shares[column] * n_baskets}
-    found = measures(*counts.values(), n_baskets) | {name: values[row, column] for name, values in keys.items()}
+    counts = {"count": x * chance, "antecedent_count": x, "consequent_count": shares[column] * n_baskets}
+    found = measures(*counts.values(), n_baskets) | _orders(chance, holding[row], shares[column])
     sides = {"antecedent": pd.Series(left, dtype=object)}
     sides["consequent"] = pd.Series([frozenset([name]) for name in names[column]], dtype=object)
     return pd.DataFrame({**sides, **found, **counts, "n_baskets": n_baskets, "how": how})
+
+
+def _orders(chance: np.ndarray, holding: np.ndarray, share: np.ndarray) -> dict[str, np.ndarray]:
+    """What rules can be sorted by, from the estimate itself and not from counts made of it, which round."""
+    return {"confidence": chance, "lift": lift(chance, 1, share, 1), "leverage": holding * (chance - share)}
+
+
+def _kept(
+    antecedents: np.ndarray,
+    estimate: Callable[[np.ndarray], np.ndarray],
+    holding: np.ndarray,
+    shares: np.ndarray,
+    limits: tuple[float, float, int | None, str],
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(row, column, chance) of the rules that `rule_table` keeps, the best first; a block of antecedents at a time."""
+    min_support, min_confidence, most, by = limits
+    found = [(*np.zeros((2, 0), dtype=np.int64), *np.zeros((2, 0)))]
+
+    def best() -> tuple[np.ndarray, ...]:
+        columns = [np.concatenate(pieces) for pieces in zip(*found, strict=True)]
+        order = np.argsort(-columns[-1], kind="stable")[:most]  # equal ones stay in the order of their codes
+        return tuple(column[order] for column in columns)
+
+    for part in row_blocks(len(antecedents), len(shares)):
+        asked, held = antecedents[part], holding[part, None]
+        chances = np.asarray(estimate(asked), dtype=float)
+        keep = reaches(held * chances, min_support) & reaches(chances, min_confidence) & (shares > 0) & (held > 0)
+        inside, place = np.nonzero(asked >= 0)
+        keep[inside, asked[inside, place]] = False
+        here, there = np.nonzero(keep)
+        these = chances[here, there]
+        keys = _orders(these, holding[part][here], shares[there])
+        found.append((here + part.start, there, these, keys[by]))
+        if most is not None:
+            found = [best()]
+    return best()[:-1]
 
 
 def _log_odds(p: np.ndarray) -> np.ndarray:

@@ -16,24 +16,23 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.choosing import choose_setting
-from llmarm_tutorial.mining.antecedents import BANDS, Evidence, band_names, band_of, draw_questions, gather
+from llmarm_tutorial.mining.antecedents import BANDS, Evidence, band_names, band_of, draw_questions, gather, row_blocks
 from llmarm_tutorial.mining.confidence import (
     LEAST,
     add_k,
     backed_off,
-    borrowed,
     doubted,
     mix_log_odds,
     raw_confidence,
-    shrunk_confidence,
 )
-from llmarm_tutorial.mining.itemsets import slices
+from llmarm_tutorial.mining.single_items import Neighbourhood, SingleItems
 
 STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, math.inf)
 PRIOR_DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
 STRONG = (64.0, 256.0, 1024.0, math.inf)  # those worth doubting
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
 LOSSES = ("rmse", "log_loss", "brier")
+NEIGHBOURS = (5, 10, 20)  # items that an item may borrow from
 COUNT_ESTIMATES = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
 
@@ -55,8 +54,8 @@ def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
     """
     n = unseen.baskets.astype(float)
     log_loss, brier, squared = (np.full(len(n), np.nan) for _ in range(3))
-    for part in slices(np.full(len(n), estimate.shape[1]), 2**21):
-        rows = unseen.take(np.arange(part.start, min(part.stop, len(n))))
+    for part in row_blocks(*estimate.shape):
+        rows = unseen.take(part)
         allowed, size = rows.open, np.maximum(rows.baskets, 1)[:, None]
         p = np.clip(estimate[part].astype(float), LEAST, 1 - LEAST)
         share = rows.joint / size
@@ -268,11 +267,11 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
         "shrunk" is towards the items' shares, "back-off" towards what the antecedent's single items say, "item-kNN"
         towards what similar items say, both with doubt (`doubted`).
     """
-    singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
-    both = (trial.known, trial.known_test)
+    singles, both = SingleItems.of(train), (trial.known, trial.known_test)
+    near = Neighbourhood.of(singles, np.concatenate([known.antecedents.ravel() for known in both]), max(NEIGHBOURS))
     pool = {
-        "back-off": {m: shrunk_confidence(singles, singles.shares, m) for m in (10.0, 40.0, 160.0, 640.0)},
-        "item-kNN": {k: borrowed(singles, k) for k in (5, 10, 20)},
+        "back-off": [partial(singles.shrunk, strength=m) for m in (10.0, 40.0, 160.0, 640.0)],
+        "item-kNN": [partial(near.borrowed, k=k) for k in NEIGHBOURS],
     }
     found = {"counts": tuple(raw_confidence(known) for known in both)}
     k = _least_loss((0.01, 0.03, 0.1, 0.3, 1.0), partial(add_k, trial.known), trial.unseen)
@@ -280,7 +279,7 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
     chosen = tune_confidence(trial.known, trial.unseen, singles.shares)
     found["shrunk"] = tuple(chosen.estimate(known, singles.shares) for known in both)
     for name, choices in pool.items():
-        options = [(table, weight) for table in choices.values() for weight in (0.5, 0.7, 0.85, 1.0)]
+        options = [(say, weight) for say in choices for weight in (0.5, 0.7, 0.85, 1.0)]
         best = _least_loss(options, lambda option: backed_off(trial.known, *option), trial.unseen)
         priors = [backed_off(known, *best) for known in both]
         chosen = tune_confidence(trial.known, trial.unseen, priors[0], doubts=PRIOR_DOUBTS)

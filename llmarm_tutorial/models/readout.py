@@ -22,7 +22,7 @@ from scipy.special import logit
 from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, padded
+from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, gather_sparse, padded, row_blocks
 from llmarm_tutorial.mining.confidence import rule_table
 from llmarm_tutorial.mining.judging import confidence_losses, mean_losses
 from llmarm_tutorial.mining.thresholds import reaches
@@ -90,10 +90,10 @@ def _drawn(batches: PartBatches, epoch: int) -> tuple[np.ndarray, np.ndarray, sp
     drawn = np.concatenate([np.pad(d, ((0, 0), (0, width - d.shape[1])), constant_values=-1) for d in drawn])
     distinct, rows = np.unique(drawn, axis=0, return_inverse=True)
     parts = []
-    for start in range(0, len(distinct), 4096):  # so that only a slice is ever dense
-        known = gather(batches.matrix, distinct[start : start + 4096])
-        share = known.joint[:, : batches.n_items] / np.maximum(known.baskets, 1)[:, None]
-        parts.append(sparse.csr_matrix(share.astype(np.float32)))
+    for start in range(0, len(distinct), 4096):
+        baskets, joint = gather_sparse(batches.matrix, distinct[start : start + 4096])
+        share = (joint.data / np.repeat(baskets, np.diff(joint.indptr))).astype(np.float32)
+        parts.append(sparse.csr_matrix((share, joint.indices, joint.indptr), joint.shape)[:, : batches.n_items])
     return distinct, rng.permutation(rows.reshape(-1)), sparse.vstack(parts, format="csr")
 
 
@@ -281,18 +281,34 @@ def read_rules(
         raise BadParameter(f"Antecedents are read up to 1 or 2 items, not {longest!r}.")
     n_items = len(shares)
     singles = np.flatnonzero(reaches(shares, min_support)).astype(np.int32)
-    found = confidences(model, singles[:, None], n_items)
-    parts = [(singles[:, None], found, shares[singles])]
+    parts = [(singles[:, None], shares[singles])]
     if longest == 2:
-        together = shares[singles][:, None] * found[:, singles]
-        commoner = np.lexsort((singles, -shares[singles])).argsort()
-        first, second = np.nonzero(reaches(together, min_support) & (commoner[:, None] < commoner))
-        pairs = np.sort(np.stack([singles[first], singles[second]], axis=1), axis=1)
-        parts.append((pairs, confidences(model, pairs, n_items), together[first, second]))
+        parts.append(_expected_pairs(model, singles, shares, min_support))
+
+    def estimate(codes: np.ndarray) -> np.ndarray:
+        return confidences(model, codes, n_items)
+
     limits = {"min_support": min_support, "min_confidence": min_confidence, "most": most, "by": by, "label": label}
-    tables = [rule_table(*part, shares, n_baskets, items, how="model", **limits) for part in parts]
+    tables = [
+        rule_table(codes, estimate, holding, shares, n_baskets, items, how="model", **limits)
+        for codes, holding in parts
+    ]
     rules = pd.concat(tables, ignore_index=True) if len(tables) > 1 else tables[0]
     return rules.sort_values(by, ascending=False, kind="stable", ignore_index=True).head(most or len(rules))
+
+
+def _expected_pairs(
+    model: ItemModel, singles: np.ndarray, shares: np.ndarray, min_support: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """(pairs of items that the model expects in enough baskets, shape (n, 2); the share of baskets it expects)."""
+    commoner = np.lexsort((singles, -shares[singles])).argsort()
+    pairs, expected = [np.zeros((0, 2), dtype=np.int32)], [np.zeros(0)]
+    for part in row_blocks(len(singles), len(shares)):
+        together = shares[singles[part]][:, None] * confidences(model, singles[part, None], len(shares))[:, singles]
+        first, second = np.nonzero(reaches(together, min_support) & (commoner[part, None] < commoner))
+        pairs.append(np.sort(np.stack([singles[part][first], singles[second]], axis=1), axis=1))
+        expected.append(together[first, second])
+    return np.concatenate(pairs), np.concatenate(expected)
 
 
 def left_out(estimate: Callable[[np.ndarray], np.ndarray], antecedent: Sequence[int], consequent: int) -> np.ndarray:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.preprocessing import normalize
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, UnknownName
@@ -19,6 +20,7 @@ from llmarm_tutorial.mining.confidence import shrunk_confidence
 from llmarm_tutorial.mining.judged import JudgedEstimate
 from llmarm_tutorial.mining.judging import Trial, confidence_losses
 from llmarm_tutorial.mining.rules import pair_rules
+from llmarm_tutorial.mining.single_items import Neighbourhood, SingleItems
 
 FIVE = Transactions.from_baskets([[1, 2], [3, 4], [1, 2, 3, 4], [1, 2, 3], [2, 3, 4]]).basket_matrix()
 
@@ -172,15 +174,15 @@ def test_back_off_multiplies_odds():
     singles = np.full((4, 4), 0.5)
     singles[0, 3], singles[2, 3] = 0.3, 0.8
     base, odds = 0.6 / 0.4, (0.3 / 0.7) * (0.8 / 0.2) / (0.6 / 0.4)
-    assert confidence.backed_off(known, singles)[0, 3] == pytest.approx(odds / (1 + odds))
+    assert confidence.backed_off(known, singles.__getitem__)[0, 3] == pytest.approx(odds / (1 + odds))
     half = base * np.sqrt(odds / base)
-    assert confidence.backed_off(known, singles, 0.5)[0, 3] == pytest.approx(half / (1 + half))
+    assert confidence.backed_off(known, singles.__getitem__, 0.5)[0, 3] == pytest.approx(half / (1 + half))
 
 
 def test_back_off_of_a_single_item_is_its_own_estimate():
     singles = np.linspace(0.1, 0.9, 16).reshape(4, 4)
     known = gather(FIVE, padded([[1], [0, 1]]))
-    assert confidence.backed_off(known, singles, 0.5)[0] == pytest.approx(singles[1], rel=1e-5)
+    assert confidence.backed_off(known, singles.__getitem__, 0.5)[0] == pytest.approx(singles[1], rel=1e-5)
 
 
 def test_a_rare_item_borrows_from_those_like_it():
@@ -188,12 +190,61 @@ def test_a_rare_item_borrows_from_those_like_it():
     dense = shop_of_two_habits(4000, 5).toarray()
     rows = np.flatnonzero(dense[:, 18])
     dense[rows[3:], 18] = False
-    singles = gather(sparse.csr_matrix(dense), np.arange(20, dtype=np.int32)[:, None])
-    lent = confidence.borrowed(singles, 5)[18]
+    matrix, every = sparse.csr_matrix(dense), np.arange(20, dtype=np.int32)
+    lent = Neighbourhood.of(SingleItems.of(matrix), every, 5).borrowed(np.array([18]), 5)[0]
     truth = 0.3 * 6 / 7 + 0.05 / 7  # a basket with an even item is of the even habit six times of seven
     even = lent[[0, 2, 4, 6]]
     assert np.abs(even - truth).max() < 0.06
-    assert np.abs(confidence.raw_confidence(singles)[18, [0, 2, 4, 6]] - truth).max() > 0.06
+    counted = confidence.raw_confidence(gather(matrix, every[:, None]))[18, [0, 2, 4, 6]]
+    assert np.abs(counted - truth).max() > 0.06
+
+
+def dense_loan(matrix: sparse.csr_matrix, k: int) -> np.ndarray:
+    """What every item borrows, as the definition says it, with tables of all items × all items."""
+    singles = gather(matrix, np.arange(matrix.shape[1], dtype=np.int32)[:, None])
+    own = (singles.joint + 10 * singles.shares) / (singles.baskets + 10)[:, None]
+    profile = (own - singles.shares) / np.sqrt(singles.shares * (1 - singles.shares) + 1e-12)
+    profile[np.abs(own - singles.shares) < 1e-12] = 0.0  # what is left by rounding would be blown up
+    np.fill_diagonal(profile, 0.0)
+    alike = np.clip(normalize(profile) @ normalize(profile).T, 0, None)
+    np.fill_diagonal(alike, 0.0)
+    alike[alike < np.partition(alike, -k, axis=1)[:, [-k]]] = 0.0
+    weight = alike * np.minimum(singles.baskets, 100)
+    np.fill_diagonal(own, singles.shares)
+    return (weight @ own + singles.shares) / (weight.sum(axis=1, keepdims=True) + 1)
+
+
+@pytest.mark.parametrize("k", [1, 5, 12])
+@pytest.mark.parametrize("block", [7, 2**21])
+def test_neighbours_in_sparse_rows_are_those_of_full_tables(k: int, block: int, monkeypatch: pytest.MonkeyPatch):
+    """With an item in every basket, one that was never bought and one bought once."""
+    dense = shop_of_two_habits(500, 6).toarray()
+    dense[:, 3], dense[:, 4], dense[:, 5] = True, False, np.arange(500) == 7
+    matrix, codes = sparse.csr_matrix(dense), np.array([0, 3, 4, 5, 6, 19])
+    monkeypatch.setattr(antecedents, "BLOCK", block)
+    near = Neighbourhood.of(SingleItems.of(matrix), np.append(codes, [-1, 0]), 12)
+    assert near.borrowed(codes, k) == pytest.approx(dense_loan(matrix, k)[codes], abs=1e-6)
+    asked = np.array([19, 0, 19])  # in any order
+    assert near.borrowed(asked, k) == pytest.approx(dense_loan(matrix, k)[asked], abs=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_estimates_in_blocks_are_those_of_the_whole(rows: int, trial, monkeypatch: pytest.MonkeyPatch):
+    train, questions = trial
+    whole = judging.count_estimates(train, questions)
+    monkeypatch.setattr(antecedents, "BLOCK", rows * 20)
+    for name, parts in judging.count_estimates(train, questions).items():
+        for found, right in zip(parts, whole[name], strict=True):
+            assert found == pytest.approx(right, rel=1e-6), name
+
+
+def test_counts_without_zeros_are_those_with_them():
+    asked = padded([[0], [1, 2], [3], [0, 1, 2, 3], [0, 3]])
+    baskets, joint = antecedents.gather_sparse(FIVE, asked)
+    full = gather(FIVE, asked)
+    assert baskets.tolist() == full.baskets.tolist() == [3, 3, 3, 1, 1]
+    assert joint.toarray().tolist() == full.joint.tolist()
+    assert antecedents.gather_sparse(FIVE, asked[:0])[1].shape == (0, 4)
 
 
 # --- losses --------------------------------------------------------------------------------------------------------

@@ -159,7 +159,13 @@ def test_estimates_of_just_the_share_have_a_lift_of_one():
     shares = np.array([0.1, 0.3, 0.7])
     items = pd.DataFrame({"item_id": ["a", "b", "c"]})
     table = confidence.rule_table(
-        np.array([[0], [1], [2]]), np.tile(shares, (3, 1)), shares, shares, 1237, items, how="the share alone"
+        np.array([[0], [1], [2]]),
+        lambda codes: np.tile(shares, (len(codes), 1)),
+        shares,
+        shares,
+        1237,
+        items,
+        how="the share alone",
     )
     assert len(table) == 6
     assert set(table["lift"]) == {1.0}

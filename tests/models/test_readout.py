@@ -213,8 +213,9 @@ def items_of(n: int) -> pd.DataFrame:
 def test_a_rule_table_from_counts_is_that_of_the_miner():
     matrix = two_habits(400, 2)
     known = gather(matrix, padded([[item] for item in range(20)]))
+    counted = confidence.raw_confidence(known)
     ours = confidence.rule_table(
-        known.antecedents, confidence.raw_confidence(known), known.baskets / matrix.shape[0], known.shares,
+        known.antecedents, lambda codes: counted[codes[:, 0]], known.baskets / matrix.shape[0], known.shares,
         matrix.shape[0], items_of(20), how="counts", min_confidence=0.2,
     )  # fmt: skip
     mined = pair_rules(matrix, 1, 0.2)
@@ -227,7 +228,7 @@ def test_a_rule_table_from_counts_is_that_of_the_miner():
         assert ours[pair].to_numpy() == pytest.approx(row.to_numpy(), rel=1e-5)
 
 
-def test_rules_read_from_the_model_alone(trained):
+def test_rules_read_from_the_model_alone(trained, monkeypatch: pytest.MonkeyPatch):
     train, model, _ = trained
     shares = np.bincount(train.indices, minlength=20) / train.shape[0]
     limits = {"min_support": 0.01, "min_confidence": 0.2}
@@ -241,6 +242,10 @@ def test_rules_read_from_the_model_alone(trained):
     assert np.mean([len(p) == 1 for p in parity[: len(parity) // 2]]) > 0.95
     best = readout.read_rules(model, shares, train.shape[0], items_of(20), **limits, by="lift", most=5)
     assert best["antecedent"].tolist() == rules["antecedent"].tolist()[:5]
+    monkeypatch.setattr(antecedents, "BLOCK", 60)  # three antecedents at a time give the same rules
+    for most in (None, 5):
+        again = readout.read_rules(model, shares, train.shape[0], items_of(20), **limits, by="lift", most=most)
+        pd.testing.assert_frame_equal(again, rules.head(most or len(rules)), rtol=1e-5)
     pairs = rules[rules["antecedent"].map(len) == 2].head(40)
     code = padded([sorted(x) for x in pairs["antecedent"]])
     counted = gather(train, code).baskets
