@@ -40,6 +40,10 @@ class DataError(LlmarmError):
     """A file or table cannot be used as transactions: empty, a column missing, times that do not parse."""
 
 
+class TooLarge(LlmarmError):
+    """A table would not fit into the memory that is free."""
+
+
 class Lacks(LlmarmError):
     """A data set lacks what was asked of it (users, baskets, an order, clock times, descriptions)."""
 

@@ -20,9 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_xdist_auto_num_workers() -> int:
     """As many as there are cores and, at 2 GiB each, free memory; 0, which is this very process, in place of 1."""
-    from llmarm_tutorial.running import machine
+    from llmarm_tutorial import resources
 
-    workers = min(machine.cores(), machine.free_memory() // (2 * 1024**3))
+    workers = min(resources.cores(), resources.free_memory() // (2 * 1024**3))
     return workers if workers > 1 else 0
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from llmarm_tutorial import resources
 from llmarm_tutorial.errors import LlmarmError
-from llmarm_tutorial.running import machine
 
 GIB = 1024**3
 _RECORDED = (
@@ -78,7 +78,7 @@ def hardware() -> dict[str, Any]:
 
     return {
         "cpu": _cpu_model(),
-        "cores": machine.cores(),
+        "cores": resources.cores(),
         "memory_bytes": psutil.virtual_memory().total,
         "gpus": _gpus(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -189,12 +189,12 @@ def _extras() -> Iterator[Finding]:
 
 
 def _machine() -> Iterator[Finding]:
-    memory, disk = machine.free_memory(), shutil.disk_usage(Path.cwd()).free
+    memory, disk = resources.free_memory(), shutil.disk_usage(Path.cwd()).free
     for name, free, least in (("memory", memory, 2 * GIB), ("disk space", disk, 1 * GIB)):
         remedy = "" if free >= least else f"lessons may need {least // GIB} GiB: close programs or free some"
         yield Finding("note" if remedy else "ok", f"{free / GIB:.1f} GiB of {name} free", remedy)
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
-    yield Finding("ok", f"{machine.cores()} processor cores; OMP_NUM_THREADS {threads} (llmarm sets it for its runs)")
+    yield Finding("ok", f"{resources.cores()} processor cores; OMP_NUM_THREADS {threads} (llmarm sets it for its runs)")
 
 
 def _kernel() -> Iterator[Finding]:

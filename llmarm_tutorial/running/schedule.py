@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from llmarm_tutorial import resources
 from llmarm_tutorial.errors import LlmarmError
 from llmarm_tutorial.running import doctor, lessons, machine, reference
 from llmarm_tutorial.running.run_folder import Run
@@ -69,7 +70,7 @@ def make(runs: Iterable[Run], jobs: int | None = None) -> Schedule:
         runs=tuple(sorted(runs, key=lambda run: -times.get(run.id, float("inf")))),
         jobs=jobs,
         # of several runs each gets one thread, so that no result depends on how many there are at the same time
-        threads=machine.cores() if len(runs) == 1 else 1,
+        threads=resources.cores() if len(runs) == 1 else 1,
         speed_seconds=round(speed, 4),
         estimate=None if unknown else makespan(sorted(times.values(), reverse=True), jobs),
         unknown=unknown,
@@ -94,8 +95,8 @@ def _carried(runs: list[Run], recorded: dict[str, dict[str, Any] | None]) -> int
     if any(run.profile != lessons.QUICK for run in runs) and doctor.hardware()["gpus"]:
         return 1  # they share the GPU, and its memory is not divided
     needs = sorted((_need(recorded[run.id]) for run in runs), reverse=True)
-    free, carried = machine.free_memory(), 0
-    for need in needs[: machine.cores()]:
+    free, carried = resources.free_memory(), 0
+    for need in needs[: resources.cores()]:
         free -= need
         carried += free >= 0
     return max(carried, 1)

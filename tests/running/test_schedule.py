@@ -18,6 +18,7 @@ from rich.console import Console
 from test_plan import gone, wait_until
 from typer.testing import CliRunner
 
+from llmarm_tutorial import resources
 from llmarm_tutorial.running import display, doctor, lessons, machine, pool, reference, report, run_folder, schedule
 from llmarm_tutorial.running.cli import app
 
@@ -39,8 +40,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"lessons": recorded}))
     monkeypatch.setattr(machine, "speed_seconds", lambda copies: 1.0)
-    monkeypatch.setattr(machine, "cores", lambda: 8)
-    monkeypatch.setattr(machine, "free_memory", lambda: 100 * GIB)
+    monkeypatch.setattr(resources, "cores", lambda: 8)
+    monkeypatch.setattr(resources, "free_memory", lambda: 100 * GIB)
     monkeypatch.setitem(doctor.hardware(), "gpus", [])
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -72,13 +73,13 @@ def test_the_makespan_is_that_of_processes_that_take_the_next_one_when_free(time
     [(8, 100, 3), (2, 100, 2), (1, 100, 1), (8, 3, 2), (8, 2.5, 2), (8, 2.4, 1), (8, 0.1, 1)],
 )
 def test_by_default_as_many_run_as_cores_and_memory_carry(place, monkeypatch, cores, free, jobs):
-    monkeypatch.setattr(machine, "cores", lambda: cores)
-    monkeypatch.setattr(machine, "free_memory", lambda: free * GIB)  # each lesson needs 1 GiB and a quarter
+    monkeypatch.setattr(resources, "cores", lambda: cores)
+    monkeypatch.setattr(resources, "free_memory", lambda: free * GIB)  # each lesson needs 1 GiB and a quarter
     assert schedule.make(runs()).jobs == jobs
 
 
 def test_what_nobody_measured_gets_more_memory_and_no_estimate(place, monkeypatch):
-    monkeypatch.setattr(machine, "free_memory", lambda: 9 * GIB)
+    monkeypatch.setattr(resources, "free_memory", lambda: 9 * GIB)
     plan = schedule.make(runs(SIZE=9))
     assert (plan.jobs, plan.estimate, len(plan.unknown)) == (2, None, 3)
     assert "there is no recorded time like that of 00_toy, 01_toy, 02_toy" in display.describe(plan)
