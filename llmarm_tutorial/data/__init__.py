@@ -8,6 +8,7 @@ Public names, by module:
     own_files: read_table
     shop: the corner shop: a simulated shop whose rules are planted, so that one can tell what a method finds
     stand_ins: in_baskets
+    thinning: thin
     transactions: Split, Transactions
 """
 
@@ -22,6 +23,7 @@ __getattr__, __dir__, __all__ = face(
         "own_files": "read_table",
         "shop": "",
         "stand_ins": "in_baskets",
+        "thinning": "thin",
         "transactions": "Split Transactions",
     },
 )
