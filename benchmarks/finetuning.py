@@ -22,6 +22,7 @@ import torch
 from matplotlib.figure import Figure
 from rows import over_seeds, setting, unfolded
 
+from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.figures import classify as classify_figures
@@ -165,7 +166,7 @@ class Question:
         for rate in rates:
             begin = time.process_time()
             tries[rate] = self.tuned(kind, task, variant, learning_rate=rate), time.process_time() - begin
-        rate = max(tries, key=lambda rate: tries[rate][0].training.best_score)
+        rate = choose_setting(rates, lambda rate: tries[rate][0].training.best_score).best
         tuned, seconds = tries[rate]
         about = {"trainable": tuned.trainable, "state bytes": tuned.state_bytes, "rate": rate}
         self.keep(tuned.scores(task.of("test")), about | progress(tuned), which, seconds=seconds)

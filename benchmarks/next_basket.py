@@ -11,7 +11,7 @@ from functools import cached_property
 from harness import Bench
 from recipes import RECIPES
 
-from llmarm_tutorial.choosing import Choice
+from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.models.recipes import Fitted
@@ -63,7 +63,7 @@ class NextBasket:
     def objective(self) -> str:
         """That of the better item model on validation, with the first seed."""
         first = self.bench.options.seeds[0]
-        return max(self.recipes, key=lambda objective: self.trained(objective, first).training.best_score)
+        return choose_setting([*self.recipes], lambda name: self.trained(name, first).training.best_score).best
 
     def model(self, seed: int) -> ItemRecommender:
         """The better item model."""

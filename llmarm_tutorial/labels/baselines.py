@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.labels.scores import LOWER_IS_BETTER, ClassScores
 from llmarm_tutorial.labels.tasks import Labelled
@@ -139,14 +140,14 @@ def _best(
     if len(np.unique(train.labels)) < 2:
         raise BadParameter("A classifier needs training examples of at least two classes: take a larger sample.")
     sign = -1 if labelled.metric in LOWER_IS_BETTER else 1
-    found = []
-    for setting, model in candidates:
-        model.fit(train.counts, train.labels)
-        value = ClassScores(system, validation, _probabilities(model, validation)).value(labelled.metric)
-        found.append((setting, model, value))
-    best = max(range(len(found)), key=lambda number: sign * found[number][2])
-    trials = pd.DataFrame([setting | {"validation": value} for setting, _, value in found])
-    return CountClassifier(system, found[best][0], trials, found[best][1])
+    models = list(candidates)
+    choice = choose_setting(
+        range(len(models)),
+        lambda model: sign * ClassScores(system, validation, _probabilities(model, validation)).value(labelled.metric),
+        build=lambda number: models[number][1].fit(train.counts, train.labels),
+    )
+    trials = pd.DataFrame([setting for setting, _ in models]).assign(validation=sign * choice.tries["value"])
+    return CountClassifier(system, models[choice.best][0], trials, choice.system)
 
 
 def _probabilities(model: ClassifierMixin, labelled: Labelled) -> np.ndarray:

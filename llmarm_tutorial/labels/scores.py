@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics
 
+from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.intervals import bootstrap
 from llmarm_tutorial.labels.tasks import Labelled
@@ -289,7 +290,7 @@ def choose_threshold(validation: ClassScores, metric: str = "F1") -> float:
 
     Raises:
         UnknownName: If the metric does not depend on a threshold.
-        BadParameter: If there are more than two classes.
+        BadParameter: If there are more than two classes, or no examples.
     """
     known = ("F1", "macro F1", "accuracy", "balanced accuracy")
     if metric not in known:
@@ -297,4 +298,4 @@ def choose_threshold(validation: ClassScores, metric: str = "F1") -> float:
     thresholds = np.unique(validation.probabilities[:, -1])
     if len(thresholds) > 500:
         thresholds = np.unique(np.quantile(thresholds, np.linspace(0, 1, 500), method="nearest"))
-    return float(thresholds[np.argmax([validation.at(float(t)).value(metric) for t in thresholds])])
+    return choose_setting(thresholds.tolist(), lambda threshold: validation.at(threshold).value(metric)).best

@@ -104,6 +104,13 @@ def test_thresholds_reports_and_confusion_by_hand():
     assert choose_threshold(scores, "balanced accuracy") == 0.45  # (1 + 2/3) / 2 against (1/2 + 1) / 2 at 0.3
 
 
+def test_a_threshold_without_a_value_is_never_chosen(monkeypatch):
+    scores = two([0, 1, 1, 0], [0.2, 0.9, 0.6, 0.7])
+    values = iter([np.nan, 0.4, 0.6, np.nan])
+    monkeypatch.setattr(ClassScores, "value", lambda scores, metric: next(values))
+    assert choose_threshold(scores) == 0.7
+
+
 def test_curves_begin_and_end_where_they_must():
     scores = two([0, 1, 1, 0], [0.2, 0.9, 0.6, 0.7])
     roc, recall = scores.roc(), scores.precision_recall()

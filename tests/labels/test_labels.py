@@ -294,6 +294,18 @@ def test_counting_learns_what_counts_tell_and_chooses_on_validation(classifier):
     assert classifier.fit(swapped).setting == fitted.setting  # test labels play no part
 
 
+def test_a_setting_without_a_value_on_validation_never_wins(monkeypatch):
+    whole = task([0, 1] * 30, [0] * 20 + [1] * 20 + [2] * 20, np.arange(60, dtype=np.float32)[:, None])
+    values = iter([np.nan, 0.2, 0.5, np.nan])
+    monkeypatch.setattr(ClassScores, "value", lambda scores, metric: next(values))
+    fitted = LogisticOnCounts(strengths=(1.0, 2.0, 3.0, 4.0)).fit(whole)
+    assert fitted.setting == {"C": 3.0}
+    assert fitted.trials["validation"].isna().tolist() == [True, False, False, True]
+    monkeypatch.setattr(ClassScores, "value", lambda scores, metric: np.nan)
+    with pytest.raises(BadParameter, match="None of the settings has a value on validation"):
+        LogisticOnCounts().fit(whole)
+
+
 def test_counting_takes_bags_and_refuses_what_it_cannot_learn_from():
     bag = sparse.csr_matrix(np.eye(2, dtype=np.float32)[[0, 1] * 30])
     whole = task([0, 1] * 30, [0] * 20 + [1] * 20 + [2] * 20, bag)
