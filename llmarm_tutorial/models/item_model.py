@@ -22,7 +22,7 @@ from transformers import BertConfig, BertModel, BertPreTrainedModel, PreTrainedT
 from transformers.utils import logging
 
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.models.last_layer import is_read_where_asked, read_where_asked
+from llmarm_tutorial.models.last_layer import check_positions, is_read_where_asked, read_where_asked
 from llmarm_tutorial.models.loss import cross_entropy
 from llmarm_tutorial.models.seeds import seeded
 from llmarm_tutorial.models.tables import CodedTable, FactorisedTable, check_table
@@ -224,18 +224,24 @@ class ItemModel(BertPreTrainedModel):
             input_ids: Token ids, shape (batch, length), padded on the right.
             attention_mask: 1 for tokens, 0 for padding; None if there is no padding. A causal model needs none: what is
                 on the right has no influence.
-            scored: Indices into the flattened batch × length of the positions wanted, shape (n_scored,); the
+            scored: Indices into the flattened batch × length of the positions wanted, shape (n_scored,), from 0; the
                 last layer leaves out most of its work for the others. None: all positions.
 
         Returns:
             Shape (batch, length, hidden), or (n_scored, hidden).
+
+        Raises:
+            BadParameter: If `scored` holds something else. On a graphics card, where looking at numbers waits for all
+                work before, only if the last layer leaves work out and looks at them anyway.
         """
         if self.config.is_decoder:
             attention_mask = None
         given = {"input_ids": input_ids, "attention_mask": attention_mask}
-        few = scored is not None and 0 < 2 * len(scored) <= input_ids.numel()
+        few = scored is not None and 0 < 2 * scored.numel() <= input_ids.numel()
         if few and is_read_where_asked(self.bert):
             return self.bert(**given, read=scored).last_hidden_state
+        if scored is not None and scored.device.type == "cpu":
+            check_positions(scored, input_ids.numel())
         states = self.bert(**given).last_hidden_state
         return states if scored is None else states.flatten(0, 1)[scored]
 

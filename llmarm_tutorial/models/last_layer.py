@@ -8,11 +8,15 @@ and the norms only at the positions that are read, and the answers there are the
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer, BertModel
+
+from llmarm_tutorial.errors import BadParameter
 
 
 class LastLayer(BertLayer):
@@ -43,15 +47,26 @@ class LastLayer(BertLayer):
             encoder_hidden_states: Not used by a BERT without cross-attention.
             encoder_attention_mask: Likewise.
             past_key_values: Keys and values that stand before the layer's own (prefix tuning).
-            read: Indices into the flattened batch × length, shape (n_read,); the result is of shape
+            read: Indices into the flattened batch × length, shape (n_read,), from 0; the result is of shape
                 (n_read, hidden) then. None: all positions, or with `first_only` the first ones, of shape
                 (batch, 1, hidden).
-            kwargs: Further arguments of `BertLayer`.
+            kwargs: Further arguments of `BertLayer`. Where the states or attentions of all layers are to be kept, the
+                whole layer is computed.
+
+        Raises:
+            BadParameter: If `read` holds something else, or the states or attentions of all layers are asked for.
         """
         batch, length = hidden_states.shape[:2]
+        all_kept = _keeps_all_layers(self.attention.self.config, kwargs)
         if read is not None:
+            if all_kept:
+                raise BadParameter(
+                    "States and attentions of all layers are those of all positions: ask for them without read, and "
+                    "pick the positions from what you get."
+                )
+            check_positions(read, batch * length)
             return self._at(hidden_states, attention_mask, past_key_values, read)
-        if self.first_only:
+        if self.first_only and not all_kept:
             first = torch.arange(0, batch * length, length, device=hidden_states.device)
             return self._at(hidden_states, attention_mask, past_key_values, first)[:, None]
         return super().forward(hidden_states, attention_mask, past_key_values=past_key_values, **kwargs)
@@ -99,6 +114,33 @@ def _by_sequence(read: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor]
     return table.view(batch, most), place
 
 
+def check_positions(positions: Tensor, n: int) -> None:
+    """Refuse what does not name positions of a batch: a number below 0 would be one counted from the end.
+
+    Args:
+        positions: Indices into the flattened batch × length.
+        n: Batch × length.
+
+    Raises:
+        BadParameter: Unless they are whole numbers from 0 to n − 1, shape (n_read,).
+    """
+    if positions.dim() != 1 or positions.dtype not in (torch.int64, torch.int32):
+        raise BadParameter(
+            "Positions to read are a row of whole numbers, indices into the flattened batch; these are of shape "
+            f"{tuple(positions.shape)} and type {positions.dtype}."
+        )
+    if len(positions):
+        least, most = torch.stack(positions.aminmax()).tolist()
+        if least < 0 or most >= n:
+            raise BadParameter(f"Positions to read are from 0 to {n - 1} in this batch, not {least} to {most}.")
+
+
+def _keeps_all_layers(config: BertConfig, arguments: Mapping[str, Any]) -> bool:
+    """Whether a forward pass is to keep the states or attentions of all layers, by its arguments or its settings."""
+    names = ("output_hidden_states", "output_attentions")
+    return any(arguments.get(name, getattr(config, name, False)) for name in names)
+
+
 def passes_arguments_down() -> bool:
     """Whether a BERT hands arguments that it does not know to its layers, as Transformers 5 does and 4 does not."""
     arguments = inspect.signature(BertModel.forward).parameters.values()
@@ -106,8 +148,8 @@ def passes_arguments_down() -> bool:
 
 
 def is_read_where_asked(bert: BertModel) -> bool:
-    """Whether `read_where_asked` took effect."""
-    return isinstance(bert.encoder.layer[-1], LastLayer)
+    """Whether `read_where_asked` took effect, and the settings do not ask for the states of all layers."""
+    return isinstance(bert.encoder.layer[-1], LastLayer) and not _keeps_all_layers(bert.config, {})
 
 
 def read_where_asked(bert: BertModel, *, first_only: bool = False) -> None:

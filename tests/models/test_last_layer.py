@@ -7,7 +7,9 @@ import copy
 import pytest
 import torch
 from transformers import BertConfig, BertForSequenceClassification
+from transformers.utils import ModelOutput
 
+from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models import last_layer
 from llmarm_tutorial.models.fine_tuning import VARIANTS, new_classifier
 from llmarm_tutorial.models.item_model import ItemModel, item_config
@@ -109,3 +111,68 @@ def test_with_transformers_4_the_whole_layer_is_computed_and_says_the_same(monke
     assert is_read_where_asked(shortened.bert)
     assert not is_read_where_asked(whole.bert)
     torch.testing.assert_close(whole.hidden(ids, mask, scored), shortened.hidden(ids, mask, scored))
+
+
+WRONG = {
+    "from the end": torch.tensor([3, -1]),
+    "behind the last": torch.tensor([0, 24]),
+    "a table": torch.zeros(2, 2, dtype=torch.long),
+    "one number": torch.tensor(3),
+    "truth values": torch.arange(24) < 3,
+    "no whole numbers": torch.tensor([1.0, 2.0]),
+}
+
+
+@pytest.mark.parametrize("scored", WRONG.values(), ids=WRONG.keys())
+@pytest.mark.parametrize("cut", [True, False], ids=["cut", "whole"])
+def test_what_names_no_position_is_one_sentence_however_the_layer_is_computed(scored: torch.Tensor, cut: bool):
+    net, (input_ids, mask) = model(), batch()
+    if not cut and scored.dim() == 1 and not scored.dtype.is_floating_point:
+        scored = torch.cat([scored, torch.arange(14).to(scored.dtype)])  # too many to leave work out
+    with pytest.raises(BadParameter, match="Positions to read are"):
+        net.hidden(input_ids, mask, scored)
+    with pytest.raises(BadParameter, match="Positions to read are"):
+        net(input_ids, scored, torch.zeros(len(scored) if scored.dim() else 1, dtype=torch.long), mask)
+    with pytest.raises(BadParameter, match="Positions to read are"):
+        net.bert(input_ids=input_ids, read=scored)
+
+
+STATES, WEIGHTS = {"hidden_states": [(4, 6, 8)] * 3}, {"attentions": [(4, 2, 6, 6)] * 2}
+KEPT = [  # names in the settings, names as arguments, and what is to be handed out of each layer
+    (("output_hidden_states",), (), STATES),
+    ((), ("output_hidden_states",), STATES),
+    (("output_attentions",), (), WEIGHTS),
+    ((), ("output_attentions",), WEIGHTS),
+]
+
+
+def of_all_layers(found: ModelOutput) -> dict[str, list[tuple[int, ...]]]:
+    """Shapes of what was handed out of each layer."""
+    names = [name for name in ("hidden_states", "attentions") if found.get(name)]
+    return {name: [tuple(of_layer.shape) for of_layer in found[name]] for name in names}
+
+
+@pytest.mark.parametrize(("settings", "arguments", "shapes"), KEPT)
+def test_states_of_all_layers_are_those_of_all_positions(settings, arguments, shapes):
+    net, (input_ids, mask), scored = model(layers=2), batch(), torch.tensor([1, 8])
+    cut = net.hidden(input_ids, mask, scored)
+    net.set_attn_implementation("eager")  # the others do not know their attentions
+    for name in settings:
+        setattr(net.config, name, True)
+    with pytest.raises(BadParameter, match="ask for them without read"):
+        net.bert(input_ids=input_ids, read=scored, **dict.fromkeys(arguments, True))
+    assert of_all_layers(net.bert(input_ids=input_ids, **dict.fromkeys(arguments, True))) == shapes
+    assert torch.allclose(net.hidden(input_ids, mask, scored), cut, atol=1e-6)  # which hands none of them out
+
+
+@pytest.mark.parametrize(("settings", "arguments", "shapes"), KEPT)
+def test_a_classifier_hands_out_the_states_of_all_layers_whole(settings, arguments, shapes):
+    net = new_classifier(model(objective="masked", layers=2), 3, "full", dropout=0.0, steps=20, seed=1).eval()
+    input_ids, mask = batch()
+    cut = net(input_ids=input_ids, attention_mask=mask).logits
+    net.set_attn_implementation("eager")
+    for name in settings:
+        setattr(net.config, name, True)
+    found = net(input_ids=input_ids, attention_mask=mask, **dict.fromkeys(arguments, True))
+    assert of_all_layers(found) == shapes
+    assert torch.allclose(found.logits, cut, atol=1e-6)
