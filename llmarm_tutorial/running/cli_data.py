@@ -70,6 +70,36 @@ def info(name: Name) -> None:
 
 
 @app.command()
+def look(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Path of your own file.")],
+    basket_col: BasketCol = None,
+    item_col: ItemCol = None,
+    user_col: UserCol = None,
+    time_col: TimeCol = None,
+    order_col: OrderCol = None,
+    quantity_col: QuantityCol = None,
+    format: Format = None,
+) -> None:
+    """Show what your own file seems to be, and the command that runs a lesson on it."""
+    from llmarm_tutorial.data import look as looking
+    from llmarm_tutorial.data.file_options import FileOptions
+    from llmarm_tutorial.data.loading import Known
+    from llmarm_tutorial.running import lessons, preflight
+
+    said = (basket_col, item_col, user_col, time_col, order_col, quantity_col, format)
+    found = looking.look(str(file), FileOptions(*(value or "" for value in said)))
+    known = Known(found.data.aspects, found.data)
+    obstacles = {lesson: preflight.obstacle(lesson, str(file), known) for lesson in lessons.discover() if lesson.needs}
+    serving = [lesson.number for lesson, why in obstacles.items() if not why]
+    typer.echo("\n".join(found.lines()))
+    if serving:
+        typer.echo(f"serves    lesson{'s' * (len(serving) > 1)} {', '.join(serving)}")
+    else:
+        typer.echo(f"serves    no lesson yet. {next(iter(obstacles.values()), 'There are none here.')}")
+    typer.echo(f"run it with\n  {found.command(next(iter(serving), '01'))}")
+
+
+@app.command()
 def fetch(name: Name) -> None:
     """Download a data set from its official source into the cache and check its content."""
     from llmarm_tutorial.data import download

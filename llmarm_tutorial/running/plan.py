@@ -113,6 +113,7 @@ def check_dataset(name: str, relative_to: Path | None = None) -> str:
 
     Raises:
         UnknownName: If it is neither.
+        BadParameter: If it looks like a path, and there is no such file.
         RunError: If the catalogue's set is not on this machine.
     """
     from llmarm_tutorial.data import catalogue
@@ -127,8 +128,10 @@ def check_dataset(name: str, relative_to: Path | None = None) -> str:
         return name
     if meant.is_file():
         return str(meant.resolve())
-    hint = "Or give the path of a CSV, Parquet or JSON-lines file that exists."
-    raise UnknownName("data set", name, catalogue.names(), hint)
+    if meant.suffix or len(Path(name).parts) > 1:
+        place = relative_to or Path.cwd()
+        raise BadParameter(f"There is no file {name!r}; check the path, which is taken from the folder {place}.")
+    raise UnknownName("data set", name, catalogue.names(), "Or give the path of a file of your own.")
 
 
 def check_declared(chosen: Iterable[Lesson], names: Iterable[str]) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 from llmarm_tutorial.data import catalogue, loading
 from llmarm_tutorial.data.file_options import FileOptions
 from llmarm_tutorial.data.loading import Known
-from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError, Lacks
 from llmarm_tutorial.lesson.needs import require_enough
 from llmarm_tutorial.running import lessons
+from llmarm_tutorial.running.lessons import Lesson
 from llmarm_tutorial.running.run_folder import Run
 
 _OPTIONS = {
@@ -65,9 +65,7 @@ def check(runs: Iterable[Run]) -> Preflight:
         options = FileOptions(**{name.lower(): value for name, value in declared.items()})
         if (dataset, options) not in known:
             known[dataset, options] = loading.survey(dataset, options)
-        facts = known[dataset, options]
-        missing = tuple(a for a in catalogue.ASPECTS if a in run.lesson.needs and a not in facts.aspects)
-        why = _lack(dataset, missing) if missing else _too_little(run, facts.data)
+        why = obstacle(run.lesson, dataset, known[dataset, options])
         if why:
             lacking.setdefault(why, set()).add(run.lesson.number)
         else:
@@ -84,21 +82,20 @@ def _left_out(numbers: list[str], why: str) -> str:
     return f"Lesson{'s' * several} {', '.join(numbers)} {'are' if several else 'is'} left out: {why}"
 
 
-def _too_little(run: Run, data: Transactions | None) -> str:
-    """The sentence of the lesson that asks for more than a file of one's own holds; "" if there is enough."""
+def obstacle(lesson: Lesson, dataset: str, known: Known) -> str:
+    """The sentence on what a data set lacks for a lesson, and what to do about it; "" if nothing is known to lack."""
+    missing = [aspect for aspect in catalogue.ASPECTS if aspect in lesson.needs and aspect not in known.aspects]
+    if missing:
+        what = " and ".join(catalogue.ASPECTS[aspect] for aspect in missing)
+        if dataset in catalogue.names():
+            remedy = f"data sets that serve: {', '.join(catalogue.names_with(*missing))}"
+        else:
+            columns = " and ".join(_OPTIONS[aspect] for aspect in missing)
+            remedy = f"if the file has them, name the columns with {columns}"
+        return f"{Path(dataset).name} lacks {what}; {remedy}."
     try:
-        for purpose, numbers in run.lesson.amounts if data is not None else []:
-            require_enough(data, purpose, **numbers)
+        for purpose, numbers in lesson.amounts if known.data is not None else []:
+            require_enough(known.data, purpose, **numbers)
     except DataError as error:
         return str(error)
     return ""
-
-
-def _lack(dataset: str, missing: tuple[str, ...]) -> str:
-    """The sentence on what a data set lacks, and what to do about it."""
-    what = " and ".join(catalogue.ASPECTS[aspect] for aspect in missing)
-    if dataset in catalogue.names():
-        remedy = f"data sets that serve: {', '.join(catalogue.names_with(*missing))}"
-    else:
-        remedy = f"if the file has them, name the columns with {' and '.join(_OPTIONS[aspect] for aspect in missing)}"
-    return f"{Path(dataset).name} lacks {what}; {remedy}."

@@ -88,7 +88,7 @@ def test_the_plan_overrides_its_profile(place):
         ("lessons: [7]", UnknownName, "01_toy"),
         ("profile: huge", UnknownName, "quick"),
         ("datasets: [grocery]", UnknownName, "groceries"),
-        ("datasets: [nowhere/sales.csv]", UnknownName, "that exists"),
+        ("datasets: [nowhere/sales.csv]", BadParameter, "There is no file 'nowhere/sales.csv'; check the path"),
         ("parameters: {SZIE: [1]}", UnknownName, "Did you mean 'SIZE'"),
         ("lessons: [0]\nseeds: [1]", UnknownName, "SEED"),
         ("seeds: [a]", BadParameter, "SEED must be of type int"),

@@ -1,0 +1,215 @@
+"""Which columns of a file say what, guessed from names and values: see `roles` for what a column says by itself.
+
+A guess that another reading could replace is a question, which names the option that decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from llmarm_tutorial.data import cells, layouts, roles
+from llmarm_tutorial.data.file_options import FileOptions, columns_meant
+from llmarm_tutorial.data.headers import Contents
+from llmarm_tutorial.data.roles import Column
+from llmarm_tutorial.errors import BadParameter, LlmarmError
+
+FLAGGED = frozenset(
+    {"bought", "purchased", "sold", "gekauft", "achete", "comprado"}
+)  # what a column of yes and no is called
+
+
+class Guess:
+    """The options as they come together; what the user gave stays.
+
+    Args:
+        columns: The columns of the file.
+        given: What the user says of it.
+    """
+
+    def __init__(self, columns: Mapping[str, Column], given: FileOptions) -> None:
+        self.columns, self.options, self.given = columns, given, given
+        self.questions: list[str] = []
+
+    def set(self, **options: str) -> None:
+        """Take a guess for what is not given."""
+        open_ = {name: value for name, value in options.items() if value and not getattr(self.given, name)}
+        self.options = replace(self.options, **open_)
+
+    def ask(self, option: str, question: str) -> None:
+        """Say what is unclear, unless the user has decided it."""
+        if not getattr(self.given, option):
+            self.questions.append(f"{question}; --{option.replace('_', '-')} decides")
+
+    def said(self, role: str) -> list[Column]:
+        """The free columns whose names tell a role."""
+        return [column for column in self.free() if column.said == role]
+
+    def free(self) -> list[Column]:
+        """The columns that no option names yet."""
+        taken = {column for given in self.options.columns for column in columns_meant(given, self.columns)}
+        return [column for name, column in self.columns.items() if name not in taken]
+
+
+def guess_table(guess: Guess, contents: Contents, path: Path) -> None:
+    """Fill in the options for a table."""
+    _guess_times(guess)
+    _guess_user(guess)
+    if _is_wide(guess, contents, path):
+        guess.set(format="wide")
+        return
+    _guess_item(guess, path)
+    _, read = layouts.one_item_a_row(contents, _basket_in_sight(guess), path.name, {})
+    if read.layout == "lists":
+        guess.set(format=read.format)
+    _guess_quantity(guess, contents.table)
+    _guess_basket(guess, contents.table)
+    _guess_order(guess)
+
+
+def _basket_in_sight(guess: Guess) -> FileOptions:
+    """The item column, with what may tell its baskets: only if none of these comes back are its cells lists."""
+    options = replace(guess.options, quantity_col="", order_col="")
+    if not (options.user_col and options.time_col):  # a customer alone, or a day alone, is no basket
+        options = replace(options, user_col="", time_col="")
+    baskets = [column.name for column in guess.said(roles.BASKET) if column.is_full]
+    return replace(options, basket_col=options.basket_col or next(iter(baskets), ""))
+
+
+def _is_wide(guess: Guess, contents: Contents, path: Path) -> bool:
+    """Whether the file has a column per item; a basket column with a telling name is then set."""
+    if guess.given.format:
+        return guess.given.layout == "wide"
+    if guess.given.item_col:
+        return False
+    baskets = [column.name for column in guess.said(roles.BASKET) if column.is_full and not column.is_repeated]
+    tried = replace(guess.options, basket_col=guess.options.basket_col or next(iter(baskets), ""))
+    try:
+        _, read = layouts.one_item_a_row(contents, tried, path.name, {})
+    except LlmarmError:
+        return False
+    if read.layout == "wide":
+        guess.set(basket_col=tried.basket_col)
+    return read.layout == "wide"
+
+
+def _guess_times(guess: Guess) -> None:
+    clocks = [column for column in guess.free() if column.is_time_of_day]
+    times = [column for column in guess.free() if column not in clocks and column.is_time]
+    times.sort(key=lambda column: (column.said != roles.TIME, not column.has_clock))
+    if not times:
+        return
+    first, *others = times
+    joined = first.name
+    if clocks and not first.has_clock and "," not in first.name + clocks[0].name:
+        joined = f"{first.name},{clocks[0].name}"
+    guess.set(time_col=joined)
+    if others:
+        guess.ask("time_col", f"times may be in {_names(times)}; {joined} is taken")
+    if first.fits_both_orders and not guess.given.time_col:
+        guess.questions.append(
+            f"all dates of {first.name}, such as {first.distinct.iloc[0]}, can be read with the month or with the day "
+            "first; write them like 2024-03-09 if the dates below are wrong"
+        )
+
+
+def _guess_user(guess: Guess) -> None:
+    users = [column for column in guess.said(roles.USER) if len(column.distinct)]
+    users.sort(key=lambda column: (not column.is_full, column.is_readable))
+    if users:
+        guess.set(user_col=users[0].name)
+    if len(users) > 1:
+        guess.ask("user_col", f"customers may be in {_names(users)}; {users[0].name} is taken")
+
+
+def _guess_item(guess: Guess, path: Path) -> None:
+    found = [column for column in guess.free() if column.is_list] or guess.said(roles.ITEM)
+    if not found:  # no name tells: text that comes back
+        found = [column for column in guess.free() if not column.said and not column.is_number and column.is_full]
+        found = [column for column in found if column.is_repeated] or found
+    if not found and not guess.given.item_col:
+        raise BadParameter(
+            f"No column of {path.name} looks like the items; say which it is with --item-col. The columns are: "
+            f"{', '.join(guess.columns)}."
+        )
+    found.sort(key=lambda column: (not column.is_list, not (column.is_full or column.is_list), not column.is_readable))
+    if found:
+        guess.set(item_col=found[0].name)
+    if len(found) > 1:
+        guess.ask("item_col", f"items may be in {_names(found)}; {found[0].name} is taken")
+
+
+def _guess_quantity(guess: Guess, table: pd.DataFrame) -> None:
+    found = [c for c in guess.free() if c.said == roles.QUANTITY or FLAGGED & set(roles.words_of(c.name))]
+    for column in found:
+        if cells.count_not_bought(table[column.name]):
+            guess.set(quantity_col=column.name)
+            return
+
+
+def _guess_basket(guess: Guess, table: pd.DataFrame) -> None:
+    single = guess.options.layout == "lists"  # each row is a basket
+    named = [c for c in guess.said(roles.BASKET) if c.is_full]
+    found = [c for c in named if c.is_repeated or single]
+    found.sort(key=lambda column: (not column.stands_together, -len(column.distinct)))
+    user, time = guess.options.user_col, guess.options.time_col
+    if found and not guess.options.basket_col:
+        basket = found[0].name
+        if user and _is_counted_anew(table, basket, user):
+            joined = f"{user},{basket}"
+            guess.ask("basket_col", f"one number of {basket} belongs to several of {user}, so {joined} is taken")
+            basket = joined
+        guess.set(basket_col=basket)
+        if len(found) > 1:
+            guess.ask("basket_col", f"baskets may be told by {_names(found)}; {basket} is taken")
+    if guess.options.basket_col or single:
+        return
+    day, has_users = guess.columns.get(time), user in guess.columns and guess.columns[user].is_full
+    if has_users and day is not None and not day.has_clock:
+        guess.set(basket_col=f"{user},{time}")
+        guess.ask("basket_col", f"no column tells the basket; what one {user} bought on one {time} is taken for it")
+    elif not (user and (time or guess.said(roles.ORDER))):
+        _guess_basket_by_values(guess, named)
+
+
+def _guess_basket_by_values(guess: Guess, named: list[Column]) -> None:
+    """Take a column whose values come back row after row; else what is called a basket, a moment, or a customer."""
+    found = [c for c in guess.free() if c.stands_together and c.said in ("", roles.TIME, roles.ORDER)]
+    found.sort(key=lambda column: -len(column.distinct))
+    candidates = found + named
+    basket = candidates[0].name if candidates else guess.options.time_col or guess.options.user_col
+    if not basket:
+        raise BadParameter(
+            "No column looks like what tells which rows were bought together; say which it is with --basket-col. The "
+            f"columns are: {', '.join(guess.columns)}."
+        )
+    guess.set(basket_col=basket)
+    guess.ask("basket_col", f"it is not clear what tells the basket; {basket} is taken, one basket for each value")
+
+
+def _is_counted_anew(table: pd.DataFrame, basket: str, user: str) -> bool:
+    return "," not in basket + user and bool((table.groupby(basket)[user].nunique() > 1).any())
+
+
+def _is_constant(column: Column, basket: Column) -> bool:
+    """Whether a column has one value in each basket."""
+    return bool((column.values.groupby(basket.values).nunique() <= 1).all())
+
+
+def _guess_order(guess: Guess) -> None:
+    if guess.options.time_col or not guess.options.user_col:
+        return
+    basket = guess.columns.get(guess.options.basket_col)
+    counted = [c for c in guess.said(roles.BASKET) if basket is not None and len(c.distinct) < len(basket.distinct)]
+    found = guess.said(roles.ORDER) + guess.said(roles.TIME) + counted
+    found = [c for c in found if c.is_whole and len(c.distinct) > 2 and (basket is None or _is_constant(c, basket))]
+    if found:
+        guess.set(order_col=found[0].name)
+        guess.ask("order_col", f"{found[0].name} is taken for the order of a customer's visits, as no time is known")
+
+
+def _names(columns: Iterable[Column]) -> str:
+    return " or ".join(column.name for column in columns)
