@@ -20,6 +20,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -58,6 +59,10 @@ def read(text: str, name: str, wanted: Collection[str] = (), layout: str = "") -
     if not said and wanted and not any(headers.find(records, wanted) is not None for records in samples.values()):
         blanks = _sample(text, " ")
         samples |= {" ": blanks} if headers.find(blanks, wanted) is not None else {}
+        if not samples.get(" ") and (bare := _unwrapped(text)):
+            notes["lines that are in quotes as a whole, taken out of them"] = bare.count("\n")
+            found = read(bare, name, wanted, layout)
+            return replace(found, notes=notes | found.notes)
     delimiter = max(samples, key=lambda sign: _fit(samples[sign], wanted))
     records = samples[delimiter]
     place = headers.find(records, wanted)
@@ -67,6 +72,20 @@ def read(text: str, name: str, wanted: Collection[str] = (), layout: str = "") -
         place = headers.guess(records)
         _refuse_headless(records, place, name, wanted)
     return _table(text, name, delimiter, place, wanted, notes)
+
+
+def _unwrapped(text: str) -> str:
+    """The text without the quotes that a spreadsheet put round every whole line; "" where it did not."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not all(len(line) > 1 and line[0] == line[-1] == '"' for line in lines):
+        return ""
+    rows = list(_records("\n".join(lines), "\x1f"))
+    whole = len(rows) == len(lines) and all(len(row) == 1 for row in rows)
+    return (
+        "\n".join(row[0] for row in rows) + "\n"
+        if whole and any("," in row[0] or ";" in row[0] for row in rows)
+        else ""
+    )
 
 
 def _sample(text: str, delimiter: str) -> list[list[str]]:
@@ -190,8 +209,9 @@ def _table(
     table = _body(text, start, lines, delimiter, header, name)
     if "\\N" in text:
         absent = table.eq("\\N")
-        notes["cells that hold \\N, read as empty"] = int(absent.to_numpy().sum())
-        table = table.mask(absent)
+        if count := int(absent.to_numpy().sum()):
+            notes["cells that hold \\N, read as empty"] = count
+            table = table.mask(absent)
     return headers.finished(table, header, wanted, name, notes)
 
 

@@ -68,7 +68,9 @@ def one_item_a_row(
     if not options.format and lists.are_real(column):
         return _from_lists(contents.table, options, file, notes)
     if not options.format:
-        cells.refuse_objects(column, f"{file}, column {options.item_col!r}")
+        for name in (name for given in options.columns for name in columns_meant(given, contents.table)):
+            if name in contents.table:
+                cells.refuse_objects(contents.table[name], f"{file}, column {name!r}")
         _refuse_flags(contents.table, options, file)
         if lists.are_printed(column) or lists.are_likely(contents.table, options, notes):
             return _from_lists(contents.table, options, file, notes)

@@ -122,7 +122,8 @@ def split(column: pd.Series, divider: str, where: str) -> tuple[list[list[str]],
     texts = cells.text(column)
     codes, distinct = pd.factorize(texts)
     sign = divider or _divider(texts.dropna(), where)
-    rows = np.unique(codes, return_index=True)[1][-len(distinct) :] + 1
+    filled = np.flatnonzero(codes >= 0)
+    rows = filled[np.unique(codes[filled], return_index=True)[1]] + 1
     found = [
         _items(_divided(cell, sign) if sign else _printed(cell), where, row)
         for cell, row in zip(distinct, rows, strict=True)

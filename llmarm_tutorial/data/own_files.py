@@ -137,6 +137,12 @@ def _check_baskets(frame: pd.DataFrame, options: FileOptions, path: Path, notes:
     """Raise where baskets are counted anew for each customer; note where no basket holds two items."""
     if "basket_id" not in frame or frame.empty:
         return
+    absent = frame["basket_id"].isna()
+    if absent.any() and not absent.iloc[0] and frame["item_id"].notna().all():
+        raise DataError(
+            f"{path.name}: {absent.sum()} rows have an empty basket_id; where a receipt has its number in its first "
+            "row only, fill the column downwards and save the file anew, else remove these rows."
+        )
     if "user_id" in frame:
         users = frame.groupby("basket_id")["user_id"].nunique()
         if (users > 1).any():

@@ -65,7 +65,8 @@ def read(data: bytes, name: str, wanted: Collection[str] = (), layout: str = "")
 
 def _grid(sheet: object) -> tuple[list[list[object]], dict[str, int]]:
     """The cells of a sheet, row by row, and notes on them."""
-    rows, errors, long = [], 0, 0
+    rows, errors, long, blank = [], 0, 0, 0
+    sheet.reset_dimensions()  # some programs write a size that is too small, or none
     for cells in sheet.iter_rows():
         row = []
         for cell in cells:
@@ -77,7 +78,11 @@ def _grid(sheet: object) -> tuple[list[list[object]], dict[str, int]]:
                 zeros = re.fullmatch(r"0{2,}", cell.number_format or "")
                 value = f"{value:0{len(zeros[0])}d}" if zeros else value
             row.append(value)
-        rows.append(row)
+        if all(value is None for value in row):  # a sheet may end in a million rows that are formatted and empty
+            blank += 1
+            continue
+        rows.extend([[]] * blank + [row])
+        blank = 0
     notes = {"cells that hold an error of Excel, read as empty": errors} if errors else {}
     if long:
         notes["numbers of more than 15 digits, of which Excel keeps the first 15"] = long

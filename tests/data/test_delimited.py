@@ -72,6 +72,8 @@ FORMS = {
                footer("(3 rows affected)")),
     "blanks before quotes": ('basket, "item"\n1, "milk"\n1, "tea"\n2, "milk"\n', {}),
     "no newline at the end": (ROWS[:-1], {}),
+    "lines in quotes": ("".join(f'"{line}"\n' for line in ROWS.split()),
+                        {"lines that are in quotes as a whole, taken out of them": 4}),
 }  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def test_what_programs_write_round_a_table_is_no_data(tmp_path: Path, form: str)
         assert data.notes == notes
 
 
-@pytest.mark.parametrize("form", set(FORMS) - {"index saved twice", "blanks of R"})
+@pytest.mark.parametrize("form", set(FORMS) - {"index saved twice", "blanks of R", "lines in quotes"})
 def test_the_header_is_found_where_nobody_names_a_column(tmp_path: Path, form: str) -> None:
     sentence = refusal(BadParameter, write(tmp_path, FORMS[form][0]))
     assert sentence.endswith("The columns of a.csv are: basket, item.")
@@ -139,6 +141,12 @@ def test_two_columns_that_together_make_the_basket_are_suggested(tmp_path: Path)
     path = write(tmp_path, "n,user,item\n1,ann,a\n1,bob,b\n")
     sentence = refusal(DataError, path, basket_col="n", item_col="item", user_col="user")
     assert sentence.endswith("join user and basket into one column by naming both: --basket-col user,n.")
+
+
+def test_a_number_in_the_first_row_of_a_receipt_only_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    sentence = refusal(DataError, write(tmp_path, "basket,item\n1,milk\n,tea\n,jam\n2,milk\n"), **BASKETS)
+    assert "2 rows have an empty basket_id" in sentence
+    assert "fill the column downwards" in sentence
 
 
 def test_baskets_of_one_item_each_are_noted(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import zipfile
 from pathlib import Path
 
 import openpyxl
@@ -369,6 +371,29 @@ def test_rows_without_a_header_are_refused_with_both_remedies(tmp_path: Path) ->
         assert "--format baskets" in sentence
     path = write(tmp_path, "b.csv", "1,milk\n1,tea\n2,milk\n")
     assert "its first line (1, milk) is like those below it" in refusal(DataError, path)
+
+
+def test_a_workbook_whose_size_is_wrong_is_read_to_its_end(tmp_path: Path) -> None:
+    rows_of(PLAIN_BASKETS).to_excel(tmp_path / "a.xlsx", index=False)
+    with zipfile.ZipFile(tmp_path / "a.xlsx") as book:
+        parts = {name: book.read(name) for name in book.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    parts[sheet] = re.sub(rb'<dimension ref="[^"]*"', b'<dimension ref="A1:A2"', parts[sheet])
+    with zipfile.ZipFile(tmp_path / "a.xlsx", "w") as book:
+        for name, part in parts.items():
+            book.writestr(name, part)
+    same(loading.load(str(tmp_path / "a.xlsx"), **COLUMNS), PLAIN_BASKETS)
+
+
+def test_dates_of_a_workbook_are_times(tmp_path: Path) -> None:
+    frame = rows_of(PLAIN_BASKETS).assign(
+        day=lambda table: pd.Timestamp("2024-05-01") + pd.to_timedelta(table["receipt"], "D")
+    )
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    read = [loading.load(str(tmp_path / name), **COLUMNS, time_col="day") for name in ("a.xlsx", "a.csv")]
+    assert read[0].fingerprint() == read[1].fingerprint()
+    assert read[0].describe()["last"] == pd.Timestamp("2024-05-06")
 
 
 def test_a_hidden_sheet_is_not_the_one_read(tmp_path: Path) -> None:
