@@ -92,7 +92,7 @@ def setup_cell() -> str:
     """The code of the set-up cell, the same in every lesson."""
     repository, ref = launch()
     return textwrap.dedent(f"""\
-        # On Google Colab this cell installs llmarm and keeps Colab's own packages.
+        # On Google Colab this cell installs llmarm and keeps Colab's packages that are new enough.
         # Everywhere else it does nothing.
         import importlib.metadata
         import importlib.util
