@@ -5,27 +5,24 @@ This is the door; the rules stand where they are applied, each so that one file 
 - `decoding`: bytes as text, and what a file is by its content;
 - `delimited`, `workbooks`, `records`: CSV, Excel, Parquet and JSON as a table; `headers`: where its names stand;
 - `layouts`: one item a row, one basket a line, a list in one cell or a column per item; `lists`: what a cell holds;
-- `cells`: ids, numbers and flags.
-
-Times are ISO 8601 or in one format throughout, month before day unless only day before month fits all rows; whole
-numbers of 9 or 10 digits are seconds since 1970, of 12 or 13 milliseconds. Zones are turned into UTC.
+- `cells`: ids, numbers and flags; `times`: what is a time; `ranks`: an order without a clock.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.data import cells, decoding, delimited, headers, layouts, records, workbooks
 from llmarm_tutorial.data.decoding import SUFFIXES as SUFFIXES
 from llmarm_tutorial.data.file_options import FileOptions, columns_meant
 from llmarm_tutorial.data.headers import Contents
+from llmarm_tutorial.data.ranks import add_ranks, parse_ranks
+from llmarm_tutorial.data.times import join_times, parse_times
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 
@@ -64,13 +61,11 @@ def read(path: str | Path, options: FileOptions) -> Transactions:
     frame = pd.DataFrame(
         {f"{role}_id": _joined_ids(table, column, role, path, notes) for role, column in named.items() if column}
     )
-    if options.time_col:
-        frame["time"] = _times(table, options.time_col, path)
+    if options.time_col and len(table):
+        frame["time"] = _times(table, options.time_col, path, notes)
     if options.order_col:
-        ranks = cells.numbers(table[options.order_col], f"{path.name}, column {options.order_col!r}")
-        if not (ranks % 1 == 0).all():
-            raise DataError(f"{path.name}, column {options.order_col!r}: an order is told by whole numbers.")
-        frame["position"] = ranks.astype(np.int64)
+        where = f"{path.name}, column {options.order_col!r}"
+        frame = add_ranks(frame, parse_ranks(table[options.order_col], where), where, notes)
     _check_baskets(frame, options, path, notes)
     return Transactions.from_frame(frame, name=path.stem, notes=notes)
 
@@ -131,6 +126,11 @@ def _check_columns(path: Path, table: pd.DataFrame, options: FileOptions) -> Non
             f"Say which column tells what was bought together with basket_col (--basket-col){both}, or, for sequences "
             "without baskets, which hold the user and the time with user_col and time_col (or order_col). " + listed
         )
+    if options.order_col and not options.user_col:
+        raise BadParameter(
+            "An order is one of each customer's visits: say which column holds the customer with user_col "
+            f"(--user-col), or leave out order_col. {listed}"
+        )
 
 
 def _check_baskets(frame: pd.DataFrame, options: FileOptions, path: Path, notes: dict[str, int]) -> None:
@@ -171,13 +171,10 @@ def _joined_ids(table: pd.DataFrame, given: str, role: str, path: Path, notes: d
     return ids
 
 
-def _times(table: pd.DataFrame, given: str, path: Path) -> pd.Series:
+def _times(table: pd.DataFrame, given: str, path: Path, notes: dict[str, int]) -> pd.Series:
     """Times of one column, or of a date and a time of day that stand in two."""
-    columns = columns_meant(given, table)
-    times = table[columns[0]]
-    if len(columns) > 1:
-        times = pd.Series(table[columns].astype("str").agg(" ".join, axis=1))
-    return parse_times(times, f"{path.name}, column {given!r}") if len(table) else times
+    parts = [table[column] for column in columns_meant(given, table)]
+    return parse_times(join_times(parts) if len(parts) > 1 else parts[0], f"{path.name}, column {given!r}", notes)
 
 
 def _purchases(table: pd.DataFrame, column: str, path: Path, notes: dict[str, int]) -> pd.DataFrame:
@@ -199,39 +196,3 @@ def _note_no_purchases(table: pd.DataFrame, options: FileOptions, path: Path, no
             notes[
                 f"values of 0, less or no in the column {column}; if they are no purchases, say --quantity-col {column}"
             ] = count
-
-
-def parse_times(times: pd.Series, where: str) -> pd.Series:
-    """Datetimes without a zone from text, numbers or datetimes, by the rules in the head of this module.
-
-    Raises:
-        DataError: If a time is empty or cannot be read; says how many, and the first with its row number.
-    """
-    if pd.api.types.is_datetime64_any_dtype(times):
-        distinct, found = times, pd.to_datetime(times, utc=True)
-    else:
-        codes, distinct = pd.factorize(cells.text(times), use_na_sentinel=False)
-        distinct = pd.Series(distinct)
-        best = _read_times(distinct, format="ISO8601")
-        for how in ({}, {"dayfirst": True}):
-            if best.isna().any():
-                best = min(best, _read_times(distinct, **how), key=lambda reading: reading.isna().sum())
-        found, distinct = best.iloc[codes], distinct.iloc[codes]
-    unread = found.isna().to_numpy()
-    if unread.any():
-        row = int(unread.argmax())
-        example = "empty" if pd.isna(distinct.iloc[row]) else repr(distinct.iloc[row])
-        raise DataError(
-            f"{where}: {unread.sum():,} of {len(unread):,} times cannot be read, the first is {example} in row "
-            f"{row + 1} (after the header); write them like 2024-03-09 17:45."
-        )
-    return pd.Series(found.dt.tz_localize(None).to_numpy(), index=times.index)
-
-
-def _read_times(text: pd.Series, **how: object) -> pd.Series:
-    for digits, unit in ((r"\d{9,10}", "s"), (r"\d{12,13}", "ms")):
-        if text.dropna().str.fullmatch(digits).all():
-            return pd.to_datetime(pd.to_numeric(text), unit=unit, utc=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # pandas warns that it takes no format, or the day first: we count
-        return pd.to_datetime(text, errors="coerce", utc=True, **how)

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from llmarm_tutorial.data.own_files import parse_times, read_table
+from llmarm_tutorial.data.own_files import read_table
+from llmarm_tutorial.data.times import parse_times
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
 

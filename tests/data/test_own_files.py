@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from llmarm_tutorial.data import loading, own_files
+from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, LlmarmError, UnknownName
 
@@ -206,25 +206,6 @@ def test_a_format_is_one_that_exists(tmp_path: Path) -> None:
 
 
 # --- times -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
-        (["2024-03-09", "2024-03-10 17:45", "2024-03-11T01:02:03.5"], ["2024-03-09", "2024-03-10 17:45"]),
-        (["2024-03-09T10:00:00Z", "2024-03-09T12:00:00+02:00", "2024-03-10"], ["2024-03-09 10:00"] * 2),
-        (["20240309", "20240310"], ["2024-03-09", "2024-03-10"]),
-        (["3/9/2024", "12/31/2024"], ["2024-03-09", "2024-12-31"]),
-        (["9/3/2024", "31/12/2024"], ["2024-03-09", "2024-12-31"]),
-        (["09.03.2024 17:45", "31.12.2024 00:00"], ["2024-03-09 17:45", "2024-12-31"]),
-        (["9 Mar 2024", "31 Dec 2024"], ["2024-03-09", "2024-12-31"]),
-        (["881250949", "1709978400"], ["1997-12-04 15:55:49", "2024-03-09 10:00"]),
-        (["1709978400000", "1709978400500"], ["2024-03-09 10:00", "2024-03-09 10:00:00.5"]),
-    ],
-)
-def test_times(texts: list[str], expected: list[str]) -> None:
-    read = own_files.parse_times(pd.Series(texts), "here")
-    assert read.iloc[:2].tolist() == [pd.Timestamp(time) for time in expected]
 
 
 def test_times_that_cannot_be_read_are_counted_and_located(tmp_path: Path) -> None:
