@@ -13,7 +13,9 @@ Rules, so that one content gives one result in every format:
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -51,7 +53,7 @@ def ids(column: pd.Series, role: str, where: str, notes: dict[str, int]) -> pd.S
         DataError: If a cell holds several values, or if digits of an id are lost.
     """
     codes, distinct = _distinct(column, where)
-    text = pd.Series([_id_text(value) for value in distinct], dtype="object")
+    text = pd.Series(_id_texts(distinct), dtype="object")
     lost = [isinstance(value, float | np.floating) and abs(value) >= DIGITS for value in distinct]
     counts = np.bincount(codes, minlength=len(text))
     if any(lost):
@@ -80,7 +82,7 @@ def ids(column: pd.Series, role: str, where: str, notes: dict[str, int]) -> pd.S
 def text(column: pd.Series) -> pd.Series:
     """Cells as trimmed text, missing where empty; nothing is guessed, noted or refused."""
     codes, distinct = _distinct(column, f"The column {column.name}")
-    texts = np.array([_id_text(value) or None for value in distinct], dtype=object)
+    texts = np.array([text or None for text in _id_texts(distinct)], dtype=object)
     return pd.Series(texts[codes], index=column.index, dtype="str")
 
 
@@ -108,6 +110,15 @@ def _distinct(column: pd.Series, where: str) -> tuple[np.ndarray, list[object]]:
     return codes, list(distinct)
 
 
+def _id_texts(values: list[object]) -> list[str | None]:
+    """Cells as text; days without a time of day throughout are written as days."""
+    texts = [_id_text(value) for value in values]
+    times = [value for value, text in zip(values, texts, strict=True) if text is not None]
+    if times and all(isinstance(value, dt.datetime) and value.time() == dt.time() for value in times):
+        return [None if text is None else text[:10] for text in texts]
+    return texts
+
+
 def _id_text(value: object) -> str | None:
     if isinstance(value, str):
         return value.strip()
@@ -115,7 +126,7 @@ def _id_text(value: object) -> str | None:
         return None
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
-    if isinstance(value, float | np.floating) and value % 1 == 0 and abs(value) < 2**63:
+    if isinstance(value, float | np.floating | Decimal) and abs(value) < 2**63 and value % 1 == 0:
         return str(int(value))
     return str(value).strip()
 

@@ -191,6 +191,6 @@ def _printed(cell: str) -> list[object] | None:
             return list(found)
         return None if isinstance(found, dict) else [found]  # ("milk") is one item to R
     inner = text[1:-1]
-    if not PRINTED.fullmatch(text) or "..." in inner or re.search(r"[\[\](){}\n]", inner):
+    if not PRINTED.fullmatch(text) or "..." in inner or re.search(r"[\[\]{}\n]", inner):
         return None
     return [part.strip().strip("'\"") for part in next(csv.reader([inner], skipinitialspace=True), [])]

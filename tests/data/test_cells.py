@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import openpyxl
@@ -70,6 +71,21 @@ def test_numbers_of_pandas_beside_an_empty_cell_are_whole_in_every_format(tmp_pa
     assert set(read["a.csv"].table["user_id"].dropna()) == {"7", "8"}
     assert read["a.csv"].basket_lists() == [["007"], ["08"], ["007"]]
     assert read["a.csv"].notes["ids of a.csv, column 'card' that end in .0, read without it"] == 2
+
+
+def test_days_and_decimals_as_ids_are_the_same_in_every_format(tmp_path: Path) -> None:
+    days = pd.to_datetime(["2024-05-01", "2024-05-01", "2024-05-02"])
+    frame = pd.DataFrame({"day": days, "item": [Decimal("7.00"), Decimal("8"), Decimal("7.00")]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    frame.assign(day=days.date).to_parquet(tmp_path / "b.parquet")
+    frame = frame.assign(item=[7, 8, 7])
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    frame.assign(day=days.astype("str")).to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    read = [loading.load(str(path), basket_col="day", item_col="item") for path in tmp_path.iterdir()]
+    assert len(read) == 5
+    assert len({data.fingerprint() for data in read}) == 1
+    assert read[0].basket_ids.tolist() == ["2024-05-01", "2024-05-02"]
 
 
 def test_versions_such_as_2_0_beside_others_stay(tmp_path: Path) -> None:

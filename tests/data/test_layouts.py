@@ -276,6 +276,14 @@ def test_a_basket_a_row_is_read_from_every_table(tmp_path: Path) -> None:
         same(loading.load(str(tmp_path / name)), PLAIN_BASKETS)
 
 
+def test_brackets_within_the_names_of_printed_lists_stay(tmp_path: Path) -> None:
+    baskets = [["ham (sliced)", "tea"], ["tea", "milk"], ["ham (sliced)"]]
+    lines = "".join('"{' + ",".join(basket) + '}"\n' for basket in baskets)
+    path = write(tmp_path, "rules.csv", '"items"\n' + lines)
+    same(loading.load(path, item_col="items"), baskets)
+    same(loading.load(path, format="baskets"), baskets)
+
+
 @pytest.mark.parametrize("cell", ["{jam,tea}", '"jam,tea"'])
 def test_a_line_in_brackets_or_quotes_is_a_basket(tmp_path: Path, cell: str) -> None:
     path = write(tmp_path, "lines.txt", "\n".join([cell, cell.replace("tea", "milk"), cell.replace("jam,tea", "rice")]))
