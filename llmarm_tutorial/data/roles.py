@@ -20,7 +20,7 @@ from functools import cached_property
 import pandas as pd
 
 from llmarm_tutorial.data import cells, lists
-from llmarm_tutorial.data.own_files import parse_times
+from llmarm_tutorial.data.times import parse_times
 from llmarm_tutorial.errors import DataError
 
 BASKET, ITEM, USER, TIME, ORDER, QUANTITY, OTHER = "basket", "item", "user", "time", "order", "quantity", "other"
