@@ -314,6 +314,13 @@ class Transactions:
         ids, rows = self._baskets
         return self._parts(splits.by_lot(len(ids), validation, test, seed)[rows])
 
+    def split_by_time_or_lot(self, validation: float = 0.1, test: float = 0.1, seed: int = 0) -> Split:
+        """`split_by_time` where there is a clock that leaves no part empty, else `split_by_basket`; see both."""
+        try:
+            return self.split_by_time(validation, test)
+        except (Lacks, DataError):
+            return self.split_by_basket(validation, test, seed)
+
     def leave_one_out(self) -> Split:
         """Each user's last basket (without baskets, event) to test, the one before to validation, the rest to train.
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, log_ticks_at, palette
 from llmarm_tutorial.figures.labels import write_names
+from llmarm_tutorial.models.tokens import SPECIAL_TOKENS
 
 
 def what_is_asked(rows: dict[str, list[tuple[str, str]]]) -> Figure:
@@ -24,7 +25,7 @@ def what_is_asked(rows: dict[str, list[tuple[str, str]]]) -> Figure:
     for height, (name, tokens) in zip(range(len(rows), 0, -1), rows.items(), strict=True):
         axis.annotate(name, (-0.55, height), ha="right", va="center", weight="bold")
         for place, (token, asked) in enumerate(tokens):
-            special = token.startswith("[")
+            special = token in SPECIAL_TOKENS
             box = {"boxstyle": "round,pad=0.35", "fc": "#eeeeee" if special else "white", "ec": QUIET}
             axis.annotate(token, (place, height + 0.12), ha="center", va="center", fontsize=8, bbox=box)
             if asked:

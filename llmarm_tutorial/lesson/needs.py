@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError
 
 
 def require_enough(
-    data: Transactions, purpose: str, *, baskets: int = 0, customers: int = 0, visits: int = 1, items: int = 0
+    data: Transactions,
+    purpose: str,
+    *,
+    baskets: int = 0,
+    several: int = 0,
+    customers: int = 0,
+    visits: int = 1,
+    items: int = 0,
 ) -> None:
     """Raise `DataError`, with what is needed and what there is, unless there is enough of everything asked for.
 
@@ -15,6 +24,7 @@ def require_enough(
         data: The data set; with customers asked for, it has users and an order (`Transactions.require`).
         purpose: What needs it, as the beginning of a sentence such as "following customers".
         baskets: Least number of baskets.
+        several: Least number of baskets with two or more different items.
         customers: Least number of customers with so many visits.
         visits: Visits that each of these customers has at least; without baskets every event is a visit.
         items: Least number of different items.
@@ -25,6 +35,10 @@ def require_enough(
     facts, missing = data.describe(), []
     if facts.get("baskets", 0) < baskets:
         missing.append((f"{baskets:,} baskets", facts.get("baskets", 0)))
+    if several:
+        full = int((np.diff(data.basket_matrix().indptr) > 1).sum())
+        if full < several:
+            missing.append((f"{several:,} baskets with two or more items", full))
     if facts["items"] < items:
         missing.append((f"{items:,} different items", facts["items"]))
     if customers:

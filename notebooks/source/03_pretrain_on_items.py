@@ -29,7 +29,7 @@ from llmarm_tutorial.data import Histories, load
 from llmarm_tutorial.evaluation import CaseValues, Task, compare
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import models as models_figures
-from llmarm_tutorial.lesson import against, check, ledger, say
+from llmarm_tutorial.lesson import against, check, ledger, left_out, require_enough, say
 from llmarm_tutorial.models import FIRST_ITEM, MASK, Recipe
 
 house_style.use_style()
@@ -72,6 +72,9 @@ ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 has_baskets = "baskets" in data.aspects
+least = {"customers": 20, "visits": 3, "items": 3, "several": 50 if has_baskets else 0}
+require_enough(data, "a model of gaps and of the next visit", **least)
+_ = ledger.record("data/fingerprint", data.fingerprint())
 tokenizer = models.build_tokenizer(data.items["item_id"])
 words = len(tokenizer)
 print(f"{n_items:,} products and {FIRST_ITEM} special tokens make a vocabulary of {words:,}")
@@ -126,7 +129,7 @@ print("one basket through the tokenizer:", tokens)
 
 # %%
 first = [str(names[c])[:12] if c >= 0 else "[VISIT]" for c in shown[:7]]
-products = [t for t, token in enumerate(first) if not token.startswith("[")]
+products = [t for t, c in enumerate(shown[:7]) if c >= 0]
 hidden_places = [t for t in (2, 5) if t in products] or [len(first) - 1]
 rows = {
     "masked": [
@@ -134,7 +137,7 @@ rows = {
         for t, token in enumerate(first)
     ],
     "causal": [
-        (token, later if not later.startswith("[") else "")
+        (token, later if later != "[VISIT]" else "")
         for token, later in zip(first, [*first[1:], ""], strict=True)
     ],
 }
@@ -160,13 +163,8 @@ models_figures.what_is_asked(rows)
 # These are floors in the sense that a model above them has learned less than one pass of counting.
 
 # %%
-if has_baskets and "clock" in data.aspects:
-    parts = data.split_by_time(0.1, 0.1)
-elif has_baskets:
-    parts = data.split_by_basket(0.1, 0.1, SEED)
-else:
-    # each customer's whole past is one set, the left-out event the gap
-    parts = data.leave_one_out()
+# without baskets each customer's whole past is one set, the left-out event the gap
+parts = data.split_by_time_or_lot(0.1, 0.1, SEED) if has_baskets else data.leave_one_out()
 
 
 def units(part) -> Histories:
@@ -357,6 +355,30 @@ say(
     f"the model is {against(gap_gains['unigram'])} and {against(gap_gains['co_occurrence'])}."
 )
 
+# %%
+# Trained numbers differ a little between machines (order of additions, half precision);
+# counted ones do not.
+gap_values = {"unigram": gap_test["unigram"], "co_occurrence": gap_test[floor]}
+gap_values["model"] = gap_test["model"]
+for name, values in gap_values.items():
+    model_or_count = {
+        "tolerance": 0.02,
+        "claim": "1",
+        "note": f"{len(values):,} gaps, one seed",
+    }
+    ledger.record(
+        f"gaps/loss_{name}", values.mean(), unit="nats",
+        interval=evaluation.bootstrap_interval(values, seed=SEED),
+        **(model_or_count if name == "model" else {"tolerance": 1e-6}),
+    )  # fmt: skip
+for over, gain in gap_gains.items():
+    ledger.record_gain(
+        f"gaps/gain_over_{over}", gain, unit="nats", baseline=losses[gain.second], claim="1",
+        note="what the loss on unseen gaps shrinks by, one seed",
+    )  # fmt: skip
+note = "training of the model of gaps"
+_ = ledger.record("gaps/seconds", done.seconds, unit="s", tolerance=None, claim="2", note=note)
+
 # %% [markdown]
 # The model learns a pair only by being asked for it again and again; counting needs one pass, in milliseconds. And the step
 # between the two floors shows how much pairs have to offer: baskets with little structure leave little to learn. A loss alone,
@@ -396,8 +418,9 @@ unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 cosine = unit @ unit.T
 np.fill_diagonal(cosine, -1)
 popular = np.argsort(-share, kind="stable")
-near = np.argsort(-cosine, axis=1, kind="stable")[:, :5]
+near = np.argsort(-cosine, axis=1, kind="stable")[:, : min(5, n_items - 1)]
 nearest = {names[i]: ", ".join(map(str, names[near[i]])) for i in popular[5:12]}
+nearest |= {names[i]: ", ".join(map(str, names[near[i]])) for i in popular[: 7 - len(nearest)]}
 pd.Series(nearest, name="nearest neighbours").to_frame()
 
 # %% [markdown]
@@ -408,23 +431,42 @@ pd.Series(nearest, name="nearest neighbours").to_frame()
 groups = np.full(n_items, "all")
 if "category" in data.items:
     groups = data.items["category"].astype(str).to_numpy()
+categories = len(set(groups)) > 1
 same = groups[:, None] == groups
 chance = CaseValues("chance", "share", (same.sum(axis=1) - 1) / (n_items - 1))
 
 
 def same_group(similar: np.ndarray, name: str, k: int = 5) -> CaseValues:
     """Per product, the share of its k nearest neighbours that belong to its category."""
-    near = np.argsort(-similar, axis=1, kind="stable")[:, :k]
+    near = np.argsort(-similar, axis=1, kind="stable")[:, : min(k, n_items - 1)]
     return CaseValues(name, "share", same[np.arange(n_items)[:, None], near].mean(axis=1))
 
 
-neighbours = {"gaps": same_group(cosine, "vectors of gaps")}
-of_gaps = compare(neighbours["gaps"], chance, "share", seed=SEED)
-say(
-    f"**What we see.** {neighbours['gaps'].of_cases.mean():.1%} of the neighbours are of the "
-    f"same category, by chance it would be {chance.of_cases.mean():.1%}: the vectors of gaps "
-    f"are {against(of_gaps)}."
-)
+# %%
+def record_neighbours(which: str, found: CaseValues, gain: evaluation.Comparison) -> None:
+    """Record a share of neighbours of one category, and its gain over chance."""
+    ledger.record(
+        f"vectors/same_category_{which}", found.of_cases.mean(), tolerance=0.05,
+        interval=evaluation.bootstrap_interval(found.of_cases, seed=SEED),
+        note="share of the five nearest neighbours",
+    )  # fmt: skip
+    ledger.record_gain(
+        f"vectors/gain_{which}", gain, baseline=chance.of_cases.mean(),
+        note="chance leaves the product itself out; interval over products",
+    )  # fmt: skip
+
+
+if categories:
+    of_gap_vectors = same_group(cosine, "vectors of gaps")
+    of_gaps = compare(of_gap_vectors, chance, "share", seed=SEED)
+    say(
+        f"**What we see.** {of_gap_vectors.of_cases.mean():.1%} of the neighbours are of the "
+        f"same category, by chance it would be {chance.of_cases.mean():.1%}: the vectors of "
+        f"gaps are {against(of_gaps)}."
+    )
+    record_neighbours("gaps", of_gap_vectors, of_gaps)
+else:
+    left_out("the test of the neighbours", "the data tell no categories apart")
 
 # %% [markdown]
 # ## 6. Learning rate, data, size
@@ -435,7 +477,7 @@ say(
 # %%
 def trained(seed: int, *, rate: float = 3e-3, part: float = 1.0, hidden: int = HIDDEN) -> float:
     """Validation loss after a short training on a share of the baskets."""
-    drawn = np.random.default_rng(seed).permutation(len(sets))[: int(part * len(sets))]
+    drawn = np.random.default_rng(seed).permutation(len(sets))[: max(1, int(part * len(sets)))]
     short = replace(
         gap_recipe,
         epochs=max(1, EPOCHS // 4),
@@ -461,7 +503,7 @@ models_figures.growth(by_rate, "rate", levels, "learning rate")
 # %%
 by_size = [
     {
-        "baskets": int(part * len(sets)),
+        "baskets": max(1, int(part * len(sets))),
         "loss": trained(s, part=part, hidden=width),
         "series": f"width {width}",
     }
@@ -608,6 +650,27 @@ say(
     + f". The best model multiplied with {rival} is {against(of_joined)}."
 )
 
+# %%
+slugs = {name: ledger.slug(name.replace(", a ", " ")) for name in judged} | {blend: "blend"}
+one_seed = f"NDCG@10, {len(next_test):,} customers, one seed"
+for name, result in judged.items():
+    values, counted_one = result.values("NDCG@10"), name in counting
+    ledger.record(
+        f"next_visit/ndcg10_{slugs[name]}", values.mean(), claim="19" if name == blend else "1",
+        interval=evaluation.bootstrap_interval(values, seed=SEED),
+        tolerance=1e-6 if counted_one else 0.02,
+        note="counting, tuned on validation" if counted_one else one_seed,
+    )  # fmt: skip
+for name in networks:
+    ledger.record_gain(
+        f"next_visit/gain_{slugs[name]}", visit_gains[name], claim="1", note=one_seed,
+        baseline=judged[rival].mean("NDCG@10"),
+    )  # fmt: skip
+_ = ledger.record_gain(
+    "next_visit/joined_gain", of_joined, baseline=judged[better].mean("NDCG@10"), claim="19",
+    note=one_seed,
+)  # fmt: skip
+
 # %% [markdown]
 # Personal popularity states in one line what a network has to discover from examples: that customers buy again what they have
 # bought. A model that hears the order has more to find out than a model of the set, and in the shop the order of ordinary visits
@@ -630,14 +693,16 @@ models_figures.item_map((unit @ axes[:2].T)[often], names[often], colours[often]
 # %%
 similar = unit @ unit.T
 np.fill_diagonal(similar, -np.inf)
-neighbours["next_visit"] = same_group(similar, "vectors of the next visit")
-of_visits = compare(neighbours["next_visit"], chance, "share", seed=SEED)
-say(
-    f"**What we see.** Of the five nearest neighbours "
-    f"{neighbours['next_visit'].of_cases.mean():.1%} are of the same category "
-    f"(chance: {chance.of_cases.mean():.1%}): the vectors of the next visit are "
-    f"{against(of_visits)}; those of gaps were {against(of_gaps)}."
-)
+if categories:
+    of_visit_vectors = same_group(similar, "vectors of the next visit")
+    of_visits = compare(of_visit_vectors, chance, "share", seed=SEED)
+    say(
+        f"**What we see.** Of the five nearest neighbours "
+        f"{of_visit_vectors.of_cases.mean():.1%} are of the same category "
+        f"(chance: {chance.of_cases.mean():.1%}): the vectors of the next visit are "
+        f"{against(of_visits)}; those of gaps were {against(of_gaps)}."
+    )
+    record_neighbours("next_visit", of_visit_vectors, of_visits)
 
 # %% [markdown]
 # In the shop customers prefer some departments, so what one customer buys over time hangs together by department; within a
@@ -715,70 +780,11 @@ _ = check.exercise("03.4", sees_order)
 # ## What the literature claims, what we measured
 # The texts T1 to T5 are named in lesson 01.
 #
-# | Claim | Source | Recorded below |
+# | Claim | Source | Recorded above |
 # |---|---|---|
 # | Self-supervised pretraining learns associations from sequences without labels. | T2, T3, T5 | the loss on gaps over its floors (`gaps/…`), categories among neighbours over chance (`vectors/…`) |
 # | Large models mine associations more accurately than counting. | T1, T2, T4 | the next visit, model against tuned counting (`next_visit/…`) |
 # | Sequential patterns and a model together beat either. | T5 | the product of both over the better of them (`next_visit/joined_gain`) |
-
-# %%
-# Trained numbers differ a little between machines (order of additions, half precision);
-# counted ones do not.
-_ = ledger.record("data/fingerprint", data.fingerprint())
-gap_values = {"unigram": gap_test["unigram"], "co_occurrence": gap_test[floor]}
-gap_values["model"] = gap_test["model"]
-for name, values in gap_values.items():
-    model_or_count = {
-        "tolerance": 0.02,
-        "claim": "1",
-        "note": f"{len(values):,} gaps, one seed",
-    }
-    ledger.record(
-        f"gaps/loss_{name}", values.mean(), unit="nats",
-        interval=evaluation.bootstrap_interval(values, seed=SEED),
-        **(model_or_count if name == "model" else {"tolerance": 1e-6}),
-    )  # fmt: skip
-for over, gain in gap_gains.items():
-    ledger.record_gain(
-        f"gaps/gain_over_{over}", gain, unit="nats", baseline=losses[gain.second], claim="1",
-        note="what the loss on unseen gaps shrinks by, one seed",
-    )  # fmt: skip
-note = "training of the model of gaps"
-_ = ledger.record("gaps/seconds", done.seconds, unit="s", tolerance=None, claim="2", note=note)
-
-# %%
-for which, gain in (("next_visit", of_visits), ("gaps", of_gaps)):
-    shares = neighbours[which].of_cases
-    ledger.record(
-        f"vectors/same_category_{which}", shares.mean(), tolerance=0.05,
-        interval=evaluation.bootstrap_interval(shares, seed=SEED),
-        note="share of the five nearest neighbours",
-    )  # fmt: skip
-    ledger.record_gain(
-        f"vectors/gain_{which}", gain, baseline=chance.of_cases.mean(),
-        note="chance leaves the product itself out; interval over products",
-    )  # fmt: skip
-
-# %%
-slugs = {name: ledger.slug(name.replace(", a ", " ")) for name in judged} | {blend: "blend"}
-one_seed = f"NDCG@10, {len(next_test):,} customers, one seed"
-for name, result in judged.items():
-    values, counted_one = result.values("NDCG@10"), name in counting
-    ledger.record(
-        f"next_visit/ndcg10_{slugs[name]}", values.mean(), claim="19" if name == blend else "1",
-        interval=evaluation.bootstrap_interval(values, seed=SEED),
-        tolerance=1e-6 if counted_one else 0.02,
-        note="counting, tuned on validation" if counted_one else one_seed,
-    )  # fmt: skip
-for name in networks:
-    ledger.record_gain(
-        f"next_visit/gain_{slugs[name]}", visit_gains[name], claim="1", note=one_seed,
-        baseline=judged[rival].mean("NDCG@10"),
-    )  # fmt: skip
-_ = ledger.record_gain(
-    "next_visit/joined_gain", of_joined, baseline=judged[better].mean("NDCG@10"), claim="19",
-    note=one_seed,
-)  # fmt: skip
 
 # %% [markdown]
 # ## References

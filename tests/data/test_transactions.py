@@ -472,6 +472,20 @@ def test_impossible_shares_are_refused(validation: float, test: float) -> None:
             split(validation, test)
 
 
+def test_times_split_where_they_leave_no_part_empty_and_else_a_lot_does() -> None:
+    frame = pd.DataFrame({"basket_id": range(20), "item_id": "a", "time": pd.Timestamp("2024-01-01")})
+    days = frame.assign(time=frame["time"] + pd.to_timedelta(frame["basket_id"], unit="D"))
+    spread, one_day = (Transactions.from_frame(table) for table in (days, frame))
+    without = Transactions.from_frame(frame.drop(columns="time"))
+    for ours, expected in (
+        (spread, spread.split_by_time(0.1, 0.2)),
+        (one_day, one_day.split_by_basket(0.1, 0.2, 7)),
+        (without, without.split_by_basket(0.1, 0.2, 7)),
+    ):
+        found = ours.split_by_time_or_lot(0.1, 0.2, 7)
+        assert [part.basket_ids.tolist() for part in found] == [part.basket_ids.tolist() for part in expected]
+
+
 def test_too_little_for_a_split_says_so() -> None:
     with pytest.raises(DataError, match="leaves nothing for validation"):
         Transactions.from_baskets([["a"], ["b"]]).split_by_basket()

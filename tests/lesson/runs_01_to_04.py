@@ -6,6 +6,15 @@ from __future__ import annotations
 PARAMETERS = {
     "01": {"PATIENCE": 0.05},
     "02": {"PATIENCE": 0.05, "MAX_CASES": 100},
+    "03": {
+        "EPOCHS": 1,
+        "VISIT_EPOCHS": 1,
+        "HIDDEN": 8,
+        "RATES": [0.003, 0.03],
+        "SHARES": [0.001, 0.4],
+        "WIDTHS": [4],
+        "MAX_CASES": 100,
+    },
 }
 
 # lesson → shop → what its start says that it needs
@@ -20,10 +29,20 @@ REFUSED = {
         "no times": "lacks an order of events",
         "no customers": "lacks users",
     },
+    "03": {
+        "single items": "at least 50 baskets with two or more items (shop has 0)",
+        "one visit a customer": "at least 20 customers with 3 visits or more (shop has 0)",
+        "two visits each": "at least 20 customers with 3 visits or more (shop has 0)",
+        "thirty baskets": "at least 20 customers with 3 visits or more (shop has 10)",
+        "one customer": "at least 20 customers with 3 visits or more (shop has 1)",
+        "no times": "lacks an order of events",
+        "no customers": "lacks users",
+    },
 }
 
 # lesson → shop → what is said to be left out there, in the order of the lesson
 RECOUNT, NEGATIVES = "the recount on unseen baskets", "the comparison with sampled negatives"
+NEIGHBOURS = "the test of the neighbours"
 LEFT_OUT = {
     "01": {
         "twelve products": [RECOUNT],
@@ -45,5 +64,25 @@ LEFT_OUT = {
         "no baskets": [NEGATIVES],
         "one item in every basket": [NEGATIVES],
         "odd names": [NEGATIVES],
+        "one day": [NEGATIVES],
+        "three days": [NEGATIVES],
+    },
+    "03": {
+        shop: [NEIGHBOURS]
+        for shop in (
+            "twelve products",
+            "nothing goes together",
+            "nothing new",
+            "codes for names",
+            "eight products",
+            "three visits each",
+            "nothing follows",
+            "visit numbers",
+            "one day",
+            "three days",
+            "no baskets",
+            "one item in every basket",
+            "odd names",
+        )
     },
 }

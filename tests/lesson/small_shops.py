@@ -118,6 +118,11 @@ def visit_numbers() -> pd.DataFrame:
     return table.assign(visit=table.groupby("card")["day"].rank(method="dense").astype(int)).drop(columns="day")
 
 
+def _three_days(table: pd.DataFrame) -> pd.Series:
+    """The days of a shop in which the n-th visit of everybody is on the n-th day."""
+    return "2024-03-0" + table.groupby("card")["day"].rank(method="dense").astype(int).astype(str)
+
+
 SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "twelve products": lambda: habits(numbered(12)),
     "nothing goes together": lambda: habits(numbered(12), linked=False),
@@ -132,6 +137,8 @@ SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "three visits each": lambda: habits(numbered(12), customers=60, visits=3),
     "nothing follows": lambda: habits(numbered(900), customers=60, visits=3, linked=False),
     "visit numbers": visit_numbers,
+    "one day": lambda: habits(numbered(15)).assign(day="2024-03-01"),
+    "three days": lambda: habits(numbered(15), visits=3, customers=80).assign(day=_three_days),
     "no times": lambda: habits(numbered(15)).drop(columns="day"),
     "no baskets": lambda: habits(numbered(15)).drop(columns="receipt"),
     "no customers": lambda: habits(numbered(15)).drop(columns="card"),

@@ -11,7 +11,7 @@ from llmarm_tutorial.mining import transactions_from_lists
 
 
 def test_enough_passes():
-    require_enough(Transactions.from_baskets([[1, 2], [3]]), "splitting", baskets=2, items=3)
+    require_enough(Transactions.from_baskets([[1, 2], [3]]), "splitting", baskets=2, several=1, items=3)
     require_enough(transactions_from_lists(["abc", "ab", "a"]), "following", customers=2, visits=2)
 
 
@@ -19,6 +19,10 @@ def test_enough_passes():
     ("wanted", "sentence"),
     [
         ({"baskets": 3}, "Splitting needs at least 3 baskets (five has 2): take a file that holds them."),
+        (
+            {"several": 2},
+            "Splitting needs at least 2 baskets with two or more items (five has 1): take a file that holds them.",
+        ),
         ({"items": 9}, "Splitting needs at least 9 different items (five has 3): take a file that holds them."),
         (
             {"baskets": 3, "items": 9},
