@@ -14,7 +14,6 @@ which known items a new one will be linked to. For MiniLM: pip install 'llmarm[t
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property, partial
 from operator import methodcaller
@@ -30,6 +29,7 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.linear_model import RidgeCV
 
 from llmarm_tutorial.choosing import choose_setting
+from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation.comparison import compare
 from llmarm_tutorial.evaluation.metrics import Evaluation
@@ -179,7 +179,7 @@ class Question:
         made_of, trained = [plan, self.seeds, MOST_CASES], {}
         for encoder, near in {"MLP": (0,), "GraphSAGE": (0, 5, 20)}.items():
             name = f"{encoder}, TF-IDF"
-            missing = [seed for seed in self.seeds if not self.has(task, name, seed=seed, made_of=made_of)]
+            missing = self.bench.missing(self.name, name, setting=schema.setting(task=task), made_of=made_of)
             make = partial(TextLinks, vectors, features, encoder, trained=trained)
             if missing:
                 first = Settings(**plan, seed=self.seeds[0])
@@ -213,15 +213,14 @@ class Question:
     def planted(self) -> Task:
         """The shop's answer: each new item was made to be bought with one old one."""
         code = {item: number for number, item in enumerate(self.data.items["item_id"])}
-        truth = json.loads((harness.ROOT / "data" / "shop" / "truth.json").read_text(encoding="utf-8"))["planted"]
-        links = [rule for rule in truth if rule["kind"] == "cold_start"]
-        old, new = ([[code[item] for item in rule[side]] for rule in links] for side in ("antecedent", "consequent"))
+        links = simulate.planted_rules("cold_start")
+        old, new = ([[code[item] for item in items] for items in links[side]] for side in ("antecedent", "consequent"))
         return Task.from_lists(new, old, self.n_items, np.bincount(self.cold.train.item_codes, minlength=self.n_items))
 
     def newcomers(self) -> None:
         """Customers of one basket; what is chosen, is chosen on other customers."""
         made_of, last = [COUNTED, SHARES, self.bench.options.text], f"content-kNN, {list(self.vectors)[-1]}"
-        for seed in [s for s in self.seeds if not self.has(NEWCOMERS, last, seed=s, made_of=made_of)]:
+        for seed in self.bench.missing(self.name, last, setting=schema.setting(task=NEWCOMERS), made_of=made_of):
             known, few, test = new_items.new_customers(self.data, seed=seed)
             histories, which = known.histories(), {"seed": seed, "made_of": made_of}
             how = {"budget": 2 if self.bench.smoke else 12, "metric": "MRR"}
@@ -249,7 +248,7 @@ class Question:
         """A small causal item model whose rows for new items are foretold from text."""
         recipe = Recipe(**vars(RECIPE) | {"visits": "baskets" in self.data.aspects})
         made_of, new = [recipe, self.bench.options.text], self.cold.new
-        for seed in [s for s in self.seeds if not self.has(NEW, "item model", seed=s, made_of=made_of)]:
+        for seed in self.bench.missing(self.name, "item model", setting=schema.setting(task=NEW), made_of=made_of):
             which = {"seed": seed, "made_of": made_of}
             fitted = self.bench.model(recipe, self.histories, seed)
             model = fitted.model

@@ -27,7 +27,6 @@ from next_basket import NextBasket
 from rows import over_seeds, setting, unfolded
 
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.evaluation.latency import measure_latency
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.figures import distil as distil_figures
@@ -257,14 +256,11 @@ class Question(NextBasket):
     def waits(self, systems: dict[str, Recommender]) -> dict[str, dict[str, float]]:
         """Medians of rounds in which all systems take turns, so that a busy neighbour meets all of them."""
         rounds, repeats = (1, 5) if self.bench.smoke else (ROUNDS, 100)
-        times: dict[str, list[tuple[float, ...]]] = {name: [] for name in systems}
+        times: dict[str, list[dict[str, float]]] = {name: [] for name in systems}
         for number in range(rounds):
             for name, system in systems.items():
-                alone = measure_latency(system, self.test.histories, repeats=repeats, seed=number)
-                together = measure_latency(system, self.test.histories, batch=256, repeats=4, warmup=1, seed=number)
-                times[name].append((alone.p50, alone.p99, together.per_second))
-        names = ("p50 seconds", "p99 seconds", "lists per second")
-        return {name: dict(zip(names, np.median(found, axis=0), strict=True)) for name, found in times.items()}
+                times[name].append(self.times(system, repeats=repeats, blocks=4, seed=number))
+        return {name: pd.DataFrame(found).median().to_dict() for name, found in times.items()}
 
 
 def weights(model: ItemModel) -> int:

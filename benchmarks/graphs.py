@@ -29,7 +29,6 @@ from llmarm_tutorial import graphs
 from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation.groups import popularity_bucket
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.graphs.fusion import RECENCY, shared_users, start_from_vectors
@@ -136,11 +135,8 @@ class LinkQuestion:
     def gain(self, method: str, kind: str, rival: str, rival_kind: str) -> None:
         """The mean over seeds of the difference, with an interval over items."""
         where, other = (schema.setting(task="links", kind=k) for k in (kind, rival_kind))
-        metric = "average precision"
-        gains = self.bench.cases(self.name, method, metric, where) - self.bench.cases(self.name, rival, metric, other)
-        low, high = bootstrap_interval(gains, self.tasks.test.clusters)
-        values = {f"{metric} gain on {rival}": (float(gains.mean()), float(low), float(high))}
-        self.bench.add(self.name, method, values, seed=None, setting=where)
+        about = {"setting": where, "rival_setting": other, "clusters": self.tasks.test.clusters}
+        self.bench.gain(self.name, method, rival, "average precision", **about)
 
     def run(self) -> None:
         """Counting and graph networks, and the best of both together."""
@@ -234,18 +230,14 @@ class FusionQuestion(NextBasket):
             which = {"seed": seed, "setting": setting, "made_of": self.made_of, "notes": None if setting else notes}
             self.bench.add(self.name, name, about, cases={"NDCG@10": cases}, **which)
 
-    def missing(self, system: str, seeds: list[int]) -> list[int]:
-        """The seeds with which a system was not measured."""
-        return [seed for seed in seeds if not self.bench.has(self.name, system, seed=seed, made_of=self.made_of)]
-
     def run(self) -> None:
         """Judge everything."""
-        if self.missing("walks", [0]):
+        if not self.bench.has(self.name, "walks", made_of=self.made_of):
             best, tuned = next(iter(self.counting.items()))
             notes = {"best counting": best, "validation": {name: tried.value for name, tried in self.counting.items()}}
             self.judge(tuned.system, "best counting", 0, notes)
             self.judge(*self.walks[:1], "walks", 0, self.walks[1])
-        for seed in self.missing("hybrid with graph", self.bench.options.seeds):
+        for seed in self.bench.missing(self.name, "hybrid with graph", made_of=self.made_of):
             systems, notes = self.joined(seed)
             for name, system in systems.items():
                 self.judge(system, name, seed, notes if name == "hybrid with graph" else None)
@@ -276,7 +268,7 @@ class FusionQuestion(NextBasket):
 
     def start(self) -> None:
         """The item model once more, trained from the vectors of LightGCN."""
-        for seed in self.missing("model from LightGCN", self.bench.options.seeds):
+        for seed in self.bench.missing(self.name, "model from LightGCN", made_of=self.made_of):
             layers, *_ = self.layers
             network, _ = self.lightgcn(seed, layers)
             recipe = self.bench.smaller(self.recipes[self.objective])

@@ -223,13 +223,26 @@ class Bench:
         cost = "" if np.isnan(seconds) else f", {seconds:,.3g} s"
         print(f"{label}: {shown}{cost}", flush=True)
 
+    def missing(self, data: str, system: str, **which: Any) -> list[int]:
+        """Those of the seeds asked for with which a system was not measured before, see `has`."""
+        return [seed for seed in self.options.seeds if not self.has(data, system, seed=seed, **which)]
+
     def gain(
-        self, data: str, system: str, rival: str, metric: str = "NDCG@10", *, setting: str = "", rival_setting: str = ""
+        self,
+        data: str,
+        system: str,
+        rival: str,
+        metric: str = "NDCG@10",
+        *,
+        setting: str = "",
+        rival_setting: str = "",
+        clusters: Sequence[np.ndarray] = (),
     ) -> None:
         """Add the mean difference to a rival on the same cases, with its paired bootstrap interval (95 %).
 
         Both are averaged over their seeds case by case, the rival over ours only where it has them all; cases where
-        either has no value are left out. Nothing is added where one of the two was not measured.
+        either has no value are left out. Nothing is added where one of the two was not measured. Cases that share a
+        cluster depend on one another, see `bootstrap_interval`.
         """
         ours = self.cases(data, system, metric, setting)
         theirs = self.cases(data, rival, metric, rival_setting, of=self.seeds(data, system, setting))
@@ -238,7 +251,7 @@ class Bench:
         if ours.shape != theirs.shape:
             raise RunError(f"{system} and {rival} were measured on different cases of {data}: empty {self.work}.")
         gains = ours - theirs
-        low, high = bootstrap_interval(gains)
+        low, high = bootstrap_interval(gains, clusters)
         values = {f"{metric} gain on {rival}": (float(np.nanmean(gains)), float(low), float(high))}
         self.add(data, system, values, seed=None, setting=setting)
 

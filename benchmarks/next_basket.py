@@ -13,6 +13,7 @@ from recipes import RECIPES
 
 from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.transactions import Transactions
+from llmarm_tutorial.evaluation.latency import measure_latency
 from llmarm_tutorial.evaluation.tasks import Recommender, next_item_task
 from llmarm_tutorial.models.recipes import Fitted
 from llmarm_tutorial.models.recommender import ItemRecommender
@@ -46,6 +47,19 @@ class NextBasket:
     def validated(self, system: Recommender, block: int | None = None) -> float:
         """NDCG@10 on validation."""
         return tuning.validation_score(self.few, "NDCG@10", **self.seen, block=block)(system)
+
+    def times(self, system: Recommender, *, repeats: int, blocks: int, seed: int = 0) -> dict[str, float]:
+        """How long a customer waits, asked one by one, and lists per second in blocks of 256.
+
+        Args:
+            system: A fitted recommender.
+            repeats: Customers asked alone.
+            blocks: Blocks asked.
+            seed: Which customers are drawn.
+        """
+        alone = measure_latency(system, self.test.histories, repeats=repeats, seed=seed)
+        many = measure_latency(system, self.test.histories, batch=256, repeats=blocks, warmup=1, seed=seed)
+        return {"p50 seconds": alone.p50, "p99 seconds": alone.p99, "lists per second": many.per_second}
 
     @cached_property
     def counting(self) -> dict[str, Choice]:

@@ -21,7 +21,6 @@ from next_basket import DATA, NextBasket
 from llmarm_tutorial.choosing import choose_setting
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.evaluation import groups
-from llmarm_tutorial.evaluation.latency import measure_latency
 from llmarm_tutorial.evaluation.metrics import Evaluation, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender
@@ -78,13 +77,7 @@ class Question(NextBasket):
     def waited(self, system: Recommender) -> dict[str, float]:
         """How long a customer waits, and lists per second; of a system that has two names once."""
         if id(system) not in self.waits:
-            one = measure_latency(system, self.test.histories, repeats=20 if self.bench.smoke else 200)
-            many = measure_latency(system, self.test.histories, batch=256, repeats=8, warmup=1)
-            self.waits[id(system)] = {
-                "p50 seconds": one.p50,
-                "p99 seconds": one.p99,
-                "lists per second": many.per_second,
-            }
+            self.waits[id(system)] = self.times(system, repeats=20 if self.bench.smoke else 200, blocks=8)
         return self.waits[id(system)]
 
     def near(self, model: ItemRecommender) -> dict[str, Similarity]:
@@ -144,14 +137,13 @@ class Question(NextBasket):
     def run(self) -> None:
         """Judge counting, then all that is made from the model of each seed."""
         first, *_ = self.bench.options.seeds
-        has = lambda system, seed: self.bench.has(self.name, system, seed=seed, made_of=self.made_of)  # noqa: E731
-        seeds = [seed for seed in self.bench.options.seeds if not has(LAST, seed)]
+        seeds = self.bench.missing(self.name, LAST, made_of=self.made_of)
         if not seeds:
             return
         best = next(iter(self.counting))
         counted = {name: self.judge(tuned.system, name) for name, tuned in self.counting.items()}
         for name, tuned in self.counting.items():
-            if not has(name, 0):
+            if not self.bench.has(self.name, name, made_of=self.made_of):
                 about = {"validation NDCG@10": tuned.value} | self.waited(tuned.system)
                 self.keep(counted[name], 0, about, sliced=name == best, notes={"settings": repr(tuned.best)})
         for seed in seeds:

@@ -21,11 +21,8 @@ this one it is low on any GPU.
 from __future__ import annotations
 
 import argparse
-import collections
 import os
-import tempfile
 import time
-from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -33,11 +30,10 @@ import harness
 import numpy as np
 import pandas as pd
 import torch
+import trainer_peer
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from rows import setting, unfolded
-from transformers import BertForMaskedLM, DataCollatorForLanguageModeling, Trainer, TrainerCallback, TrainingArguments
-from transformers.trainer_callback import PrinterCallback
 from turns import Enough, Gate, Gated, Worker, rounds
 
 from llmarm_tutorial.data.histories import Histories
@@ -47,17 +43,15 @@ from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.item_model import ItemModel, build_tokenizer, item_config
+from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.seeds import seeded
-from llmarm_tutorial.models.tokens import FIRST_ITEM, PAD
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.models.utilisation import peak_rate
 
 LENGTHS = {"movielens-1m": 200, "beauty": 50, "shop": 20}  # longest input, as published for the first two
 BATCH, MASK_SHARE, RATE = 128, 0.2, 1e-3
 OURS = "llmarm"
-SYSTEMS = {  # name → keyword arguments of `ours` or `theirs`
+SYSTEMS = {  # name → keyword arguments of `ours` or of `trainer_peer.fit`
     OURS: {"precision": "auto"},
     "llmarm, float32": {"precision": "no"},
     "Trainer, padded, float32": {"grouped": False, "bf16": False},
@@ -102,104 +96,11 @@ def ours(data: Data, gate: Gate | None, options: argparse.Namespace, *, precisio
     train(model, batches, settings, validate=validate, progress=False)
 
 
-class Collator(DataCollatorForLanguageModeling):
-    """Hugging Face's collator, which notes the size of every batch that it makes."""
-
-    def __call__(self, features, return_tensors=None):
-        batch = super().__call__(features, return_tensors)
-        self.made.append(
-            (batch["attention_mask"].sum(1), batch["input_ids"].shape[1], int((batch["labels"] >= 0).sum()))
-        )
-        return batch
-
-
-class Hooks(TrainerCallback):
-    """Lets Trainer pass the gate before every step and validate after every epoch."""
-
-    def __init__(self, made: collections.deque, gate: Gate | None, validate) -> None:
-        self.made, self.gate, self.validate = made, gate, validate
-
-    def on_step_begin(self, args, state, control, **others):
-        size = self.made.popleft()
-        if self.gate:
-            self.gate.step(*size)
-
-    def on_epoch_end(self, args, state, control, model=None, **others):
-        if self.validate:
-            model.eval()
-            self.validate(AsItemModel(model))
-
-
-class MixedTrainer(Trainer):
-    """Trainer, with the batches of equal length in random order: its own order begins with all the long ones, so some
-    seconds of it would be no sample of an epoch."""
-
-    def _get_train_sampler(self, *arguments):
-        sampler = super()._get_train_sampler(*arguments)
-        return ShuffledBatches(sampler) if self.args.train_sampling_strategy == "group_by_length" else sampler
-
-
-class ShuffledBatches(torch.utils.data.Sampler):
-    """What another sampler draws, batch by batch in random order; a last batch that is not full is left out."""
-
-    def __init__(self, sampler: torch.utils.data.Sampler) -> None:
-        self.sampler = sampler
-
-    def __len__(self) -> int:
-        return len(self.sampler) // BATCH * BATCH
-
-    def __iter__(self) -> Iterator[int]:
-        drawn = np.fromiter(self.sampler, dtype=np.int64)[: len(self)].reshape(-1, BATCH)
-        return iter(np.random.default_rng(0).permutation(drawn).ravel().tolist())
-
-
-class AsItemModel(torch.nn.Module):
-    """A `BertForMaskedLM` with the methods of an `ItemModel` that `ItemRecommender` asks for."""
-
-    def __init__(self, model: BertForMaskedLM) -> None:
-        super().__init__()
-        self.model, self.config, self.device = model, model.config, model.device
-        self.n_items = model.config.vocab_size - FIRST_ITEM
-
-    def hidden(self, input_ids, attention_mask):
-        return self.model.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-
-    def logits(self, hidden):
-        return self.model.cls(hidden)[:, FIRST_ITEM:]
-
-
-def theirs(
-    data: Data, gate: Gate | None, options: argparse.Namespace, *, grouped: bool, bf16: bool, validate=None
-) -> None:
-    """Train with Hugging Face's Trainer, on the windows of the kit's first epoch."""
-    config = data.config()
-    config.tie_word_embeddings = True
-    rows = []
-    for start, stop in data.batches().windows(0).tolist():
-        tokens = (data.histories.items[start:stop] + FIRST_ITEM).tolist()
-        padding = 0 if grouped else LENGTHS[data.name] - len(tokens)
-        mask = [1] * len(tokens) + [0] * padding
-        special = [0] * len(tokens) + [1] * padding
-        rows.append({"input_ids": tokens + [PAD] * padding, "attention_mask": mask, "special_tokens_mask": special})
-    # every chosen item becomes [MASK], as in the kit and in BERT4Rec
-    collator = Collator(
-        build_tokenizer(range(data.n_items)), mlm_probability=MASK_SHARE, mask_replace_prob=1.0, random_replace_prob=0.0
-    )
-    collator.made = collections.deque()
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            folder, num_train_epochs=options.epochs if gate is None else ENDLESS, learning_rate=RATE, warmup_steps=0.05,
-            weight_decay=0.01, per_device_train_batch_size=BATCH, dataloader_drop_last=True, bf16=bf16,
-            train_sampling_strategy="group_by_length" if grouped else "random", torch_compile=options.compile,
-            use_cpu=options.device == "cpu", dataloader_pin_memory=options.device == "cuda", seed=0,
-            logging_strategy="no", save_strategy="no", report_to="none", disable_tqdm=True, remove_unused_columns=False,
-        )  # fmt: skip
-        hooks = Hooks(collator.made, gate, validate)
-        with seeded(0):
-            model = BertForMaskedLM(config)
-        trainer = MixedTrainer(model, arguments, data_collator=collator, train_dataset=rows, callbacks=[hooks])
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
+def theirs(data: Data, gate: Gate | None, options: argparse.Namespace, **how: Any) -> None:
+    """Train with Hugging Face's Trainer."""
+    epochs = options.epochs if gate is None else ENDLESS
+    about = {"epochs": epochs, "rate": RATE, "compiled": options.compile, "device": options.device}
+    trainer_peer.fit(data.batches(), data.config(), gate, **about, **how)
 
 
 def work(system: str, data: Data, options: argparse.Namespace, line: Connection) -> None:

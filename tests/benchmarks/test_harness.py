@@ -103,6 +103,14 @@ def test_recorded_rows_have_the_schema_and_no_row_twice(path: Path):
 # --- resume ----------------------------------------------------------------------------------------------------------
 
 
+def test_seeds_that_are_missing_are_those_asked_for_and_not_measured(tmp_path: Path):
+    bench = bench_in(tmp_path, seeds=[1, 2, 3])
+    bench.add("made up", "one", {"MRR": 0.5}, seed=2, made_of=[3])
+    assert bench.missing("made up", "one", made_of=[3]) == [1, 3]
+    assert bench.missing("made up", "one", made_of=[4]) == [1, 2, 3]
+    assert bench.missing("made up", "one", setting="task=another", made_of=[3]) == [1, 2, 3]
+
+
 def test_what_is_there_is_not_measured_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     measured = []
 
@@ -224,6 +232,19 @@ def test_a_gain_worked_by_hand(tmp_path: Path):
     assert row["metric"] == "NDCG@10 gain on sr"
     assert row["seed"] is pd.NA
     assert row[["value", "low", "high"]].tolist() == [0.5, 0, 1]
+
+
+def test_cases_of_one_cluster_are_drawn_together(tmp_path: Path):
+    """Gains of 1 and 0, five of each: as two clusters the mean is 0 or 1 in a quarter of the draws, alone hardly ever."""
+    bench, cases = bench_in(tmp_path), np.repeat([1.0, 0.0], 5)
+    bench.add("made up", "model", {"MRR": 0.5}, cases={"MRR": cases})
+    bench.add("made up", "rival", {"MRR": 0}, cases={"MRR": np.zeros(10)})
+    for clusters, whole in (([np.repeat([0, 1], 5)], True), ((), False)):
+        bench.gain("made up", "model", "rival", "MRR", clusters=clusters)
+        value, low, high = bench.rows.iloc[-1][["value", "low", "high"]]
+        assert value == 0.5
+        assert ((low, high) == (0, 1)) is whole
+        assert whole or 0 < low < 0.5 < high < 1
 
 
 def test_a_gain_goes_when_either_side_is_measured_on_another_seed(tmp_path: Path):

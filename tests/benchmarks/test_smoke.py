@@ -12,7 +12,16 @@ import rows as schema
 import torch
 
 BENCHMARKS = Path(harness.__file__).parent
-SHARED = {"harness", "library_questions", "next_basket", "peers", "recipes", "rows", "turns"}  # no scripts
+SHARED = {
+    "harness",
+    "library_questions",
+    "next_basket",
+    "peers",
+    "recipes",
+    "rows",
+    "trainer_peer",
+    "turns",
+}  # no scripts
 # curriculum compares two checkouts, libraries records answers in words; each has tests of its own
 APART = {"curriculum", "libraries"}
 GRAPHS = {"cold_start", "graphs", "lightgcn"}  # need PyTorch Geometric
