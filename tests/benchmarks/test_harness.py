@@ -235,7 +235,7 @@ def test_a_gain_worked_by_hand(tmp_path: Path):
 
 
 def test_cases_of_one_cluster_are_drawn_together(tmp_path: Path):
-    """Gains of 1 and 0, five of each: as two clusters the mean is 0 or 1 in a quarter of the draws, alone hardly ever."""
+    """Gains of 1 and 0, five of each: of two clusters a quarter of the draws has the mean 0, and a quarter 1."""
     bench, cases = bench_in(tmp_path), np.repeat([1.0, 0.0], 5)
     bench.add("made up", "model", {"MRR": 0.5}, cases={"MRR": cases})
     bench.add("made up", "rival", {"MRR": 0}, cases={"MRR": np.zeros(10)})
