@@ -212,7 +212,7 @@ def _table(
         if count := int(absent.to_numpy().sum()):
             notes["cells that hold \\N, read as empty"] = count
             table = table.mask(absent)
-    return headers.finished(table, header, wanted, name, notes)
+    return replace(headers.finished(table, header, wanted, name, notes), divider=delimiter)
 
 
 def _after_lines(text: str, lines: int) -> int:

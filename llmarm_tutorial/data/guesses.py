@@ -130,6 +130,7 @@ def _guess_item(guess: Guess, path: Path) -> None:
     if not found:  # no name tells: text that comes back
         found = [column for column in guess.free() if not column.said and not column.is_number and column.is_full]
         found = [column for column in found if column.is_repeated] or found
+        found = found or [column for column in guess.free() if roles.speaks_of(column.name, roles.ITEM)]
     if not found and not guess.given.item_col:
         raise BadParameter(
             f"No column of {path.name} looks like the items; say which it is with --item-col. The columns are: "

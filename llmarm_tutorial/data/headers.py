@@ -40,7 +40,7 @@ class Contents:
         table: One row per row of the file, its columns by name; None where every line is a basket.
         notes: What was guessed or left out: description → number of lines, rows or cells.
         lines: Where every line is a basket, its fields, trimmed, a header among them if there is one.
-        divider: What divided the fields of `lines`.
+        divider: What divided the fields of a text, "" where the file is no delimited text.
         twins: Names that several columns had.
     """
 

@@ -34,21 +34,22 @@ WORDS = {
     "чек заказ корзина покупка 订单 小票 单号 购物篮 注文 伝票",
     ITEM: "item product prod article sku stock goods produkt artikel ware bezeichnung "
     "produit libelle designation producto articulo descripcion prodotto articolo descrizione produto descricao zbozi "
-    "vyrobek polozka towar nazwa omschrijving movie film song track artist book isbn ean gtin upc asin plu merchandise "
+    "vyrobek polozka towar nazwa omschrijving movie film song track artist book isbn ean gtin upc asin plu "
+    "merchandise material "
     "товар продукт наименование 品名 商品 产品 货品 品目",
     USER: "customer cust client user member card buyer shopper household hh person account loyalty visitor viewer "
     "kunde kunden kundin karte mitglied kaufer acheteur carte cliente usuario utente tessera socio zakaznik uzivatel "
-    "klient klant gebruiker kund kunde membre patron subscriber "
+    "klient klant gebruiker kund kunde membre patron subscriber reviewer email mail "
     "клиент покупатель пользователь 客户 顾客 会员 用户 顧客 会員",
     TIME: "date time day datetime timestamp when datum tag zeit uhrzeit zeitpunkt jour heure fecha hora dia giorno ora "
     "data dat cas den czas dzien tijd datetimes dates created bought purchased ts "
-    "дата время день 日期 时间 時間 日付 日時",
+    "dt дата время день 日期 时间 時間 日付 日時",
     ORDER: "visit rank sequence seq step trip position besuch reihenfolge rang visite ordre visita orden navsteva",
     QUANTITY: "quantity qty quant units pieces pcs count menge anzahl stuck stk quantite nombre cantidad quantita "
     "quantidade mnozstvi pocet ilosc aantal antal number_sold количество кол 数量 件数",
     OTHER: "price cost total sum revenue discount tax vat amount value country city state region store shop branch "
     "terminal till cashier gender sex age rating score brand color colour size weight category department dept aisle "
-    "family group class segment channel currency email phone address zip comment note status reordered dow "
+    "family group class segment channel currency phone address zip comment note status reordered dow "
     "preis betrag umsatz rabatt land ort stadt filiale kasse warengruppe kategorie prix montant remise pays ville "
     "magasin categorie precio importe pais tienda categoria prezzo importo paese negozio cena castka mesto pobocka "
     "kategorie prijs bedrag winkel preco loja valor цена сумма магазин категория 价格 金额 单价 城市 类别 店",
@@ -166,6 +167,11 @@ def role_of(name: str) -> str:
         if strong in roles and roles[-1] != OTHER:
             return strong
     return roles[-1] if roles else ""
+
+
+def speaks_of(name: str, role: str) -> bool:
+    """Whether any word of a name tells a role, as "product category" does of items."""
+    return any(_role_of_word(word) == role for word in words_of(name))
 
 
 def words_of(name: str) -> list[str]:

@@ -141,6 +141,91 @@ def test_lists_in_json_lines(tmp_path: Path) -> None:
     assert loaded(look(str(tmp_path / "a.jsonl"))) == BASKETS
 
 
+# name of a column → its values; the headers are those of files that are often met
+VALUES = {
+    "number": lambda s, i, n: s.number,
+    "row": lambda s, i, n: n,
+    "item": lambda s, i, n: i,
+    "code": lambda s, i, n: 85000 + PRODUCTS.index(i),
+    "customer": lambda s, i, n: s.customer,
+    "day": lambda s, i, n: str(s.when.date()),
+    "moment": lambda s, i, n: f"{s.when:%Y-%m-%d %H:%M}",
+    "clock": lambda s, i, n: f"{s.when:%H:%M:%S}",
+    "day number": lambda s, i, n: s.when.day_of_year,
+    "place": lambda s, i, n: s.items.index(i) + 1,
+    "one": lambda s, i, n: 1,
+    "return": lambda s, i, n: -1 if n % 9 == 0 else 2,
+    "price": lambda s, i, n: 1.25 + PRODUCTS.index(i),
+    "word": lambda s, i, n: "morning" if s.when.hour < 12 else "evening",
+}
+
+
+@pytest.mark.parametrize(
+    ("header", "options"),
+    [
+        (
+            "Invoice=number StockCode=code Description=item Quantity=return InvoiceDate=moment Price=price "
+            "Customer_ID=customer Country=word",
+            FileOptions("Invoice", "Description", "Customer_ID", "InvoiceDate", quantity_col="Quantity"),
+        ),
+        (
+            "Date=day Time=clock Transaction=number Item=item",
+            FileOptions("Transaction", "Item", time_col="Date,Time"),
+        ),
+        (
+            "order_id=number product_id=code add_to_cart_order=place reordered=one",
+            FileOptions("order_id", "product_id"),
+        ),
+        (
+            "household_key=customer BASKET_ID=number DAY=day_number PRODUCT_ID=code QUANTITY=one STORE_ID=one",
+            FileOptions("BASKET_ID", "PRODUCT_ID", "household_key", order_col="DAY"),
+        ),
+        (
+            "TRANSACTION_DT=day CUSTOMER_ID=customer AGE_GROUP=word PRODUCT_SUBCLASS=one PRODUCT_ID=code AMOUNT=one",
+            FileOptions("CUSTOMER_ID,TRANSACTION_DT", "PRODUCT_ID", "CUSTOMER_ID", "TRANSACTION_DT"),
+        ),
+        (
+            "t_dat=day customer_id=customer article_id=code price=price sales_channel_id=one",
+            FileOptions("customer_id,t_dat", "article_id", "customer_id", "t_dat"),
+        ),
+        (
+            "Transaction_ID=row Date=day Customer_ID=customer Gender=word Age=one Product_Category=item Total=price",
+            FileOptions("Customer_ID,Date", "Product_Category", "Customer_ID", "Date"),
+        ),
+        (
+            "timestamp=moment visitorid=customer event=word itemid=code",
+            FileOptions("", "itemid", "visitorid", "timestamp"),
+        ),
+        (
+            "Belegnummer=number Buchungsdatum=day Kundennr=customer Material=code Materialkurztext=item Menge=return",
+            FileOptions("Belegnummer", "Materialkurztext", "Kundennr", "Buchungsdatum", quantity_col="Menge"),
+        ),
+        (
+            "ticket=number libellé=item date=day client=customer montant=price quantité=one",
+            FileOptions("ticket", "libellé", "client", "date"),
+        ),
+        (
+            "订单编号=number 商品名称=item 下单时间=moment 会员号=customer 单价=price",
+            FileOptions("订单编号", "商品名称", "会员号", "下单时间"),
+        ),
+    ],
+    ids=lambda value: value.split("=")[0] if isinstance(value, str) else "",
+)
+def test_headers_that_are_often_met(tmp_path: Path, header: str, options: FileOptions) -> None:
+    columns = dict(part.split("=") for part in header.split())
+    lines = [(sale, item) for sale in SALES for item in sale.items]
+    frame = pd.DataFrame(
+        {
+            name: [VALUES[kind.replace("_", " ")](s, i, n) for n, (s, i) in enumerate(lines)]
+            for name, kind in columns.items()
+        }
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    found = look(str(tmp_path / "a.csv"))
+    assert found.options == options
+    assert found.divider == "comma"
+
+
 # --- where two readings are plausible
 
 
