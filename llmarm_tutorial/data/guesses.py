@@ -20,6 +20,12 @@ from llmarm_tutorial.errors import BadParameter, LlmarmError
 FLAGGED = frozenset(
     {"bought", "purchased", "sold", "gekauft", "achete", "comprado"}
 )  # what a column of yes and no is called
+DATE_PARTS = (
+    {"year", "jahr", "annee", "ano", "anno", "rok"},
+    {"month", "monat", "mois", "mes", "mese", "mesic"},
+    {"day", "tag", "jour", "dia", "giorno", "den"},
+)
+HOURS = {"time", "hour", "clock", "zeit", "uhrzeit", "heure", "hora", "ora", "cas", "hhmm", "hhmmss"}
 
 
 class Guess:
@@ -98,22 +104,38 @@ def _is_wide(guess: Guess, contents: Contents, path: Path) -> bool:
 
 def _guess_times(guess: Guess) -> None:
     clocks = [column for column in guess.free() if column.is_time_of_day]
-    times = [column for column in guess.free() if column not in clocks and column.is_time]
+    names = {column.name for column in clocks}
+    times = [column for column in guess.free() if column.name not in names and column.is_time]
     times.sort(key=lambda column: (column.said != roles.TIME, not column.has_clock))
-    if not times:
+    parts = [] if times else _date_parts(guess)
+    if parts or (times and not times[0].has_clock):
+        parts = parts or times[:1]
+        taken = {column.name for column in parts}
+        digits = [column for column in guess.free() if _is_digits_of_a_clock(column) and column.name not in taken]
+        parts += (clocks + digits)[:1]
+    else:
+        parts = times[:1]
+    if not parts:
         return
-    first, *others = times
-    joined = first.name
-    if clocks and not first.has_clock and "," not in first.name + clocks[0].name:
-        joined = f"{first.name},{clocks[0].name}"
+    joined = ",".join(column.name for column in parts)
+    if len(parts) > 1 and any("," in column.name for column in parts):  # such names cannot be joined
+        joined = parts[0].name
     guess.set(time_col=joined)
-    if others:
+    if len(times) > 1:
         guess.ask("time_col", f"times may be in {_names(times)}; {joined} is taken")
-    if first.fits_both_orders and not guess.given.time_col:
-        guess.questions.append(
-            f"all dates of {first.name}, such as {first.distinct.iloc[0]}, can be read with the month or with the day "
-            "first; write them like 2024-03-09 if the dates below are wrong"
-        )
+
+
+def _date_parts(guess: Guess) -> list[Column]:
+    """The columns of year, month and day, if all three are there."""
+    whole = [column for column in guess.free() if column.is_whole]
+    found = [[column for column in whole if words & set(roles.words_of(column.name))][:1] for words in DATE_PARTS]
+    return [column for part in found for column in part] if all(found) else []
+
+
+def _is_digits_of_a_clock(column: Column) -> bool:
+    """Whether a column holds times of day without colons, such as 1745."""
+    named = HOURS & set(roles.words_of(column.name))
+    return bool(named) and column.is_whole and column.distinct.str.fullmatch(r"\d{1,6}").all()
 
 
 def _guess_user(guess: Guess) -> None:

@@ -7,6 +7,7 @@ lesson would find. Where two readings are plausible both are said, with the opti
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping
@@ -117,6 +118,11 @@ def look(file: str, given: FileOptions = FileOptions()) -> Look:  # noqa: B008  
         guess = Guess(roles.columns_of(contents.table), given)
         guess_table(guess, contents, path)
     data, options = _read(path, guess)
+    if any(re.search(r"read (month|day|year) before", note) for note in data.notes):
+        guess.questions.append(
+            f"days and months of {options.time_col} can be exchanged, see what is noted; if the dates are wrong, write "
+            "them like 2024-03-09"
+        )
     used: dict[str, str] = {}
     for option in ROLES:
         used |= dict.fromkeys(columns_meant(getattr(options, option), guess.columns), option.removesuffix("_col"))

@@ -20,7 +20,7 @@ from functools import cached_property
 import pandas as pd
 
 from llmarm_tutorial.data import cells, lists
-from llmarm_tutorial.data.times import parse_times
+from llmarm_tutorial.data.times import TIME_OF_DAY, parse_times
 from llmarm_tutorial.errors import DataError
 
 BASKET, ITEM, USER, TIME, ORDER, QUANTITY, OTHER = "basket", "item", "user", "time", "order", "quantity", "other"
@@ -60,8 +60,6 @@ NEUTRAL = frozenset(NUMBERING.split())
 LETTERS = 4
 SAMPLE = 2000  # distinct values that are tried as times
 NUMBER = r"[-+−]?(\d+|\d{1,3}([.,' ]\d{3})+)([.,]\d+)?"
-EITHER = r"^(\d{1,2})[./-](\d{1,2})[./-](?:\d{4}|\d{2})\b"  # a date that may begin with the day or with the month
-TIME_OF_DAY = r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp]\.?[Mm]\.?)?"
 MOST_ROWS = 300  # per basket, on average
 
 
@@ -120,7 +118,7 @@ class Column:
     @cached_property
     def is_time_of_day(self) -> bool:
         """Whether all cells are a time of day without a date."""
-        return self.is_full and self.distinct.str.fullmatch(TIME_OF_DAY).all()
+        return self.is_full and self.distinct.str.casefold().str.fullmatch(TIME_OF_DAY).all()
 
     @cached_property
     def has_clock(self) -> bool:
@@ -129,15 +127,6 @@ class Column:
             return self.distinct.str.len().min() > len("20240309")
         clocks = self.distinct.str.extract(r"(\d{1,2}:\d{2}(?::\d{2})?)")[0].dropna()
         return bool(len(clocks)) and clocks.nunique() > 1
-
-    @cached_property
-    def fits_both_orders(self) -> bool:
-        """Whether all dates can be read with the day and with the month first, and differ."""
-        parts = self.distinct.str.extract(EITHER)
-        if parts.isna().any(axis=None) or not len(parts):
-            return False
-        first, second = parts[0].astype(int), parts[1].astype(int)
-        return bool((first <= 12).all() and (second <= 12).all() and (first != second).any())
 
     @cached_property
     def is_repeated(self) -> bool:

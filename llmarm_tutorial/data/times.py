@@ -129,7 +129,7 @@ def join_times(parts: Sequence[pd.Series]) -> pd.Series:
     if _is_clock(texts[0]) and not _is_clock(texts[-1]):
         texts = [*texts[1:], texts[0]]
     *dates, clock = [text.str.replace(MIDNIGHT, "", regex=True) for text in texts[:-1]] + [texts[-1]]
-    if len(dates) == 1 and clock.dropna().str.fullmatch(r"\d{1,6}").all():
+    if len(dates) in (1, 3) and clock.dropna().str.fullmatch(r"\d{1,6}").all():  # with two, the last is a day
         longest = clock.str.len().max()
         clock = clock.str.zfill(2 if longest <= 2 else 4 if longest <= 4 else 6)
     joined = dates[0]

@@ -151,6 +151,10 @@ VALUES = {
     "day": lambda s, i, n: str(s.when.date()),
     "moment": lambda s, i, n: f"{s.when:%Y-%m-%d %H:%M}",
     "clock": lambda s, i, n: f"{s.when:%H:%M:%S}",
+    "digits": lambda s, i, n: int(f"{s.when:%H%M}"),
+    "year": lambda s, i, n: s.when.year,
+    "month": lambda s, i, n: s.when.month,
+    "day of month": lambda s, i, n: s.when.day,
     "day number": lambda s, i, n: s.when.day_of_year,
     "place": lambda s, i, n: s.items.index(i) + 1,
     "one": lambda s, i, n: 1,
@@ -171,6 +175,14 @@ VALUES = {
         (
             "Date=day Time=clock Transaction=number Item=item",
             FileOptions("Transaction", "Item", time_col="Date,Time"),
+        ),
+        (
+            "bon=number year=year month=month day=day_of_month hhmm=digits product=item",
+            FileOptions("bon", "product", time_col="year,month,day,hhmm"),
+        ),
+        (
+            "Datum=day Uhrzeit=digits Bon=number Artikel=item",
+            FileOptions("Bon", "Artikel", time_col="Datum,Uhrzeit"),
         ),
         (
             "order_id=number product_id=code add_to_cart_order=place reordered=one",
@@ -255,7 +267,7 @@ def test_two_columns_of_items(tmp_path: Path) -> None:
 def test_days_and_months_that_can_be_exchanged(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("bon,artikel,datum\n1,a,03/04/2024\n1,b,03/04/2024\n2,a,05/04/2024\n")
     (question,) = look(str(tmp_path / "a.csv")).questions
-    assert "such as 03/04/2024, can be read with the month or with the day first" in question
+    assert "days and months of datum can be exchanged" in question
     (tmp_path / "a.csv").write_text("bon,artikel,datum\n1,a,03/04/2024\n1,b,03/04/2024\n2,a,25/04/2024\n")
     assert look(str(tmp_path / "a.csv")).questions == ()
     (tmp_path / "a.csv").write_text("bon,artikel,datum\n1,a,2010-12-01\n1,b,2010-12-01\n2,a,2011-04-03\n")
