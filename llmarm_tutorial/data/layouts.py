@@ -3,8 +3,9 @@
 Rules, each guess a note:
 
 - "baskets", one basket a line: a first line of words such as item, or of counted names (Item 1, Item 2), is a header. A
-  first field that is different in every line, and stands nowhere else, is the number of the basket; under a header, one
-  that counts the items of its line is left out.
+  first field that is different in every line, and stands nowhere else, is the number of the basket if the header says
+  so, if it counts the lines, or if all are built alike (A17, B4); under a header, one that counts the items of its line
+  is left out.
 - "lists", several items in one cell, by the rules of `lists`.
 - "wide", a column per item: flags (0 and 1, yes and no) or counts; an item with no, 0 or nothing is not bought. It is
   guessed only if no item column is named and all other columns but one, the basket, are such.
@@ -14,7 +15,6 @@ Rules, each guess a note:
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -28,9 +28,14 @@ from llmarm_tutorial.errors import BadParameter, DataError
 
 FEWEST_COUNTED = 3  # columns of counts that are taken for items, where nobody says so
 FEWEST = 5  # lines from which first fields that never come back are taken for numbers of baskets
-HEADING = re.compile(
-    r"((item|product|produkt|article|artikel|artículo|producto|produto|prodotto|товар|商品|zboží)(e|s|\(s\))?"
-    r"|(basket|transaction|receipt|order|invoice|bon|warenkorb|einkauf|t)?[ _.]?(id|no|nr|number)?)[ _.]*\d*",
+ITEM_WORD = re.compile(
+    r"(item|product|produkt|article|artikel|artículo|producto|produto|prodotto|товар|товары|商品|zboží)(e|s|\(s\))?"
+    r"[ _.]*\d*",
+    re.IGNORECASE,
+)
+ID_WORD = re.compile(
+    r"(basket|transaction|receipt|order|invoice|warenkorb|einkauf|bon|kassenbon|ticket)s?|id"
+    r"|(basket|transaction|receipt|order|invoice|warenkorb|einkauf|bon|ticket|t)?[ _.-]?(id|no|nr|number|nummer)\.?",
     re.IGNORECASE,
 )
 
@@ -120,24 +125,29 @@ def _from_baskets(
 def _is_heading(lines: Sequence[Sequence[str]]) -> bool:
     """Whether the first of the lines of baskets names the fields."""
     first, below = lines[0], {cell for line in lines[1:] for cell in line}
-    words = all(HEADING.fullmatch(cell) and not cell.isdecimal() for cell in first if cell)
+    words = all(ITEM_WORD.fullmatch(cell) or ID_WORD.fullmatch(cell) for cell in first if cell)
     return (words and not below & set(first)) or headers.is_numbered(first, lines[1:])
 
 
 def _leading(lines: Sequence[Sequence[str]], header: Sequence[str]) -> str:
     """What the first field of every line is if it is no item: in words, else ""."""
-    firsts, others = [line[0] for line in lines], Counter(cell for line in lines for cell in line[1:] if cell)
-    if header and all(
-        first.isdecimal() and int(first) == len([c for c in line[1:] if c])
-        for first, line in zip(firsts, lines, strict=True)
-    ):
+    firsts, others = [line[0] for line in lines], [cell for line in lines for cell in line[1:] if cell]
+    sizes = [sum(map(bool, line[1:])) for line in lines]
+    if header and all(first == str(size) for first, size in zip(firsts, sizes, strict=True)):
         return "which count the items of their line, left out"
     if len(set(firsts)) < len(firsts) or set(firsts) & set(others) or not others:
         return ""
-    counted = headers.counts_up(firsts)
-    if counted or (len(lines) >= FEWEST and max(others.values()) > 1):
-        return "all different, taken for the number of the basket"
-    return ""
+    titled = bool(header) and ID_WORD.fullmatch(header[0]) is not None
+    named = not all(map(str.isdecimal, others))  # among numbers of items, a number of a basket is harder to tell
+    counted = headers.counts_up(firsts) and (named or len(lines) >= FEWEST)
+    forms, others_forms = set(map(_form, firsts)), set(map(_form, others))
+    alike = len(lines) >= FEWEST and len(forms) == 1 and "9" in min(forms) and not forms & others_forms
+    return "all different, taken for the number of the basket" if titled or counted or alike else ""
+
+
+def _form(cell: str) -> str:
+    """How a text is built: A17 and B4 are alike."""
+    return re.sub(r"\d+", "9", re.sub(r"[^\W\d]", "a", cell))
 
 
 def _exploded(
@@ -196,7 +206,7 @@ def _basket_column(table: pd.DataFrame, options: FileOptions) -> str:
         if ids.isna().any() or ids.duplicated().any():
             continue
         flagged = cells.flags(table[column]) is not None
-        if _amounts(table[column]) is None or (place == 0 and (not flagged or HEADING.fullmatch(column))):
+        if _amounts(table[column]) is None or (place == 0 and (not flagged or ID_WORD.fullmatch(column))):
             found.append(column)
     return found[0] if len(found) == 1 else ""
 

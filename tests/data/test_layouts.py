@@ -237,14 +237,23 @@ def test_a_basket_a_line_is_found_with_and_without_a_header(tmp_path: Path, head
 
 
 @pytest.mark.parametrize(
-    "numbers", [["1", "2", "3", "4", "5"], ["T100", "T101", "T102", "T103", "T104"], list("vwxyz")]
+    "numbers", [["1", "2", "3", "4", "5"], ["T100", "T101", "T102", "T103", "T104"], ["B7", "C12", "A4", "D1", "B99"]]
 )
 def test_a_first_field_that_numbers_the_baskets_is_no_item(tmp_path: Path, numbers: list[str]) -> None:
     lines = [",".join([number, *basket]) + "\n" for number, basket in zip(numbers, PLAIN_BASKETS, strict=True)]
     for heading in ("", "TID,items\n"):
         data = loading.load(write(tmp_path, "lines.csv", heading + "".join(lines)), format="baskets")
         same(data, PLAIN_BASKETS)
-        assert data.basket_ids.tolist() == numbers
+        assert data.basket_ids.tolist() == sorted(numbers)
+
+
+def test_first_items_that_never_come_back_stay(tmp_path: Path) -> None:
+    baskets = [["lamp", "tea"], ["vase", "tea"], ["rug", "jam", "tea"], ["mug", "jam"], ["bowl", "tea"], ["cup", "jam"]]
+    for lines in (baskets, [["30", "31", "32"], ["33", "34", "35"], ["36", "31"], ["37", "47", "32"], ["48", "49"]]):
+        text = "".join(",".join(line) + "\n" for line in lines)
+        same(loading.load(write(tmp_path, "lines.csv", text), format="baskets"), lines)
+    data = loading.load(write(tmp_path, "lines.csv", "id,items\n" + "".join(",".join(b) + "\n" for b in baskets)))
+    same(data, [basket[1:] for basket in baskets])
 
 
 def test_a_first_field_that_counts_the_items_is_no_item(tmp_path: Path) -> None:
