@@ -15,6 +15,7 @@ from llmarm_tutorial.errors import TooLarge
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 GB = 1e9
+FEWER_ITEMS = "take fewer items: in a lesson by a smaller MAX_ITEMS, else by thin() or filter_items()"
 ALWAYS = 2e8  # bytes that are not asked for: to look costs more than it saves
 
 

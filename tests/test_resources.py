@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 
-from llmarm_tutorial import resources
+from llmarm_tutorial import graphs, mining, recommend, resources
+from llmarm_tutorial.data import Transactions
 from llmarm_tutorial.errors import TooLarge
+from llmarm_tutorial.graphs import item_graph
+from llmarm_tutorial.mining.antecedents import Evidence, gather
 
 GIB = 2**30
 
@@ -115,3 +119,39 @@ def test_a_small_table_is_not_asked_for(monkeypatch: pytest.MonkeyPatch):
     resources.require_memory(1e8, "a small table", "")
     with pytest.raises(TooLarge):
         resources.require_memory(1e9, "a large table", "make it smaller")
+
+
+def links(data: Transactions) -> None:
+    graphs.make_link_tasks(data)
+
+
+def walks(data: Transactions) -> None:
+    item_graph.multi_hop(graphs.co_occurrence_graph(data, "count", max_q=None))
+
+
+def evidence(data: Transactions) -> None:
+    gather(data.basket_matrix(), np.arange(50, dtype=np.int32)[:, None])
+
+
+def estimates(data: Transactions) -> None:
+    few = Evidence(np.array([[0], [1]]), np.array([3, 4]), np.ones((2, 210), dtype=np.int32), np.full(210, 0.1))
+    mining.count_estimates(data.basket_matrix(), mining.Trial(few, few, few, few))
+
+
+TABLES = {
+    "EASE": lambda data: recommend.Ease().fit(data.histories()),
+    "similarities": lambda data: recommend.similarities(np.eye(300)),
+    "new items": lambda data: recommend.Borrowed(np.eye(210), recommend.make_baseline("ar")).fit(data.histories()),
+    "links": links,
+    "walks": walks,
+    "evidence": evidence,
+    "estimates": estimates,
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_large_table_is_refused_by_naming_the_parameter(table: str, shop, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(resources, "ALWAYS", 0)
+    monkeypatch.setattr(resources, "free_memory", lambda: 5_000)
+    with pytest.raises(TooLarge, match=r"needs .* GB of memory, and 0\.0 GB are free: .*MAX_ITEMS"):
+        TABLES[table](shop)

@@ -28,6 +28,7 @@ from llmarm_tutorial.mining.significance import (
     pair_tests,
 )
 from llmarm_tutorial.recommend.counting import transitions
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 MEANINGS = {
     "count": "times together",
@@ -301,6 +302,8 @@ def multi_hop(graph: ItemGraph, steps: int | None = None, *, restart: float = 0.
     """
     if not 0 < restart < 1 or first < 1 or (first > 1 and steps is None) or (steps is not None and steps < first):
         raise BadParameter("multi_hop needs a restart in (0, 1), first from 1, and steps from first on (or None).")
+    n_items = graph.n_items
+    require_memory(32 * n_items**2, f"a table of the walks between {n_items:,} × {n_items:,} items", FEWER_ITEMS)
     out = np.asarray(graph.weights.sum(axis=1)).ravel()
     step = sparse.diags(1 / np.where(out > 0, out, 1)) @ graph.weights
     if steps is None:

@@ -21,6 +21,7 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.graphs.item_graph import ItemGraph, co_occurrence_graph
 from llmarm_tutorial.mining.measures import expected_count
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 
 class LinkDefinition(NamedTuple):
@@ -224,6 +225,10 @@ def hide_links(
 def _task(past: Transactions, graph: ItemGraph, later: ItemGraph, min_baskets: int) -> LinkTask:
     support = np.bincount(past.item_codes, minlength=len(past.items))
     known = np.flatnonzero(support >= min_baskets)
+    # dense tables of counts and of each way to score, and the places of all candidates
+    require_memory(
+        60 * len(support) ** 2 + 32 * len(known) ** 2, f"a task of links of {len(support):,} items", FEWER_ITEMS
+    )
     first, second = np.triu_indices(len(known), 1)
     i, j = known[first].astype(np.int32), known[second].astype(np.int32)
     linked, links = graph.weights.toarray() > 0, later.weights.toarray() > 0

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.mining.itemsets import count_itemsets, slices
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 BLOCK = 2**21  # cells of antecedents × items that are worked on at a time
 BANDS = (0, 1, 5, 10, 20, 50, 100, 500)  # the least number of supporting baskets of each band
@@ -79,7 +80,13 @@ def gather(matrix: sparse.csr_matrix, antecedents: np.ndarray) -> Evidence:
 
     Returns:
         The evidence, exact; antecedents that no basket holds have counts of 0.
+
+    Raises:
+        TooLarge: If the table does not fit into the free memory.
     """
+    cells = len(antecedents) * matrix.shape[1]
+    what = f"a table of {len(antecedents):,} antecedents × {matrix.shape[1]:,} items"
+    require_memory(4 * cells, what, f"ask of fewer antecedents (PER_BAND), or {FEWER_ITEMS}")
     baskets, held = gather_sparse(matrix, antecedents)
     shares = np.bincount(matrix.indices, minlength=matrix.shape[1]) / matrix.shape[0]
     return Evidence(antecedents, baskets, held.toarray(), shares)

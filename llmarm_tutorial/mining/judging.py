@@ -26,12 +26,14 @@ from llmarm_tutorial.mining.confidence import (
     raw_confidence,
 )
 from llmarm_tutorial.mining.single_items import Neighbourhood, SingleItems
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 STRENGTHS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, math.inf)
 PRIOR_DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
 STRONG = (64.0, 256.0, 1024.0, math.inf)  # those worth doubting
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
 LOSSES = ("rmse", "log_loss", "brier")
+BYTES = 40  # that each confidence takes in all estimates, and while they are made
 NEIGHBOURS = (5, 10, 20)  # items that an item may borrow from
 COUNT_ESTIMATES = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
@@ -266,8 +268,15 @@ def count_estimates(train: sparse.csr_matrix, trial: Trial) -> dict[str, tuple[n
         For each of `COUNT_ESTIMATES` the estimates for the antecedents of validation and test. "counts" are raw,
         "shrunk" is towards the items' shares, "back-off" towards what the antecedent's single items say, "item-kNN"
         towards what similar items say, both with doubt (`doubted`).
+
+    Raises:
+        TooLarge: If the estimates do not fit into the free memory.
     """
-    singles, both = SingleItems.of(train), (trial.known, trial.known_test)
+    both = (trial.known, trial.known_test)
+    cells = sum(known.joint.size for known in both)
+    what = f"{len(COUNT_ESTIMATES)} estimates of {cells:,} confidences"
+    require_memory(BYTES * cells, what, f"ask of fewer antecedents (PER_BAND), or {FEWER_ITEMS}")
+    singles = SingleItems.of(train)
     near = Neighbourhood.of(singles, np.concatenate([known.antecedents.ravel() for known in both]), max(NEIGHBOURS))
     pool = {
         "back-off": [partial(singles.shrunk, strength=m) for m in (10.0, 40.0, 160.0, 640.0)],

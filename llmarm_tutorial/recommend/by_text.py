@@ -16,6 +16,7 @@ from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.counting import AssociationRules, Baseline, Ease
 from llmarm_tutorial.recommend.item_weights import ItemWeights, Profile
 from llmarm_tutorial.recommend.new_items import NewItems
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 # --- systems ---------------------------------------------------------------------------------------------------------
 
@@ -263,6 +264,8 @@ def _counted(base: Baseline, histories: Histories) -> tuple[ItemWeights, np.ndar
     fitted = base.fit(histories)
     if not isinstance(fitted, ItemWeights):
         raise BadParameter(f"{base.name} has no weights from item to item that new items could get; take another base.")
+    n_items = histories.n_items
+    require_memory(24 * n_items**2, f"a table of the weights of {n_items:,} × {n_items:,} items", FEWER_ITEMS)
     weights = fitted.weights.toarray() if sparse.issparse(fitted.weights) else fitted.weights.copy()
     lent = weights.copy()  # "who has a has a" is no rule, and nothing to lend
     np.fill_diagonal(lent, 0)

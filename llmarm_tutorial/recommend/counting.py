@@ -25,6 +25,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.mining.measures import lift
 from llmarm_tutorial.recommend.item_weights import ItemScores, ItemWeights, Profile, recent_events
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 DENSE_BYTES = 2**29  # item-to-item weights that are rather full are kept dense up to this size
 
@@ -261,6 +262,7 @@ class Ease:
 
         Raises:
             BadParameter: If there are more than `max_items` items.
+            TooLarge: If the inverse does not fit into the free memory.
         """
         n_items = histories.n_items
         if n_items > self.max_items:
@@ -268,6 +270,7 @@ class Ease:
                 f"EASE inverts a matrix of {n_items:,} × {n_items:,} items ({16 * n_items**2 / 2**30:.0f} GB), more "
                 f"than max_items={self.max_items:,} allows: filter_items() first, or raise max_items."
             )
+        require_memory(32 * n_items**2, f"EASE of {n_items:,} × {n_items:,} items", FEWER_ITEMS)
         gram = co_occurrences(histories.held()).toarray().astype(np.float64)
         gram[np.diag_indices(n_items)] += self.ridge
         factor, _ = linalg.lapack.dpotrf(gram, lower=1, overwrite_a=1)

@@ -16,6 +16,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation.tasks import Recommender
 from llmarm_tutorial.recommend.experts import candidate_scores
+from llmarm_tutorial.resources import FEWER_ITEMS, require_memory
 
 MAX_ITEMS = 20_000  # more items have no table of all similarities
 DENSE_BYTES = 2**30
@@ -83,12 +84,14 @@ def similarities(vectors: np.ndarray | sparse.spmatrix) -> np.ndarray:
 
     Raises:
         BadParameter: If there are more than 20,000 items: the table would take more than 1.6 GB.
+        TooLarge: If it does not fit into the free memory.
     """
     if vectors.shape[0] > MAX_ITEMS:
         raise BadParameter(
             f"A table of the similarities of {vectors.shape[0]:,} items is too large: filter_items() first, to at most "
             f"{MAX_ITEMS:,}."
         )
+    require_memory(8 * vectors.shape[0] ** 2, f"a table of the similarities of {vectors.shape[0]:,} items", FEWER_ITEMS)
     rows = sparse.csr_matrix(vectors, dtype=np.float64, copy=True)
     rows.sum_duplicates()  # normalize would take two parts of an entry for two entries
     unit = normalize(rows, copy=False).astype(np.float32)
