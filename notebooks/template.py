@@ -10,7 +10,7 @@
 # | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU · {run_time} |
 
 # %%
-from llmarm_tutorial.data import load
+from llmarm_tutorial.data import load, thin
 from llmarm_tutorial.lesson import check, ledger
 
 # %% tags=["parameters"]
@@ -22,6 +22,8 @@ TIME_COL: str = ""  # … when, if known
 ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of everything that is drawn at random
 
 # %% [markdown]
@@ -34,6 +36,7 @@ SEED: int = 1  # of everything that is drawn at random
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.describe()
 

@@ -25,7 +25,7 @@ from IPython.display import display
 from scipy import sparse
 
 from llmarm_tutorial import evaluation, mining, recommend
-from llmarm_tutorial.data import Histories, load, shop
+from llmarm_tutorial.data import Histories, load, shop, thin
 from llmarm_tutorial.errors import DataError
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import mining as mining_figures
@@ -54,6 +54,8 @@ TIME_COL: str = ""  # … when
 ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 7  # of the random draws and the bootstrap
 WITHIN: int = 3  # visits: how soon after A must B come to count as following
 MIN_COUNT: int = 5  # visits in which a rule must hold to be looked at
@@ -70,6 +72,7 @@ MAX_CASES: int = 1500  # customers asked when predictions are evaluated
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="following customers")
 require_enough(data, "following customers", customers=50, visits=3, items=2)

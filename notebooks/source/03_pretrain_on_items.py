@@ -25,7 +25,7 @@ import torch
 from IPython.display import Markdown, display
 
 from llmarm_tutorial import evaluation, models, recommend
-from llmarm_tutorial.data import Histories, load
+from llmarm_tutorial.data import Histories, load, thin
 from llmarm_tutorial.evaluation import CaseValues, Task, compare
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import models as models_figures
@@ -46,6 +46,8 @@ TIME_COL: str = ""  # … when
 ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, masks and draws
 EPOCHS: int = 4  # passes over the baskets for the model of gaps
 VISIT_EPOCHS: int = 5  # passes over the customers for the models of the next visit
@@ -68,6 +70,7 @@ MAX_CASES: int = 1500  # customers asked for their next visit
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a model of customers")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)

@@ -25,7 +25,7 @@ from IPython.display import display
 from scipy import sparse
 
 from llmarm_tutorial import mining, models
-from llmarm_tutorial.data import Transactions, load
+from llmarm_tutorial.data import Transactions, load, thin
 from llmarm_tutorial.data.shop import generate, planted_rules
 from llmarm_tutorial.evaluation import CaseValues, compare
 from llmarm_tutorial.figures import house_style
@@ -48,6 +48,8 @@ ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 SPLIT: str = "random"  # "random": parts differ by chance only; "time": habits may change too
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 4  # of splits, draws and weights
 EPOCHS: int = 6  # most passes of the completion model
 GAP_EPOCHS: int = 2  # passes of the masked-item model
@@ -85,6 +87,7 @@ for m in (0, 2, 8, np.inf):
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("baskets", purpose="reading rules about baskets")
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
@@ -531,15 +534,17 @@ def surprise(confidence: np.ndarray) -> np.ndarray:
     return z + z.T
 
 
-singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
-by_model = models.confidences(model, singles.antecedents)
 doubts = mining.PRIOR_DOUBTS
 solo = mining.tune_confidence(trial.known, trial.unseen, estimates["model"][0], doubts=doubts)
-rankings = {
-    "counts": mining.raw_confidence(singles),
-    "model": by_model,
-    "shrunk to the model": solo.estimate(singles, by_model),
-}
+rankings = {}
+if DATASET == "shop":  # all pairs of its few items
+    singles = gather(train, np.arange(train.shape[1], dtype=np.int32)[:, None])
+    by_model = models.confidences(model, singles.antecedents)
+    rankings = {
+        "counts": mining.raw_confidence(singles),
+        "model": by_model,
+        "shrunk to the model": solo.estimate(singles, by_model),
+    }
 
 # %% [markdown]
 # The planted rules are known in the shop only:

@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 
 from llmarm_tutorial import labels, models
-from llmarm_tutorial.data import Histories, load
+from llmarm_tutorial.data import Histories, load, thin
 from llmarm_tutorial.evaluation import MeanOfPooledRuns, compare, comparison_table
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
@@ -50,6 +50,8 @@ ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 LABEL_COL: str = ""  # users' column with the labels; empty: a known one, else "comes again?"
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of divisions, weights and draws
 PRETRAIN_EPOCHS: int = 16  # passes over the customers before fine-tuning
 EPOCHS: int = 4  # passes over the labelled examples
@@ -82,6 +84,7 @@ MAX_RULES: int = 20000  # rules to judge
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)

@@ -23,7 +23,7 @@ import torch
 from IPython.display import display
 
 from llmarm_tutorial import evaluation, figures, models, recommend
-from llmarm_tutorial.data import load, shop
+from llmarm_tutorial.data import load, shop, thin
 from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, next_item_task
 from llmarm_tutorial.lesson import against, check, each_against, ledger, say, signed, widgets
 from llmarm_tutorial.mining import lift
@@ -43,6 +43,8 @@ TIME_COL: str = ""  # … when
 ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, masks, draws and bootstraps
 EPOCHS: int = 8  # passes over the customers for the model
 HIDDEN: int = 64  # its width
@@ -69,6 +71,7 @@ BUYERS: int = 100  # extra buyers that a promotion brings
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="recommending to customers")
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects

@@ -26,7 +26,7 @@ import torch
 from IPython.display import display
 
 from llmarm_tutorial import evaluation, models, recommend
-from llmarm_tutorial.data import load
+from llmarm_tutorial.data import load, thin
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation import compare, evaluate
 from llmarm_tutorial.figures import distil as distil_figures
@@ -49,6 +49,8 @@ TIME_COL: str = ""  # … when
 ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, masks, draws and bootstraps
 HIDDEN: int = 64  # width of the teacher
 EPOCHS: int = 6  # passes over the customers for the teacher
@@ -113,6 +115,7 @@ for label, q in ways.items():
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="predicting what a customer buys next")
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)

@@ -25,7 +25,7 @@ from scipy import sparse
 from sklearn.decomposition import TruncatedSVD
 
 from llmarm_tutorial import evaluation, graphs, models, recommend
-from llmarm_tutorial.data import in_baskets, load, shop
+from llmarm_tutorial.data import in_baskets, load, shop, thin
 from llmarm_tutorial.figures import graphs as graphs_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import sequences as sequences_figures
@@ -46,6 +46,8 @@ TIME_COL: str = ""  # … when
 ORDER_COL: str = ""  # … number of the visit, where no time is known
 QUANTITY_COL: str = ""  # … how many; rows not above 0 are left out
 FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
+MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
+MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, draws and bootstraps
 MIN_SALES: int = 1  # rarer products are left out; 50 or so where there are thousands
 MIN_COUNT: int = 10  # a link of the graph that is drawn: fewest baskets with both
@@ -97,6 +99,7 @@ pd.DataFrame(rows, columns=["link", "count", "lift", "PMI"])
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
+data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(MIN_SALES)
