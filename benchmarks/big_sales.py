@@ -23,6 +23,13 @@ HABITS = 40  # products that a customer buys again and again
 OF_HABIT, OF_PARTNER = 0.45, 0.15  # share of the lines that are a habit, or go with the line before; the rest is chance
 FLATTER = 5  # Zipf's law with an offset (Mandelbrot 1953): popularity is 1 / (rank + offset)
 DAYS = 540
+KINDS = ("plain", "organic", "smoked", "salted", "sweet", "frozen", "fresh", "dried", "red", "green", "large", "small")
+GOODS = (
+    "apples", "bread", "butter", "candles", "cheese", "chocolate", "coffee", "crackers", "eggs", "fish", "flour",
+    "honey", "jam", "juice", "lentils", "milk", "mustard", "napkins", "nuts", "oats", "oil", "olives", "onions",
+    "pasta", "pears", "peas", "pepper", "rice", "salad", "salt", "soap", "soup", "spinach", "sugar", "tea",
+    "tomatoes", "vinegar", "water", "yoghurt",
+)  # fmt: skip
 
 
 def make_sales(baskets: int = BASKETS, products: int = PRODUCTS, *, seed: int = 0) -> pd.DataFrame:
@@ -34,8 +41,8 @@ def make_sales(baskets: int = BASKETS, products: int = PRODUCTS, *, seed: int = 
         seed: Seed of every draw.
 
     Returns:
-        One row per bought product: `basket` (number), `customer` (number), `time`, `product` (such as "P00042"), sorted
-        by basket, each product once a basket. About ten rows per basket.
+        One row per bought product: `basket` (number), `customer` (number), `time`, `product` (such as "red tea 7"),
+        sorted by basket, each product once a basket. About ten rows per basket.
     """
     random = np.random.default_rng(seed)
     customers = max(1, baskets // VISITS)
@@ -46,8 +53,8 @@ def make_sales(baskets: int = BASKETS, products: int = PRODUCTS, *, seed: int = 
     rank = _ranks(random, customer[basket], customers, products)
     minute = random.integers(0, DAYS * 24 * 60, baskets)
     number = random.permutation(products)  # what a product is called says nothing of how popular it is
-    width = len(str(products - 1))
-    names = np.array([f"P{n:0{width}d}" for n in range(products)], dtype=object)
+    words = [f"{kind} {good}" for good in GOODS for kind in KINDS]
+    names = np.array([f"{words[n % len(words)]} {n // len(words) + 1}" for n in range(products)], dtype=object)
     table = {"basket": basket, "customer": customer[basket], "time": minute[basket], "product": number[rank]}
     table = pd.DataFrame(table).drop_duplicates(["basket", "product"], ignore_index=True)
     table["time"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(table["time"], unit="min")

@@ -227,6 +227,11 @@ class Bench:
         """Those of the seeds asked for with which a system was not measured before, see `has`."""
         return [seed for seed in self.options.seeds if not self.has(data, system, seed=seed, **which)]
 
+    def forget(self, data: str, system: str) -> None:
+        """Drop what was measured of a system on a data set, in whatever setting."""
+        for key in [key for key in self._rows if key[:2] == (data, system)]:
+            del self._rows[key]
+
     def gain(
         self,
         data: str,

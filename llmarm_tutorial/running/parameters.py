@@ -87,7 +87,7 @@ def declared(source: str, lesson: str) -> Iterable[Parameter]:
         tokens = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
     except (SyntaxError, tokenize.TokenError) as error:
         raise RunError(f"Lesson {lesson}: the cell of parameters is not plain Python ({error}).") from None
-    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens}
+    comments = {token.start[0]: token.string.lstrip("# ").removesuffix("  # fmt: skip") for token in tokens}
     for node in statements:
         if not isinstance(node, ast.Assign | ast.AnnAssign):
             continue

@@ -58,12 +58,8 @@ STUDENT_HIDDEN: int = 26  # width of the students
 STUDENT_EPOCHS: int = 3  # passes for each student
 CUT: float = 0.875  # share of the teacher's neurons that students go without
 METHODS: list = [
-    "hard labels",
-    "soft labels",
-    "reverse KL",
-    "counting teaches",
-    "model × counting",
-]  # ways to teach; more: section 4
+    "hard labels", "soft labels", "reverse KL", "counting teaches", "model × counting"
+]  # ways to teach; more: section 4  # fmt: skip
 TEMPERATURE: float = 2.0  # for the method "temperature"
 MAX_LENGTH: int = 128  # tokens of a customer's history that a model reads
 MAX_CASES: int = 1000  # customers asked for their next purchase

@@ -49,7 +49,6 @@ FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
 MAX_ROWS: int = 200000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, draws and bootstraps
-MIN_SALES: int = 1  # rarer products are left out; 50 or so where there are thousands
 MIN_COUNT: int = 10  # a link of the graph that is drawn: fewest baskets with both
 MAX_Q: float = 0.05  # … and most expected share of false links
 NEW_COUNT: int = 3  # a link to predict: fewest baskets with both in its stretch of time
@@ -102,7 +101,7 @@ data = load(DATASET, **columns, format=FORMAT)
 data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
-data = data.filter_items(MIN_SALES)
+data = data.filter_items(1)  # of the item table, those that were sold
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 
 # %% [markdown]

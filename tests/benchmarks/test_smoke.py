@@ -13,6 +13,7 @@ import torch
 
 BENCHMARKS = Path(harness.__file__).parent
 SHARED = {
+    "big_sales",
     "harness",
     "library_questions",
     "next_basket",

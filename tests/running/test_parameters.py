@@ -10,7 +10,7 @@ from lesson_factory import write_lesson
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.running import lessons, plan
 from llmarm_tutorial.running.lessons import Lesson
-from llmarm_tutorial.running.parameters import read_yaml
+from llmarm_tutorial.running.parameters import declared, read_yaml
 
 TYPED = """
 # a comment of its own
@@ -294,3 +294,8 @@ def test_the_lessons_of_the_kit_declare_what_their_lists_hold():
     assert kit["05 LABELS"].coerce("050,100") == [50, 100]
     assert kit["07 METHODS"].coerce("no") == ["no"]
     assert kit["03 RATES"].coerce("1e-3,3e-3") == [0.001, 0.003]
+
+
+def test_a_mark_for_the_formatter_is_no_part_of_the_explanation():
+    (methods,) = declared('METHODS: list = [\n    "a", "b"\n]  # ways to teach  # fmt: skip', "07")
+    assert methods.help == "ways to teach"
