@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import numpy as np
 
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import DataError
+from llmarm_tutorial.errors import DataError, Lacks
+from llmarm_tutorial.lesson.prose import left_out, plain
+
+T = TypeVar("T")
 
 
 def require_enough(
@@ -50,3 +56,20 @@ def require_enough(
     if missing:
         needed = " and ".join(f"at least {what} ({data.name} has {there:,})" for what, there in missing)
         raise DataError(f"{purpose[0].upper()}{purpose[1:]} needs {needed}: take a file that holds them.")
+
+
+def material(what: str, make: Callable[..., T], *arguments: Any, **settings: Any) -> T | None:
+    """What a section of a lesson works on, or None where the data do not hold it: then the section says so.
+
+    Args:
+        what: What is left out then, as the subject of a sentence.
+        make: Makes it, and raises `DataError` or `Lacks` where the data are too few or lack an aspect.
+        arguments: Of `make`.
+        settings: Of `make`, by name.
+    """
+    try:
+        return make(*arguments, **settings)
+    except (DataError, Lacks) as error:
+        why = plain(error).removesuffix(".")
+        left_out(what, why[0].lower() + why[1:])
+        return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
+import IPython.display
 import pytest
 
 from llmarm_tutorial.data import Transactions
-from llmarm_tutorial.errors import DataError
-from llmarm_tutorial.lesson import require_enough
+from llmarm_tutorial.errors import BadParameter, DataError
+from llmarm_tutorial.lesson import material, require_enough
 from llmarm_tutorial.mining import transactions_from_lists
 
 
@@ -46,3 +49,17 @@ def test_customers_are_counted_by_their_visits():
         require_enough(data, "following customers", customers=4)
     with pytest.raises(DataError, match="at least 1 customer with 4 visits"):
         require_enough(data, "following customers", customers=1, visits=4)
+
+
+def test_a_section_without_material_says_so(capsys: pytest.CaptureFixture):
+    def fails(*names: str, how: str) -> None:
+        raise DataError(f"Of {names[0]} nothing is {how}; use *more*.")
+
+    assert material("the shelf", sorted, "ba", reverse=True) == ["b", "a"]
+    assert not capsys.readouterr().out
+    with mock.patch.object(IPython.display, "display") as shown:
+        assert material("the shelf", fails, "bread", how="left") is None
+    said = shown.call_args[0][0].data
+    assert said == "**Left out:** the shelf, since of bread nothing is left; use \\*more\\*."
+    with pytest.raises(BadParameter):
+        material("the shelf", mock.Mock(side_effect=BadParameter("wrong")))
