@@ -169,7 +169,7 @@ def overlap(evaluations: Sequence[Evaluation], k: int = 10) -> pd.DataFrame:
 
     Args:
         evaluations: Evaluations of the same task, of different names, that kept lists of at least k items.
-        k: Length of the lists.
+        k: Length of the lists; of fewer items, their number.
 
     Returns:
         Symmetric, indexed by system in both directions; 1 on the diagonal where the lists are full.
@@ -179,7 +179,8 @@ def overlap(evaluations: Sequence[Evaluation], k: int = 10) -> pd.DataFrame:
     """
     _same_task(evaluations)
     shown = [_shown(evaluation, k) for evaluation in evaluations]
-    shares = [[float(a.multiply(b).sum()) / (k * a.shape[0]) for b in shown] for a in shown]
+    places = min(k, shown[0].shape[1])
+    shares = [[float(a.multiply(b).sum()) / (places * a.shape[0]) for b in shown] for a in shown]
     names = [evaluation.system for evaluation in evaluations]
     return pd.DataFrame(shares, index=names, columns=names)
 

@@ -43,7 +43,7 @@ def measure_latency(
     Args:
         system: The recommender.
         histories: Histories to draw from; every call gets others, at random and with repetition.
-        k: Length of the lists.
+        k: Length of the lists, from 1; of fewer items all are listed.
         batch: Customers in a call: 1 for somebody who waits, hundreds for lists that are made overnight.
         repeats: Calls that are timed, from 1; the 99th percentile needs a few hundred.
         warmup: Calls before these, from 0, so that caches and libraries are ready.
@@ -52,10 +52,10 @@ def measure_latency(
     Raises:
         BadParameter: If a number is out of range or there are no histories.
     """
-    if not len(histories) or not 1 <= k <= system.n_items or batch < 1 or repeats < 1 or warmup < 0:
+    if not len(histories) or k < 1 or batch < 1 or repeats < 1 or warmup < 0:
         raise BadParameter(
-            f"Measuring needs histories, k from 1 to {system.n_items}, batch and repeats from 1 and warmup from 0; not "
-            f"{len(histories)} histories, {k}, {batch}, {repeats} and {warmup}."
+            f"Measuring needs histories, k, batch and repeats from 1 and warmup from 0; not {len(histories)} "
+            f"histories, {k}, {batch}, {repeats} and {warmup}."
         )
     draws = np.random.default_rng(seed).integers(0, len(histories), (warmup + repeats, batch))
     seconds = np.empty(len(draws))
@@ -70,7 +70,11 @@ def measure_latency(
 
 
 def best(scores: np.ndarray, k: int) -> np.ndarray:
-    """Item codes of the k highest scores of each row, best first, shape (n_cases, k); equal ones in any order."""
+    """Item codes of the k highest scores of each row, best first, shape (n_cases, k); equal ones in any order.
+
+    With fewer than k items all are listed.
+    """
+    k = min(k, scores.shape[1])
     first = np.argpartition(-scores, k - 1, axis=1)[:, :k]
     order = np.argsort(-np.take_along_axis(scores, first, axis=1), axis=1)
     return np.take_along_axis(first, order, axis=1)

@@ -116,11 +116,12 @@ def factorise_table(model: ItemModel, rank: int, weights: np.ndarray | None = No
     changed = _with_table(model, table="factorised", rank=rank)
     scale = np.sqrt(scale)[:, None]
     left, strength, right = np.linalg.svd(scale * given, full_matrices=False)
-    balance = np.sqrt(strength[:rank])  # each of the two matrices gets half of the strength
+    kept = min(rank, len(strength))  # a table of few tokens has no more directions: the others stay 0
+    balance = np.sqrt(strength[:kept])  # each of the two matrices gets half of the strength
     words = changed.bert.embeddings.word_embeddings
     with torch.no_grad():
-        words.rows.copy_(torch.from_numpy(left[:, :rank] * balance / scale))
-        words.mix.copy_(torch.from_numpy(balance[:, None] * right[:rank]))
+        words.rows.zero_()[:, :kept] = torch.from_numpy(left[:, :kept] * balance / scale)
+        words.mix.zero_()[:kept] = torch.from_numpy(balance[:, None] * right[:kept])
     return changed
 
 

@@ -113,7 +113,7 @@ def mmr(scores: np.ndarray, similar: np.ndarray, trade: float, k: int = 10, top:
         similar: Similarity of all items, shape (n_items, n_items), see `similarities`.
         trade: Weight of relevance in [0, 1]; at 1 the order is that of the scores.
         k: Length of the lists, at least 1 and at most `top`.
-        top: How many of a case's best items may be listed, at most n_items.
+        top: How many of a case's best items may be listed; of fewer items all may.
 
     Returns:
         Item codes, best first, shape (n_cases, k), int32; -1 where there are too few candidates.
@@ -122,10 +122,9 @@ def mmr(scores: np.ndarray, similar: np.ndarray, trade: float, k: int = 10, top:
         BadParameter: If a number is out of range, or the shapes do not fit.
     """
     n_items = scores.shape[1]
-    if not 0 <= trade <= 1 or not 1 <= k <= top <= n_items:
+    if not 0 <= trade <= 1 or not 1 <= k <= top:
         raise BadParameter(
-            f"Marginal relevance needs a trade from 0 to 1 and 1 ≤ k ≤ top ≤ {n_items} items, not {trade}, k={k} and "
-            f"top={top}."
+            f"Marginal relevance needs a trade from 0 to 1 and 1 ≤ k ≤ top, not {trade}, k={k} and top={top}."
         )
     if similar.shape != (n_items, n_items):
         raise BadParameter(f"Marginal relevance needs similarities of {n_items} × {n_items} items.")
@@ -155,7 +154,7 @@ class Diversified:
         similar: How much alike two items are, shape (n_items, n_items), see `similarities`.
         trade: Weight of relevance against difference, in [0, 1].
         k: How many items are chosen so.
-        top: From how many.
+        top: From how many, if there are so many.
         filter_seen: Whether items of the history are no candidates; to be set as for `ranking.evaluate`.
         name: What tables call it.
     """

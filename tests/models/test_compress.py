@@ -248,6 +248,14 @@ def test_of_full_rank_nothing_is_lost():
     assert np.abs(scores(factorise_table(net, 8)) - scores(net)).max() < 1e-4
 
 
+def test_a_table_of_fewer_tokens_than_the_rank_loses_nothing():
+    net = ItemModel(item_config(2, hidden=24, heads=4, max_length=6), seed=0).eval()
+    thin = factorise_table(net, 16)
+    found, table = (one.bert.embeddings.word_embeddings.weight.detach() for one in (thin, net))
+    assert len(table) < 16
+    assert (found - table).abs().max() < 1e-5
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(1, 7), st.integers(0, 1000))
 def test_weights_move_the_error_to_items_that_count_less(rank: int, seed: int):

@@ -163,6 +163,12 @@ def test_difference_by_hand():
     assert mmr(scores, similar, 0.5, 3, 3).tolist() == [[0, 2, 1]]
 
 
+def test_of_few_items_all_may_be_listed():
+    scores, similar = np.array([[1.0, 3.0, 2.0]]), np.eye(3)
+    assert mmr(scores, similar, 1.0).tolist() == [[1, 2, 0, *[-1] * 7]]  # ten of fifty are asked for
+    assert Diversified(Fixed([1.0, 3.0, 2.0]), similar, 1.0, filter_seen=False).scores(ONE).tolist() == [[8, 10, 9]]
+
+
 def test_similarities_are_cosines_dense_or_sparse(monkeypatch):
     vectors = np.random.default_rng(0).random((6, 3))
     vectors[2] = 0
@@ -209,7 +215,7 @@ def test_what_is_not_listed_keeps_its_order_below():
     [
         ({"trade": 1.1}, "trade from 0 to 1"),
         ({"k": 3, "top": 2}, "k=3 and top=2"),
-        ({"top": 9}, "≤ 4 items"),
+        ({"k": 0}, "1 ≤ k"),
         ({"similar": np.eye(3)}, "4 × 4"),
     ],
 )
@@ -254,6 +260,8 @@ def test_overlap_and_hits_found_by_another_by_hand():
     assert table.loc["a"].tolist() == [1, 0.5, 0]
     assert table.loc["b", "c"] == 0.5
     assert table.equals(table.T)
+    whole = [evaluate(Fixed([0, 3, 2, 1]), a.task, filter_seen=False, name=name) for name in "ab"]
+    assert (groups.overlap(whole) == 1).all(axis=None), "of four items the first ten are all"
     assert groups.also_found(a, b, 2) == pytest.approx(2 / 3)  # of the targets 1, 1, 2 the other has 1, 1
     assert groups.also_found(a, a, 2) == 1
     assert np.isnan(groups.also_found(c, a, 1))
@@ -287,9 +295,10 @@ def test_lists_are_the_best_in_order():
     scores = np.random.default_rng(0).random((5, 20))
     assert (best(scores, 6) == np.argsort(-scores, axis=1)[:, :6]).all()
     assert best(scores[:, :3], 3).shape == (5, 3)
+    assert best(scores[:, :3], 10).shape == (5, 3), "of fewer items all are listed"
 
 
-@pytest.mark.parametrize("options", [{"k": 4}, {"batch": 0}, {"repeats": 0}, {"warmup": -1}])
+@pytest.mark.parametrize("options", [{"k": 0}, {"batch": 0}, {"repeats": 0}, {"warmup": -1}])
 def test_measuring_refuses(options: dict):
     with pytest.raises(BadParameter, match="Measuring needs"):
         measure_latency(Fixed([1.0, 2.0, 3.0]), ONE, **({"k": 2} | options))
