@@ -8,9 +8,9 @@ Public names, by module:
     experts: Expert, Precomputed, choose_weight, product_of_experts
     hybrid: choose_hybrid
     item_weights: ItemScores, ItemWeights, Profile
-    new_items: hide_items, launched_items, new_customers
+    new_items: hidden_before, hide_items, launched_items, new_customers, new_or_hidden
     pages: judge_pages, page_links, partners_of, taken_along
-    promotion: co_movement, promotions, remove_common, usual_correlation, weekly_sales, weeks_of
+    promotion: FEWEST_WEEKS, co_movement, promotions, remove_common, usual_correlation, weekly_sales, weeks_of
     reasons: ExpertReasons, ModelReasons, RuleReasons
     rerank: Diversified, RuleReranker, similarities
     shelf: link_weights, mean_distance, seriate
@@ -29,9 +29,9 @@ __getattr__, __dir__, __all__ = face(
         "experts": "Expert Precomputed choose_weight product_of_experts",
         "hybrid": "choose_hybrid",
         "item_weights": "ItemScores ItemWeights Profile",
-        "new_items": "hide_items launched_items new_customers",
+        "new_items": "hidden_before hide_items launched_items new_customers new_or_hidden",
         "pages": "judge_pages page_links partners_of taken_along",
-        "promotion": "co_movement promotions remove_common usual_correlation weekly_sales weeks_of",
+        "promotion": "FEWEST_WEEKS co_movement promotions remove_common usual_correlation weekly_sales weeks_of",
         "reasons": "ExpertReasons ModelReasons RuleReasons",
         "rerank": "Diversified RuleReranker similarities",
         "shelf": "link_weights mean_distance seriate",

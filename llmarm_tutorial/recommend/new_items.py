@@ -6,11 +6,13 @@ questions that they are asked, and all are judged as every recommender is, by `r
 
 Which items are new: in data with a clock those first bought in the last weeks (`launched_items`). Some known items can
 be made new by taking them out of training altogether (`hide_items`), for choosing settings without a look at the test,
-and for data without a clock.
+and for data without a clock or without a new item; `new_or_hidden` takes what there is.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,11 +36,13 @@ class NewItems:
         train: All that systems may count; its item table is the whole one.
         later: What was bought afterwards (of hidden items: their events), by customers and others.
         new: Which items are new: without an event in `train`, with one in `later`, shape (n_items,), bool.
+        hidden: Whether they are known items that were hidden, not new ones.
     """
 
     train: Transactions
     later: Transactions
     new: np.ndarray
+    hidden: bool = False
 
     @property
     def n_items(self) -> int:
@@ -101,7 +105,7 @@ def launched_items(data: Transactions, weeks: float) -> NewItems:
         DataError: If no item is new in that time, or nothing comes before.
     """
     before, later = _cut(data, weeks)
-    return _new_items(before, later, f"no item was first bought in the last {weeks:g} weeks; use more")
+    return _new_items(before, later, f"no item was first bought in the last {weeks:g} weeks; use more", hidden=False)
 
 
 def hide_items(data: Transactions, share: float = 0.1, *, weeks: float | None = None, seed: int = 0) -> NewItems:
@@ -135,7 +139,61 @@ def hide_items(data: Transactions, share: float = 0.1, *, weeks: float | None = 
     seen = np.isin(later.item_codes, known)
     if weeks is None:
         seen &= taken[later.item_codes]
-    return _new_items(train, later.rows(seen), "no hidden item is bought afterwards; hide more")
+    return _new_items(train, later.rows(seen), "no hidden item is bought afterwards; hide more", hidden=True)
+
+
+def new_or_hidden(data: Transactions, weeks: float, *, seed: int = 0) -> NewItems:
+    """The items launched in the last weeks; where there are none, a tenth of all, drawn at random and hidden.
+
+    In a shop that sells the same all the year, nothing is new. Then known items stand in: hidden as if they had been
+    launched in these weeks, or, without a clock or where that leaves nobody to ask, hidden altogether.
+
+    Args:
+        data: Transactions with users and an order.
+        weeks: How many, counted back from the last event.
+        seed: Seed of the choice of hidden items.
+
+    Returns:
+        The first of the three that leaves a question, `NewItems.task("new")`.
+
+    Raises:
+        Lacks: If there are no users or no order.
+        BadParameter: If the number of weeks is not above 0.
+        DataError: If none of them does.
+    """
+    ways = [lambda: launched_items(data, weeks)] if "clock" in data.aspects else []
+    return _first_that_asks([*ways, *_ways_to_hide(data, weeks, seed)])
+
+
+def hidden_before(cold: NewItems, weeks: float, *, seed: int = 0) -> NewItems:
+    """Known items of the training part made new: to choose settings on, without a look at the new items themselves.
+
+    Args:
+        cold: New items.
+        weeks: As for `new_or_hidden`.
+        seed: Seed of the choice.
+
+    Raises:
+        DataError: If nobody is left to ask.
+    """
+    return _first_that_asks(_ways_to_hide(cold.train, weeks, seed))
+
+
+def _ways_to_hide(data: Transactions, weeks: float, seed: int) -> list[Callable[[], NewItems]]:
+    in_time = [lambda: hide_items(data, weeks=weeks, seed=seed)] if "clock" in data.aspects else []
+    return [*in_time, lambda: hide_items(data, seed=seed)]
+
+
+def _first_that_asks(ways: Sequence[Callable[[], NewItems]]) -> NewItems:
+    """What the first of these ways makes new, if somebody bought it; raises the error of the last one."""
+    for make in ways[:-1]:
+        with contextlib.suppress(DataError):
+            cold = make()
+            cold.task("new")
+            return cold
+    cold = ways[-1]()
+    cold.task("new")
+    return cold
 
 
 def new_customers(data: Transactions, share: float = 0.2, *, seed: int = 0) -> tuple[Transactions, Task, Task]:
@@ -215,12 +273,12 @@ def _cut(data: Transactions, weeks: float) -> tuple[Transactions, Transactions]:
     return data.rows(~later), data.rows(later)
 
 
-def _new_items(train: Transactions, later: Transactions, complaint: str) -> NewItems:
+def _new_items(train: Transactions, later: Transactions, complaint: str, hidden: bool) -> NewItems:
     n = len(train.items)
     new = (np.bincount(later.item_codes, minlength=n) > 0) & (np.bincount(train.item_codes, minlength=n) == 0)
     if not new.any() or not len(train):
         raise DataError(f"{train.name}: {complaint}.")
-    return NewItems(train, later, new)
+    return NewItems(train, later, new, hidden)
 
 
 def _first_time(

@@ -117,6 +117,31 @@ def test_the_corner_shop_launches_its_six_planted_items():
     assert cold.new.sum() == 6
 
 
+def test_where_nothing_is_new_known_items_are_hidden():
+    found = new_items.new_or_hidden(made(), 1)
+    assert not found.hidden
+    assert np.flatnonzero(found.new).tolist() == [M, N]
+    always = made([(user, 100 * user + day, day, "abcd"[day % 4] + "e") for user in (1, 2, 3) for day in range(1, 29)])
+    found = new_items.new_or_hidden(always, 1, seed=2)
+    assert found.hidden
+    assert found.train.table["time"].max() < found.later.table["time"].min(), "hidden as if launched"
+    at_once = made([(user, user, 1, "abcd") for user in (1, 2, 3)])  # nothing comes before the last week
+    found = new_items.new_or_hidden(at_once, 1)
+    assert (found.hidden, len(found.task())) == (True, 3)
+    with pytest.raises(DataError):
+        new_items.new_or_hidden(made([(1, 1, 1, "a")]), 1)
+    with pytest.raises(BadParameter, match="above 0"):
+        new_items.new_or_hidden(made(), 0)
+
+
+def test_settings_are_chosen_on_items_that_training_knows(cold: NewItems):
+    like_it = new_items.hidden_before(cold, 1)
+    assert like_it.hidden
+    assert not like_it.new[cold.new].any()
+    assert like_it.train.table["time"].max() <= cold.train.table["time"].max()
+    assert len(like_it.task())
+
+
 @pytest.mark.parametrize("weeks", [None, 6.0])
 def test_hidden_items_are_nowhere_in_training(weeks: float | None):
     data = loading.load("shop")
