@@ -14,6 +14,9 @@ from scipy.stats import norm
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 
+WINDOW = 7  # weeks of a running median
+FEWEST_WEEKS = 2 * WINDOW  # fewer would leave the median hardly anything to run over
+
 # --- the promotion ---------------------------------------------------------------------------------------------------
 
 
@@ -64,8 +67,11 @@ def extra_sales(
             promoted product says nothing and is left out.
         level: Coverage of the interval, in (0, 1).
 
+    Returns:
+        What is expected; NaN in every field if no stratum has baskets with and without the promoted product.
+
     Raises:
-        BadParameter: If the shapes differ, or no stratum has baskets with and without the promoted product.
+        BadParameter: If the shapes differ.
     """
     promoted, other = np.asarray(promoted, dtype=bool), np.asarray(other, dtype=bool)
     labels = np.zeros(len(promoted), dtype=int) if strata is None else np.asarray(strata)
@@ -76,7 +82,7 @@ def extra_sales(
     k1, k0 = (np.bincount(stratum, held & other, minlength=len(n1)) for held in (promoted, ~promoted))
     use = (n1 > 0) & (n0 > 0)
     if not use.any():
-        raise BadParameter("No stratum has baskets with and without the promoted product; choose coarser strata.")
+        return ExtraSales(*[np.nan] * len(ExtraSales._fields))
     n1, n0, k1, k0 = n1[use], n0[use], k1[use], k0[use]
     n = n1 + n0
     total = (n1 * n0 / n).sum()
@@ -145,7 +151,7 @@ def weekly_sales(matrix: sparse.csr_matrix, weeks: np.ndarray) -> np.ndarray:
     return (chosen @ matrix.astype(float)).toarray()
 
 
-def remove_common(sales: np.ndarray, window: int = 7) -> np.ndarray:
+def remove_common(sales: np.ndarray, window: int = WINDOW) -> np.ndarray:
     """What is left of weekly sales when every product's own season and the ups and downs of all trade are taken out.
 
     Of the square roots of the counts (whose chance variation is alike) each product loses its running median: unlike a
@@ -176,7 +182,7 @@ def remove_common(sales: np.ndarray, window: int = 7) -> np.ndarray:
     return rest - causes @ np.linalg.lstsq(causes, rest, rcond=None)[0]
 
 
-def co_movement(sales: np.ndarray, pairs: Sequence[tuple[int, int]], *, window: int = 7) -> pd.DataFrame:
+def co_movement(sales: np.ndarray, pairs: Sequence[tuple[int, int]], *, window: int = WINDOW) -> pd.DataFrame:
     """Do the weekly sales of two products rise and fall together, as they are and without their common causes?
 
     Args:

@@ -269,8 +269,12 @@ def test_wrong_promotions():
     a = np.array([True, False])
     with pytest.raises(BadParameter, match="one value per basket"):
         promotion.extra_sales(a, a[:1], 10)
-    with pytest.raises(BadParameter, match="coarser strata"):
-        promotion.extra_sales(a, a, 10, strata=np.array([0, 1]))
+
+
+def test_where_everybody_has_it_nothing_is_expected_of_a_promotion():
+    a = np.array([True, False])
+    assert np.isnan(promotion.extra_sales(a, a, 10, strata=np.array([0, 1]))).all()  # in each week all or nobody
+    assert np.isnan(promotion.extra_sales(np.ones(2, dtype=bool), a, 10)).all()
 
 
 # --- the stock -------------------------------------------------------------------------------------------------------
