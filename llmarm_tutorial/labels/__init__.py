@@ -3,7 +3,7 @@
 Public names, by module:
 
     baselines: LogisticOnCounts, TreesOnCounts, majority
-    customer_tasks: customer_segments, returning_customers
+    customer_tasks: customer_segments, returning_customers, soon_returning_customers
     product_tasks: holding_rules, same_category_pairs
     scores: ClassScores, choose_threshold
 """
@@ -14,7 +14,7 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "baselines": "LogisticOnCounts TreesOnCounts majority",
-        "customer_tasks": "customer_segments returning_customers",
+        "customer_tasks": "customer_segments returning_customers soon_returning_customers",
         "product_tasks": "holding_rules same_category_pairs",
         "scores": "ClassScores choose_threshold",
     },

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import BadParameter, Lacks
+from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 from llmarm_tutorial.labels.features import VISITS, bags, visit_numbers
 from llmarm_tutorial.labels.tasks import SHARES, Labelled, checked, divide
 
 DAY = pd.Timedelta(days=1)
+HORIZONS = (60.0, 30.0, 14.0, 7.0)  # days that "soon" may mean, the first that can be asked for
 
 
 def customer_segments(
@@ -100,17 +103,22 @@ def returning_customers(
 
     Raises:
         Lacks: If there are no users, baskets or clock times.
-        BadParameter: If the moment or the days are out of range, or the shares are no shares.
-        DataError: If a part has no customers of a class.
+        BadParameter: If a setting is out of range, or the shares are no shares.
+        DataError: If the data end before the days do, or a part has no customers of a class.
     """
     data.require("users", "baskets", "clock", purpose="asking who comes again")
+    if not 0 < cut < 1 or min_visits < 2 or days <= 0:
+        raise BadParameter(
+            f"Who comes again takes a cut in (0, 1), days above 0 and min_visits from 2, not {cut}, {days} and "
+            f"{min_visits}."
+        )
     time = data.table["time"].to_numpy()
     first, last = pd.Timestamp(time.min()), pd.Timestamp(time.max())
     moment = first + (last - first) * cut
-    if not 0 < cut < 1 or min_visits < 2 or days <= 0 or moment + days * DAY > last:
-        raise BadParameter(
-            f"The {days} days after {cut} of the data must lie within it, and customers have at least 2 visits, not "
-            f"{min_visits}: take a smaller cut or fewer days."
+    if moment + days * DAY > last:
+        raise DataError(
+            f"{data.name} goes on for {(last - moment) / DAY:.0f} days after {cut:.0%} of its time, and {days:g} are "
+            "to be looked at: take a smaller cut or fewer days."
         )
     runs = data.rows(time < np.datetime64(moment)).histories()
     visits = data.table[data.table["user_id"].notna()].drop_duplicates("basket_id")
@@ -135,4 +143,33 @@ def returning_customers(
             clusters=np.arange(len(rows)),
             metric="macro F1",
         )
+    )
+
+
+def soon_returning_customers(
+    data: Transactions, *, horizons: Sequence[float] = HORIZONS, **settings: Any
+) -> tuple[Labelled, float]:
+    """Will a customer come again soon, with as many days for "soon" as the data bear?
+
+    Where everybody comes every week, "within 60 days" is no question; where the data end after a month, no answer.
+
+    Args:
+        data: Transactions with users, baskets and clock times.
+        horizons: Days to try, in this order.
+        settings: Of `returning_customers`, but for its days.
+
+    Returns:
+        The task, and the first of the horizons for which customers of both classes are in every part.
+
+    Raises:
+        Lacks: If there are no users, baskets or clock times.
+        BadParameter: If a setting is out of range.
+        DataError: If there is no such horizon.
+    """
+    for days in horizons:
+        with contextlib.suppress(DataError):
+            return returning_customers(data, days=days, **settings), days
+    raise DataError(
+        f"Who comes again cannot be asked of {data.name}: it takes customers of two visits and more, of whom some come "
+        f"again and others stay away within {', '.join(f'{days:g}' for days in horizons)} days."
     )

@@ -161,7 +161,7 @@ def promising_rules(baskets: Transactions, min_count: int, least_lift: float) ->
         with y, shape (n,) each; number of all baskets.
 
     Raises:
-        DataError: If no two items share that many baskets.
+        DataError: If no two items share that many baskets, or none has that lift.
     """
     found = mine(baskets, min_count, max_length=3)
     sold = np.bincount(as_matrix(baskets)[0].indices, minlength=len(found.items))
@@ -176,6 +176,8 @@ def promising_rules(baskets: Transactions, min_count: int, least_lift: float) ->
             pieces.append((x[good], codes[good, column], count[good], of_x[good], of_y[good]))
     if not pieces:
         raise DataError(f"No two items share {min_count} baskets of {baskets.name!r}; take a smaller min_count.")
+    if not any(len(of_y) for _, of_y, *_ in pieces):
+        raise DataError(f"No rule of {baskets.name!r} has a lift of {least_lift:g}; take a smaller least_lift.")
     return *(np.concatenate(column) for column in zip(*pieces, strict=True)), found.n_baskets
 
 

@@ -30,7 +30,8 @@ from llmarm_tutorial.evaluation import MeanOfPooledRuns, compare, comparison_tab
 from llmarm_tutorial.figures import classify as classify_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.labels import ClassScores, LogisticOnCounts
-from llmarm_tutorial.lesson import against, check, ledger, say
+from llmarm_tutorial.lesson import against, check, ledger, left_out, material, say
+from llmarm_tutorial.lesson import plain as as_is
 from llmarm_tutorial.models import Augmentation, Recipe, Settings
 
 house_style.use_style()
@@ -96,7 +97,8 @@ column = LABEL_COL or next((c for c in ("segment", "gender") if c in known_colum
 if column:
     task = labels.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
 else:
-    task = labels.returning_customers(data, seed=SEED, max_events=LENGTH)
+    task, days = labels.soon_returning_customers(data, seed=SEED, max_events=LENGTH)
+    print(f"Does a customer come again within {days:g} days?")
 test = task.of("test")
 print(task, "· judged by", task.metric)
 task.balance()
@@ -218,6 +220,8 @@ for whose, d in (("BERT", 768), ("ours", WIDTH)):
 MANY = ("scratch", "full", "top layer")
 rate_of = dict.fromkeys(MANY, 3e-3) | dict.fromkeys(("LoRA", "AdaLoRA", "adapters"), 1e-2)
 rate_of |= dict.fromkeys(("linear head", "IA3", "prefix tuning", "prompt tuning"), 3e-2)
+n_train = int((task.part == 0).sum())
+BATCH = max(1, min(64, n_train // 4))  # few examples are given in small batches, or in no steps
 plan = Settings(
     epochs=EPOCHS,
     patience=EPOCHS,
@@ -236,12 +240,17 @@ def tuned(variant: str, given=task, seed: int = SEED, **options):
     settings |= {name: options.pop(name) for name in of_settings}
     if variant == "scratch" and "epochs" not in settings:
         settings |= {"epochs": PATIENCE * EPOCHS, "patience": PATIENCE * EPOCHS}
-    options |= {"settings": replace(plan, **settings), "max_length": LENGTH + 1}
+    options = {"batch_size": BATCH, "max_length": LENGTH + 1} | options
+    options |= {"settings": replace(plan, **settings)}
     return models.fine_tune(starts[min(seed, max(starts))], given, variant, **options)
 
 
+variants = list(models.VARIANTS)
+if EPOCHS * (n_train // BATCH) < 10:
+    variants.remove("AdaLoRA")
+    left_out("AdaLoRA", "it plans its ranks over all steps, and these are fewer than ten")
 fits_of = {}
-for variant in models.VARIANTS:
+for variant in variants:
     fits_of[variant] = [tuned(variant, seed=s) for s in range(SEED, SEED + VARIANT_SEEDS)]
 judged = {variant: fits[0].scores(test) for variant, fits in fits_of.items()}
 
@@ -330,7 +339,6 @@ say(
 
 
 # %%
-n_train = int((task.part == 0).sum())
 networks = {
     "pretrained": ("full", 1),
     "from scratch": ("scratch", 1),
@@ -344,7 +352,7 @@ def fitted(variant: str, times: int, n_labels: int, seed: int):
     if n_labels == n_train and seed < SEED + VARIANT_SEEDS and times == usual:
         return fits_of[variant][seed - SEED]  # of section 3
     epochs = times * int(EPOCHS * n_train / n_labels)
-    options = {"epochs": epochs, "patience": epochs, "batch_size": min(64, n_labels)}
+    options = {"epochs": epochs, "patience": epochs, "batch_size": min(BATCH, n_labels)}
     options["validate_every"] = max(1, epochs // (2 * EPOCHS))
     return tuned(variant, task.sample(n_labels, seed), seed, **options)
 
@@ -588,16 +596,20 @@ say(
 # p-value…). The model sees only *which* items: antecedent as segment 0, consequent as segment 1. **Pairs** likewise.
 
 # %%
+others, parts = {}, None
 if "clock" in data.aspects and "baskets" in data.aspects:
-    parts = data.split_by_time(0.25, 0.25)
-    easier = {} if DATASET == "shop" else {"min_count": 20, "kept": 0.75}
-    others = {"rule": labels.holding_rules(*parts, seed=SEED, rules=MAX_RULES, **easier)}
+    parts = material("the questions on rules and pairs", data.split_by_time, 0.25, 0.25)
+if parts:
+    options = {"seed": SEED, "rules": MAX_RULES}
+    options |= {} if DATASET == "shop" else {"min_count": 20, "kept": 0.75}
+    others["rule"] = material("the question on rules", labels.holding_rules, *parts, **options)
     if "category" in data.items:
-        options = {"shares": (0.4, 0.2, 0.4), "negatives": 4}
-        others["pair"] = labels.same_category_pairs(data, parts.train, seed=SEED, **options)
+        options = {"shares": (0.4, 0.2, 0.4), "negatives": 4, "seed": SEED}
+        same = labels.same_category_pairs
+        others["pair"] = material("the question on pairs", same, data, parts.train, **options)
+    others = {name: each for name, each in others.items() if each}
     baskets = Histories.from_matrix(parts.train.basket_matrix())
-else:
-    others = {}
+elif not {"clock", "baskets"} <= data.aspects:
     print(
         f"{data.name} has no baskets in time, so no rules that could hold later;",
         "try DATASET = 'shop'.",
@@ -725,8 +737,8 @@ unseen = of_classes.index[of_classes["recall"] < 0.1]
 best, few = of_classes["F1"].idxmax(), of_classes["examples"].idxmin()
 say(
     "**What we see.** Found in less than one case of ten: "
-    f"{', '.join(unseen) or 'no class'}. The highest F1 has {best} "
-    f"({of_classes.loc[best, 'F1']:.2f}); the smallest class, {few}, has "
+    f"{', '.join(map(as_is, unseen)) or 'no class'}. The highest F1 has {as_is(best)} "
+    f"({of_classes.loc[best, 'F1']:.2f}); the smallest class, {as_is(few)}, has "
     f"{of_classes.loc[few, 'F1']:.2f}."
 )
 

@@ -14,7 +14,11 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.labels.baselines import LogisticOnCounts, TreesOnCounts, majority
-from llmarm_tutorial.labels.customer_tasks import customer_segments, returning_customers
+from llmarm_tutorial.labels.customer_tasks import (
+    customer_segments,
+    returning_customers,
+    soon_returning_customers,
+)
 from llmarm_tutorial.labels.features import VISITS, pair_counting
 from llmarm_tutorial.labels.product_tasks import holding_rules, same_category_pairs, together_pairs
 from llmarm_tutorial.labels.scores import ClassScores
@@ -226,10 +230,25 @@ def test_who_comes_again_by_hand():
     gap = 30  # days between visits: 10, 50, 70
     by_hand = [np.log(3), np.log1p(5), np.log1p(65), np.log1p(gap), 5 / (gap + 1), np.log(2)]
     np.testing.assert_allclose(numbers, by_hand, rtol=1e-5)
-    with pytest.raises(BadParameter, match="smaller cut or fewer days"):
+    with pytest.raises(DataError, match="goes on for 25 days after 75% of its time, and 40 are to be looked at"):
         returning_customers(visits(come | gone), cut=0.75, days=40)
+    with pytest.raises(BadParameter, match=r"min_visits from 2, not 0.75, 10 and 1\."):
+        returning_customers(visits(come | gone), cut=0.75, days=10, min_visits=1)
     with pytest.raises(DataError, match="of the class"):
         returning_customers(visits(come | gone), cut=0.75, days=10)
+
+
+def test_soon_is_as_many_days_as_the_data_bear():
+    come = {user: [10, 50, 70, 76] for user in range(10)}
+    stay = {user: [10, 50, 70, 90] for user in range(10, 20)}
+    task, days = soon_returning_customers(visits(come | stay | {20: [0, 100]}))
+    assert days == 14, "the data end 25 days after the moment, and within 7 days too few would tell"
+    assert task.labels.tolist() == [1] * 10 + [0] * 10
+    alike = visits(come | {20: [0, 100]})
+    with pytest.raises(DataError, match=r"cannot be asked of unnamed: .* within 60, 30, 14, 7 days"):
+        soon_returning_customers(alike)
+    with pytest.raises(BadParameter, match="min_visits"):
+        soon_returning_customers(alike, min_visits=0)
 
 
 # --- rules ---------------------------------------------------------------------------------------------------------
@@ -269,6 +288,9 @@ def test_rules_need_items_that_met():
     alone = Transactions.from_baskets([["a"], ["b"]])
     with pytest.raises(DataError, match="smaller min_count"):
         holding_rules(alone, alone, alone)
+    strangers = Transactions.from_baskets([["a", "b"], ["a"], ["b"], []] * 5)
+    with pytest.raises(DataError, match=r"has a lift of 1.5; take a smaller least_lift"):
+        holding_rules(strangers, strangers, strangers)
 
 
 # --- counting baselines --------------------------------------------------------------------------------------------
