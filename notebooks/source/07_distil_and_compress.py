@@ -31,7 +31,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation import compare, evaluate
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.lesson import against, check, each_against, ledger, say
+from llmarm_tutorial.lesson import against, check, each_against, ledger, require_enough, say
 from llmarm_tutorial.models import DistillationMix, ItemModel, ItemRecommender, OnnxRecommender
 
 house_style.use_style()
@@ -114,6 +114,7 @@ data = load(DATASET, **columns, format=FORMAT)
 data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="predicting what a customer buys next")
+require_enough(data, "predicting what comes next", customers=2, visits=3, items=3)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.histories()
@@ -215,7 +216,7 @@ spent
 vectors = teacher.output_table.detach().numpy()
 weighted = np.sqrt(np.sqrt(counts))[:, None] * vectors
 variance = np.linalg.svd(weighted, compute_uv=False) ** 2
-held = (np.cumsum(variance) / variance.sum())[STUDENT_HIDDEN - 1]
+held = variance[:STUDENT_HIDDEN].sum() / variance.sum()
 print(f"{STUDENT_HIDDEN} of {HIDDEN} directions hold {held:.0%} of the ", end="")
 print("weighted squared length of the item vectors ", end="")
 print(f"(spread evenly: {STUDENT_HIDDEN / HIDDEN:.0%})")
@@ -316,7 +317,7 @@ judged = {
     name: evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name)
     for name, system in systems.items()
 }
-of_teacher = judged["teacher"].mean("NDCG@10")
+of_teacher = judged["teacher"].mean("NDCG@10") or np.nan  # of nothing there are no shares
 kept = {name: result.mean("NDCG@10") / of_teacher for name, result in judged.items()}
 rows = [result.summary(["NDCG@10"], seed=SEED) for result in judged.values()]
 table = pd.concat(rows, ignore_index=True)
@@ -366,7 +367,7 @@ closest = {
     "lists most of the teacher's ten": faithful["overlap"].idxmax(),
     "most often puts the same product first": faithful["first"].idxmax(),
     "has the smallest divergence": faithful["divergence"].idxmin(),
-    "keeps most of its NDCG@10": faithful["kept"].idxmax(),
+    "keeps most of its NDCG@10": faithful["kept"].fillna(0).idxmax(),
 }
 say("**What we see.**", "\n".join(f"- Who {what}: **{who}**." for what, who in closest.items()))
 
@@ -468,7 +469,8 @@ for label, path in {"ONNX, 32 bits": exact, "ONNX, 8 bits": rough}.items():
     rows.append(row | {"same ten": close.overlap, "same first": close.first})
 agreement = pd.DataFrame(rows)
 largest_difference = float(agreement["largest difference of a score"].iloc[0])
-assert largest_difference < 1e-3, "the exported model says something else"
+if largest_difference >= 1e-3:
+    say("**The exported model says something else than the original: do not deploy it.**")
 file_32, file_8 = agreement.to_dict("records")
 display(agreement)
 say(
@@ -491,7 +493,7 @@ weights, width = np.sqrt(counts), teacher.config.hidden_size
 tables = {"full table": teacher}
 for rank in (width // 2, width // 4, width // 8):
     tables[f"product of rank {rank}"] = models.factorise_table(teacher, rank, weights=weights)
-entries = min(64, n_items // 2)
+entries = max(2, min(64, n_items // 2))
 for parts in (width // 2, width // 4):
     label = f"codes of {parts} bytes, {entries} entries"
     tables[label] = models.quantise_table(teacher, parts, entries, weights=weights, seed=SEED)
@@ -573,7 +575,7 @@ for name, (family, system, held) in candidates.items():
     judged[name] = evaluate(system, to_judge, ks=(10,), filter_seen=FILTER, name=name)
     rows.append(row | {"NDCG@10": judged[name].mean("NDCG@10")})
 points = pd.DataFrame(rows)
-points["kept"] = points["NDCG@10"] / judged["teacher"].mean("NDCG@10")
+points["kept"] = points["NDCG@10"] / of_teacher
 speed = points.set_index("system")["per_second"]
 points["times as fast"] = points["per_second"] / speed["teacher"]
 points
@@ -592,7 +594,8 @@ at = points.set_index("system")
 student = at.loc[f"student, {chosen}, ONNX"]
 small = sum(learnt(students[chosen]).values()) / sum(learnt(teacher).values())
 in_same_form = student["per_second"] / at.loc["teacher, ONNX", "per_second"]
-print(f"{student.name}: {student['kept']:.1%} kept, {small:.0%} of the weights")
+share = f"{student['kept']:.1%} kept" if of_teacher > 0 else "the teacher found nothing to keep"
+print(f"{student.name}: {share}, {small:.0%} of the weights")
 faster = student["times as fast"]
 print(f"{faster:.1f} times as fast as the teacher in PyTorch, ", end="")
 print(f"{in_same_form:.1f} times as the teacher in the same form")
@@ -742,7 +745,8 @@ if {"soft labels", "reverse KL"} <= set(students):
 for row in points.itertuples():
     note = f"share of the teacher's NDCG@10; {row.bytes:,} bytes"
     slug = f"compress/kept_{ledger.slug(row.system)}"
-    ledger.record(slug, row.kept, tolerance=0.05, claim="17", note=note)
+    if np.isfinite(row.kept):
+        ledger.record(slug, row.kept, tolerance=0.05, claim="17", note=note)
     note = "lists per second, 256 customers in a call, one core"
     slug = f"compress/times_as_fast_{ledger.slug(row.system)}"
     times_as_fast = round(row.per_second / speed["teacher"], 1)
