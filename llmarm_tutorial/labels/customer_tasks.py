@@ -113,13 +113,7 @@ def returning_customers(
             f"{min_visits}."
         )
     time = data.table["time"].to_numpy()
-    first, last = pd.Timestamp(time.min()), pd.Timestamp(time.max())
-    moment = first + (last - first) * cut
-    if moment + days * DAY > last:
-        raise DataError(
-            f"{data.name} goes on for {(last - moment) / DAY:.0f} days after {cut:.0%} of its time, and {days:g} are "
-            "to be looked at: take a smaller cut or fewer days."
-        )
+    first, moment = _beginning_and_moment(data, cut, days)
     runs = data.rows(time < np.datetime64(moment)).histories()
     visits = data.table[data.table["user_id"].notna()].drop_duplicates("basket_id")
     before = visits[visits["time"] < moment].groupby("user_id")["time"].agg(["size", "min", "max"]).loc[runs.user_ids]
@@ -144,6 +138,18 @@ def returning_customers(
             metric="macro F1",
         )
     )
+
+
+def _beginning_and_moment(data: Transactions, cut: float, days: float) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The first moment of the data, and the one after a share `cut` of their time."""
+    first, last = data.table["time"].min(), data.table["time"].max()
+    moment = first + (last - first) * cut
+    if moment + days * DAY > last:
+        raise DataError(
+            f"{data.name} goes on for {(last - moment) / DAY:.0f} days after {cut:.0%} of its time, and {days:g} are "
+            "to be looked at: take a smaller cut or fewer days."
+        )
+    return first, moment
 
 
 def soon_returning_customers(

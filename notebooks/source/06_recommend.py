@@ -40,6 +40,7 @@ from llmarm_tutorial.lesson import (
 )
 from llmarm_tutorial.mining import lift
 
+# %%
 figures.house_style.use_style()
 models.quiet_loading()
 torch.set_num_threads(1)  # models this small lose time where several cores share the work
