@@ -90,8 +90,6 @@ ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)
 n_items = len(data.items)
-
-# %%
 known_columns = [] if data.users is None else [c for c in data.users if c != "user_id"]
 column = LABEL_COL or next((c for c in ("segment", "gender") if c in known_columns), "")
 if column:
@@ -99,6 +97,8 @@ if column:
 else:
     task, days = labels.soon_returning_customers(data, seed=SEED, max_events=LENGTH)
     print(f"Does a customer come again within {days:g} days?")
+
+# %%
 test = task.of("test")
 print(task, "· judged by", task.metric)
 task.balance()
@@ -172,7 +172,7 @@ start = starts[SEED]
 
 # %%
 few = task.take(np.arange(2))
-given = models.class_inputs(few.sets, None, 10)
+given = models.class_inputs(few.sets, None, min(10, LENGTH))
 head = models.new_classifier(start, len(task.classes), "linear head").eval()
 states = start.hidden(given["input_ids"], given["attention_mask"])
 tensors = given | {
