@@ -46,10 +46,17 @@ def canonical_table(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, dict[
         table = _one_user_one_time(table, name)
     # price and quantity come last, so that not even rows alike in all else keep the order of the source
     keys = [c for c in ("user_id", "time", "position", "basket_id", "item_id", "price", "quantity") if c in table]
-    table, merged = _merge_repeats(table.sort_values(keys, kind="stable", ignore_index=True))
+    table, merged = _merge_repeats(table.sort_values(keys, kind="stable", ignore_index=True, key=_running_numbers))
     notes = {"repeated rows, merged": merged} if merged else {}
     table, tied = _moments_to_visits(table)
     return table, notes | tied
+
+
+def _running_numbers(values: pd.Series) -> pd.Series:
+    """What a column is sorted by: itself, but basket ids that are text of digits as numbers, so that 9 precedes 10."""
+    if values.name != "basket_id" or pd.api.types.is_numeric_dtype(values) or not values.str.fullmatch(r"\d+").all():
+        return values
+    return values.str.zfill(values.str.len().max()) + " " + values  # 07 and 7 are two baskets in one order
 
 
 def canonical_items(items: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -78,6 +78,14 @@ def test_baskets_of_one_moment_are_counted() -> None:
     assert data.notes == {BY_ID: 2}
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_running_numbers_of_baskets_are_no_text(turn: int) -> None:
+    rows = [("u", basket, 0, "a") for basket in ("9", "10", "7", "07", "110")]
+    data = events(rows[::turn], "user_id basket_id time item_id")
+    assert data.table["basket_id"].tolist() == ["07", "7", "9", "10", "110"]
+    assert data.notes == {BY_ID: 5}
+
+
 def test_the_visits_of_a_table_that_is_read_again_are_the_same() -> None:
     data = events([("u", 1, "b"), ("u", 0, "c"), ("u", 1, "a"), ("v", 1, "a")])
     again = Transactions.from_frame(data.table)
