@@ -4,6 +4,7 @@ Rules, so that one content gives one result in every format:
 
 - Ids are text, trimmed: '007' stays '007', whole numbers have no decimal point, and an item may be called 'NA'. If all
   ids of a column end in .0, as pandas writes numbers beside an empty cell, the end is taken off, with a note.
+- Letters in one part and in two (é of e and an accent, as some systems write it) are the same letter, with a note.
 - An id that a spreadsheet wrote as 1.23E+15 is refused, for its last digits are lost. Numbers with a decimal point of
   more than 15 digits may have lost theirs, which is noted.
 - NULL, None, nan and the like are no customer, with a note; as a basket they are refused, as an item they are noted.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import unicodedata
 from decimal import Decimal
 
 import numpy as np
@@ -53,30 +55,38 @@ def ids(column: pd.Series, role: str, where: str, notes: dict[str, int]) -> pd.S
         DataError: If a cell holds several values, or if digits of an id are lost.
     """
     codes, distinct = _distinct(column, where)
-    text = pd.Series(_id_texts(distinct), dtype="object")
-    lost = [isinstance(value, float | np.floating) and abs(value) >= DIGITS for value in distinct]
-    counts = np.bincount(codes, minlength=len(text))
-    if any(lost):
-        notes[f"ids of {where} of more than 15 digits with a decimal point, whose last digits may be lost"] = int(
-            counts[lost].sum()
-        )
-    short = [value for value in text if value and EXPONENT.fullmatch(value)]
-    if short and not any(lost):
+    text, counts = pd.Series(_id_texts(distinct), dtype="object"), np.bincount(codes, minlength=len(distinct))
+
+    def note(what: str, which: np.ndarray) -> None:
+        if which.any():
+            notes[what.format(where)] = int(counts[which].sum())
+
+    lost = np.array([isinstance(value, float | np.floating) and abs(value) >= DIGITS for value in distinct], dtype=bool)
+    note("ids of {} of more than 15 digits with a decimal point, whose last digits may be lost", lost)
+    short = [value for value in text[~lost] if value and EXPONENT.fullmatch(value)]
+    if short:
         raise DataError(
             f"{where}: {short[0]} is an id whose last digits a spreadsheet left out; format the column as text or as a "
             "number without decimals there, and save the file anew."
         )
-    known = text[text.notna() & (text != "")]
-    if len(known) and known.str.fullmatch(r"-?\d+\.0").all():
-        notes[f"ids of {where} that end in .0, read without it"] = int(counts[known.index].sum())
-        text[known.index] = known.str[:-2]
+    pointed = _ends_in_point_zero(text, role)
+    note("ids of {} that end in .0, read without it", pointed)
+    text[pointed] = text[pointed].str[:-2]
+    parted = np.array([value is not None and not unicodedata.is_normalized("NFC", value) for value in text], dtype=bool)
+    note("ids of {} with letters in two parts, as é of e and an accent, read as one", parted)
+    text[parted] = [unicodedata.normalize("NFC", value) for value in text[parted]]
     absent = text.isin(NOTHING).to_numpy()
-    if absent.any():
-        shown = ", ".join(sorted(text[absent]))
-        done = "kept as an item; if it means nothing, take these rows out" if role == "item" else "read as empty"
-        notes[f"cells of {where} that hold {shown}, {done}"] = int(counts[absent].sum())
+    done = "kept as an item; if it means nothing, take these rows out" if role == "item" else "read as empty"
+    note(f"cells of {{}} that hold {', '.join(sorted(text[absent]))}, {done}", absent)
     text = text.mask((absent & (role != "item")) | (text == ""))
     return pd.Series(text.to_numpy()[codes], index=column.index, dtype="str")
+
+
+def _ends_in_point_zero(text: pd.Series, role: str) -> np.ndarray:
+    """Which ids end in a .0 that says nothing, as all do; an item may be 2 and another 2.0, a customer not."""
+    known = text[text.notna() & (text != "")]
+    whole = known.map(re.compile(r"-?\d+\.0" if role == "item" else r"-?\d+(\.0)?").fullmatch).notna().all()
+    return text.map(lambda value: whole and value is not None and value.endswith(".0")).to_numpy(dtype=bool)
 
 
 def text(column: pd.Series) -> pd.Series:

@@ -88,6 +88,22 @@ def test_days_and_decimals_as_ids_are_the_same_in_every_format(tmp_path: Path) -
     assert read[0].basket_ids.tolist() == ["2024-05-01", "2024-05-02"]
 
 
+def test_letters_in_one_part_and_in_two_are_the_same(tmp_path: Path) -> None:
+    data = loading.load(write(tmp_path, "a.csv", "basket,item\n1,cafe\u0301\n2,caf\u00e9\n3,cafe\n"), **BASKETS)
+    assert data.basket_lists() == [["café"], ["café"], ["cafe"]]
+    assert (
+        data.notes["ids of a.csv, column 'item' with letters in two parts, as é of e and an accent, read as one"] == 1
+    )
+
+
+def test_customers_with_and_without_a_decimal_are_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "basket,item,card\n1,2.0,7.0\n2,2,7\n3,2,\n")
+    data = loading.load(path, **BASKETS, user_col="card")
+    assert data.describe()["users"] == 1
+    assert data.basket_lists() == [["2.0"], ["2"], ["2"]]
+    assert data.notes["ids of a.csv, column 'card' that end in .0, read without it"] == 1
+
+
 def test_versions_such_as_2_0_beside_others_stay(tmp_path: Path) -> None:
     data = loading.load(write(tmp_path, "a.csv", "basket,item\n1,2.0\n1,2.5\n"), **BASKETS)
     assert data.basket_lists() == [["2.0", "2.5"]]
