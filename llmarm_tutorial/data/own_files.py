@@ -10,14 +10,14 @@ This is the door; the rules stand where they are applied, each so that one file 
 
 from __future__ import annotations
 
-import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from llmarm_tutorial.data import cells, decoding, delimited, headers, layouts, records, workbooks
+from llmarm_tutorial.data import cells, decoding, delimited, headers, layouts, records, roles, workbooks
 from llmarm_tutorial.data.decoding import SUFFIXES as SUFFIXES
 from llmarm_tutorial.data.file_options import FileOptions, columns_meant
 from llmarm_tutorial.data.headers import Contents
@@ -25,11 +25,6 @@ from llmarm_tutorial.data.ranks import add_ranks, parse_ranks
 from llmarm_tutorial.data.times import join_times, parse_times
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
-
-CUSTOMER, DAY = (
-    re.compile(r"member|customer|user|client|kunde|card|karte", re.I),
-    re.compile(r"date|day|datum|time|tag", re.I),
-)
 
 
 def read(path: str | Path, options: FileOptions) -> Transactions:
@@ -111,20 +106,22 @@ def read_table(path: Path, wanted: Sequence[str] = ()) -> tuple[pd.DataFrame, di
 def _check_columns(path: Path, table: pd.DataFrame, options: FileOptions) -> None:
     """Raise unless the columns named are there and suffice."""
     listed = headers.listed(table, path.name)
+    advice = f"llmarm data look {shlex.quote(str(path))}  makes a guess. {listed}"
     for given in options.columns:
         for column in columns_meant(given, table):
             if column not in table:
                 raise DataError(f"{path.name} has no column {column!r}. {listed}")
     if not options.item_col:
-        raise BadParameter(f"Say which column holds the items with item_col (--item-col). {listed}")
+        raise BadParameter(f"Say which column holds the items with item_col (--item-col);  {advice}")
     if not options.basket_col and not (options.user_col and (options.time_col or options.order_col)):
-        customer, day = (next((c for c in table if word.search(c)), "") for word in (CUSTOMER, DAY))
+        said = {roles.role_of(str(column)): column for column in reversed(table.columns)}
+        customer, day = said.get(roles.USER), said.get(roles.TIME)
         both = (
             f" (where two together make a basket name both: --basket-col {customer},{day})" if customer and day else ""
         )
         raise BadParameter(
             f"Say which column tells what was bought together with basket_col (--basket-col){both}, or, for sequences "
-            "without baskets, which hold the user and the time with user_col and time_col (or order_col). " + listed
+            "without baskets, which hold the user and the time with user_col and time_col (or order_col);  " + advice
         )
     if options.order_col and not options.user_col:
         raise BadParameter(
@@ -192,7 +189,7 @@ def _note_no_purchases(table: pd.DataFrame, options: FileOptions, path: Path, no
     named = {column for given in options.columns for column in columns_meant(given, table)}
     for column in table.columns.difference(named, sort=False):
         count = cells.count_not_bought(table[column])
-        if count:
+        if count and roles.role_of(str(column)) not in (roles.BASKET, roles.ITEM, roles.USER):  # ids may begin with 0
             notes[
                 f"values of 0, less or no in the column {column}; if they are no purchases, say --quantity-col {column}"
             ] = count

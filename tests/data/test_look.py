@@ -330,10 +330,15 @@ def test_names_that_hold_commas_are_no_lists(tmp_path: Path) -> None:
 # --- names that a shell would take apart, and refusals
 
 
-def test_the_command_is_quoted_for_a_shell(tmp_path: Path) -> None:
+def test_the_command_is_quoted_for_a_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = rows(lambda s, i: {"it's a $receipt": s.number, "the item; name": i, "-day": s.when.date()})
     frame.to_csv(tmp_path / "my sales (2).csv", index=False)
-    assert loaded(look(str(tmp_path / "my sales (2).csv"))) == BASKETS
+    found = look(str(tmp_path / "my sales (2).csv"))
+    assert loaded(found) == BASKETS
+    monkeypatch.setattr("os.name", "nt")
+    words = found.command("01")
+    monkeypatch.undo()
+    assert words.endswith(' --basket-col "it\'s a $receipt" --item-col "the item; name" --time-col -day')
 
 
 def test_a_file_named_like_a_set_of_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         basket |= {"bread", "butter"} if draw.random() < 0.3 else set()
         day = pd.Timestamp("2024-01-01") + pd.Timedelta(days=number)
         rows += [{"Member no": number % 40, "Day": f"{day:%d.%m.%Y}", "Article": item} for item in sorted(basket)]
-    pd.DataFrame(rows).to_csv(tmp_path / "my sales.csv", index=False, sep=";")
+    pd.DataFrame(rows + rows[:3]).to_csv(tmp_path / "my sales.csv", index=False, sep=";")
     return tmp_path
 
 
@@ -74,3 +74,6 @@ def test_lesson_01_runs_by_that_command(place: Path) -> None:
     assert results["status"] == "ok"
     assert results["parameters"]["BASKET_COL"] == "Member no,Day"
     assert len(results["values"]) > 3
+    assert results["notes"] == {"repeated rows, merged": 3}
+    for page in (place / "out" / "report.html", lesson / results["notebook"]):
+        assert "repeated rows, merged: 3" in page.read_text()
