@@ -33,7 +33,7 @@ PRIOR_DOUBTS = (1e-4, 1e-3, 1e-2)  # chances that a prior is wrong about a rule
 STRONG = (64.0, 256.0, 1024.0, math.inf)  # those worth doubting
 SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the second of two priors
 LOSSES = ("rmse", "log_loss", "brier")
-BYTES = 40  # that each confidence takes in all estimates, and while they are made
+BYTES = 100  # that each confidence takes, in all estimates of lesson 04 together and while they are made
 NEIGHBOURS = (5, 10, 20)  # items that an item may borrow from
 COUNT_ESTIMATES = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.mining.antecedents import row_blocks
 from llmarm_tutorial.recommend.item_weights import Profile
 
 NORMS = {"dot": 0, "cosine": 1, "twice": 2}  # how often the lengths are divided by
@@ -64,6 +65,27 @@ class Similarity:
     def scores(self, histories: Histories) -> np.ndarray:
         """Scores of all items, shape (n_cases, n_items), float32; a zero vector is similar to nothing and gets 0."""
         return (_divided(self.users(histories), NORMS[self.norm]) @ self._read.T).astype(np.float32)
+
+
+def nearest_items(vectors: np.ndarray, k: int) -> np.ndarray:
+    """The items most similar to each item, by cosine, made a block of items at a time.
+
+    Args:
+        vectors: A vector per item, shape (n_items, d); one of zeros is similar to nothing.
+        k: How many, from 1; at most all others.
+
+    Returns:
+        Item codes, nearest first, of equals those of lower code, never the item itself, shape (n_items, k).
+    """
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = vectors / np.where(length > 0, length, 1)
+    found = np.empty((len(unit), min(k, len(unit) - 1)), dtype=np.int64)
+    for part in row_blocks(len(unit), len(unit)):
+        cosines = unit[part] @ unit.T
+        own = np.arange(part.start, part.start + len(cosines))
+        cosines[own - part.start, own] = -np.inf
+        found[part] = np.argsort(-cosines, axis=1, kind="stable")[:, : found.shape[1]]
+    return found
 
 
 def _divided(rows: np.ndarray, times: int) -> np.ndarray:

@@ -416,12 +416,8 @@ pd.DataFrame(best, index=range(1, 6))
 # The vectors of some products that are sold often, and their nearest neighbours by cosine:
 
 # %%
-vectors = model.output_table.detach().numpy()
-unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-cosine = unit @ unit.T
-np.fill_diagonal(cosine, -1)
+near = recommend.nearest_items(model.output_table.detach().numpy(), 5)
 popular = np.argsort(-share, kind="stable")
-near = np.argsort(-cosine, axis=1, kind="stable")[:, : min(5, n_items - 1)]
 nearest = {names[i]: ", ".join(map(str, names[near[i]])) for i in popular[5:12]}
 nearest |= {names[i]: ", ".join(map(str, names[near[i]])) for i in popular[: 7 - len(nearest)]}
 pd.Series(nearest, name="nearest neighbours").to_frame()
@@ -435,14 +431,13 @@ groups = np.full(n_items, "all")
 if "category" in data.items:
     groups = data.items["category"].astype(str).to_numpy()
 categories = len(set(groups)) > 1
-same = groups[:, None] == groups
-chance = CaseValues("chance", "share", (same.sum(axis=1) - 1) / (n_items - 1))
+in_group = pd.Series(groups).map(pd.Series(groups).value_counts()).to_numpy()
+chance = CaseValues("chance", "share", (in_group - 1) / (n_items - 1))
 
 
-def same_group(similar: np.ndarray, name: str, k: int = 5) -> CaseValues:
-    """Per product, the share of its k nearest neighbours that belong to its category."""
-    near = np.argsort(-similar, axis=1, kind="stable")[:, : min(k, n_items - 1)]
-    return CaseValues(name, "share", same[np.arange(n_items)[:, None], near].mean(axis=1))
+def same_group(near: np.ndarray, name: str) -> CaseValues:
+    """Per product, the share of its nearest neighbours that belong to its category."""
+    return CaseValues(name, "share", (groups[near] == groups[:, None]).mean(axis=1))
 
 
 # %%
@@ -460,7 +455,7 @@ def record_neighbours(which: str, found: CaseValues, gain: evaluation.Comparison
 
 
 if categories:
-    of_gap_vectors = same_group(cosine, "vectors of gaps")
+    of_gap_vectors = same_group(near, "vectors of gaps")
     of_gaps = compare(of_gap_vectors, chance, "share", seed=SEED)
     say(
         f"**What we see.** {of_gap_vectors.of_cases.mean():.1%} of the neighbours are of the "
@@ -694,10 +689,9 @@ colours = np.where(np.isin(groups, top_groups), groups, "others")
 models_figures.item_map((unit @ axes[:2].T)[often], names[often], colours[often], share[often])
 
 # %%
-similar = unit @ unit.T
-np.fill_diagonal(similar, -np.inf)
 if categories:
-    of_visit_vectors = same_group(similar, "vectors of the next visit")
+    near = recommend.nearest_items(vectors, 5)
+    of_visit_vectors = same_group(near, "vectors of the next visit")
     of_visits = compare(of_visit_vectors, chance, "share", seed=SEED)
     say(
         f"**What we see.** Of the five nearest neighbours "

@@ -24,7 +24,7 @@ import optuna
 import pandas as pd
 import torch
 
-from llmarm_tutorial import labels, models
+from llmarm_tutorial import labels, models, recommend
 from llmarm_tutorial.data import Histories, load, thin
 from llmarm_tutorial.evaluation import MeanOfPooledRuns, compare, comparison_table
 from llmarm_tutorial.figures import classify as classify_figures
@@ -463,11 +463,7 @@ sweep("label smoothing", {share: {"smoothing": share} for share in (0.0, 0.2)})
 # vectors of the pretrained model), or shuffle them. The last must do nothing at all here. Why?
 
 # %%
-vectors = start.output_table.detach().numpy()
-unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-similar = unit @ unit.T
-np.fill_diagonal(similar, -np.inf)
-near = np.argsort(-similar, axis=1, kind="stable")[:, :5]
+near = recommend.nearest_items(start.output_table.detach().numpy(), 5)
 changes = {
     "none": None,
     "drop 30 %": Augmentation(drop=0.3),

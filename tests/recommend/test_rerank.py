@@ -19,9 +19,10 @@ from llmarm_tutorial.evaluation.latency import best, measure_latency
 from llmarm_tutorial.evaluation.metrics import user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate
 from llmarm_tutorial.evaluation.tasks import Task
+from llmarm_tutorial.mining import antecedents
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.rerank import Diversified, RuleReranker, mmr, similarities
-from llmarm_tutorial.recommend.similarity import Similarity
+from llmarm_tutorial.recommend.similarity import Similarity, nearest_items
 
 
 class Fixed:
@@ -333,3 +334,19 @@ def test_figures_show_what_they_are_given():
     assert right.lines[0].get_xdata().tolist() == [400, 900]
     assert not right.patches  # bars would need a zero
     plt.close("all")
+
+
+@pytest.mark.parametrize("block", [1, 50, 2**21])
+def test_nearest_items_are_those_of_a_full_table(block: int, monkeypatch: pytest.MonkeyPatch):
+    vectors = np.random.default_rng(3).normal(size=(30, 4)).astype(np.float32)
+    vectors[7], vectors[9] = 0, 2 * vectors[8]  # similar to nothing; as near to all as item 8
+    cosines = vectors @ vectors.T / np.maximum(np.outer(*2 * [np.linalg.norm(vectors, axis=1)]), 1e-9)
+    np.fill_diagonal(cosines, -np.inf)
+    monkeypatch.setattr(antecedents, "BLOCK", block)
+    found = nearest_items(vectors, 5)
+    assert found.shape == (30, 5)
+    given = np.take_along_axis(cosines, found, axis=1)
+    assert given == pytest.approx(-np.sort(-cosines, axis=1)[:, :5], abs=1e-6)
+    assert (found != np.arange(30)[:, None]).all()
+    assert nearest_items(vectors, 100).shape == (30, 29)
+    assert found[8, 0] == 9
