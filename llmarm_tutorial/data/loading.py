@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from llmarm_tutorial.data import own_files, readers
+from llmarm_tutorial.data import decoding, own_files, readers
 from llmarm_tutorial.data.catalogue import Entry, data_home, entry, locate, misdirection, resolve
 from llmarm_tutorial.data.file_options import FileOptions
 from llmarm_tutorial.data.transactions import Transactions
@@ -113,7 +113,7 @@ def _meant(dataset: str, options: FileOptions) -> Entry | Path:
         if options.given:
             given = ", ".join(options.given)
             raise BadParameter(f"{dataset} is a set of the catalogue, whose columns are known: leave out {given}.")
-    elif not (meant.exists() or meant.suffix.lower() in own_files.SUFFIXES or len(meant.parts) > 1):
+    elif not (meant.exists() or meant.suffix.lower() in decoding.SUFFIXES or len(meant.parts) > 1):
         entry(dataset)  # what does not look like a path is a name with a slip: say which names there are
     return meant
 

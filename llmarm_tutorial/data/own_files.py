@@ -18,7 +18,6 @@ from pathlib import Path
 import pandas as pd
 
 from llmarm_tutorial.data import cells, decoding, delimited, headers, layouts, records, roles, workbooks
-from llmarm_tutorial.data.decoding import SUFFIXES as SUFFIXES
 from llmarm_tutorial.data.file_options import FileOptions, columns_meant
 from llmarm_tutorial.data.headers import Contents
 from llmarm_tutorial.data.ranks import add_ranks, parse_ranks
