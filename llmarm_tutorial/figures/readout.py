@@ -22,6 +22,7 @@ from llmarm_tutorial.figures.house_style import (
     plain_log_ticks,
 )
 from llmarm_tutorial.figures.panels import reach
+from llmarm_tutorial.mining.judging import wide_by_band
 
 LOOKS = {
     "counts": (QUIET, "--"),
@@ -92,7 +93,7 @@ def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
         against: The reference.
     """
     figure, axis = plt.subplots(figsize=(8.5, 3.6))
-    wide = table.pivot_table(index="band", columns="estimate", values="log_loss", sort=False)
+    wide = wide_by_band(table, "log_loss")
     names = [name for name in LOOKS if name in wide and name not in (against, "counts", "masked gaps, calibrated")]
     width = 0.8 / len(names)
     for place, name in enumerate(names):

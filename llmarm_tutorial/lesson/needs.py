@@ -23,6 +23,7 @@ def require_enough(
     customers: int = 0,
     visits: int = 1,
     items: int = 0,
+    bought: int = 1,
 ) -> None:
     """Raise `DataError`, with what is needed and what there is, unless there is enough of everything asked for.
 
@@ -34,6 +35,7 @@ def require_enough(
         customers: Least number of customers with so many visits.
         visits: Visits that each of these customers has at least; without baskets every event is a visit.
         items: Least number of different items.
+        bought: Purchases that each of these items has at least.
 
     Raises:
         DataError: If there is too little of something.
@@ -45,8 +47,10 @@ def require_enough(
         full = int((np.diff(data.basket_matrix().indptr) > 1).sum())
         if full < several:
             missing.append((f"{several:,} baskets with two or more items", full))
-    if facts["items"] < items:
-        missing.append((f"{items:,} different items", facts["items"]))
+    enough = int((np.bincount(data.item_codes) >= bought).sum())
+    if enough < items:
+        of = f" bought {bought} times or more" if bought > 1 else ""
+        missing.append((f"{items:,} different items{of}", enough))
     if customers:
         runs = data.histories()
         several = int((runs.visits[runs.offsets[1:] - 1] + 1 >= visits).sum())

@@ -8,7 +8,7 @@ Public names, by module:
     itemsets: Itemsets, as_matrix, pack_columns
     judged: JudgedEstimate
     judging: COUNT_ESTIMATES, PRIOR_DOUBTS, Trial, best_of, by_band, calibration, confidence_losses,
-        count_estimates, mean_losses, tune_confidence
+        count_estimates, mean_losses, tune_confidence, wide_by_band
     measures: lift
     miners: apriori, compare_miners, generate_candidates, mine, suggest_support
     patterns: Patterns, mine_sequences, prefixspan, transactions_from_lists
@@ -31,7 +31,7 @@ __getattr__, __dir__, __all__ = face(
         "judged": "JudgedEstimate",
         "judging": (
             "COUNT_ESTIMATES PRIOR_DOUBTS Trial best_of by_band calibration confidence_losses count_estimates "
-            "mean_losses tune_confidence"
+            "mean_losses tune_confidence wide_by_band"
         ),
         "measures": "lift",
         "miners": "apriori compare_miners generate_candidates mine suggest_support",

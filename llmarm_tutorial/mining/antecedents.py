@@ -159,16 +159,27 @@ def draw_questions(
         Item codes as `padded` makes them, by size, then band.
 
     Raises:
-        BadParameter: If no unseen basket is as large as a size.
+        BadParameter: If no unseen basket is as large as the smallest size; larger sizes that none has are left out.
     """
     rng, found = np.random.default_rng(seed), []
-    for size in sizes:
+    for size in sizes_held(unseen, sizes):
         codes = np.unique(draw_parts(unseen, size, draws, rng)[1], axis=0)
         band = band_of(count_itemsets(known, codes))
         order = rng.permutation(len(codes))
         found += [codes[order[band[order] == number][:per_band]] for number in range(len(BANDS))]
     width = max(sizes)
     return np.concatenate([np.pad(c, ((0, 0), (0, width - c.shape[1])), constant_values=-1) for c in found])
+
+
+def sizes_held(matrix: sparse.csr_matrix, sizes: Sequence[int]) -> list[int]:
+    """Those of some sizes that a part of a basket can have, and the smallest of them in any case.
+
+    Args:
+        matrix: Baskets × items, bool.
+        sizes: Items in a part, at least one size.
+    """
+    largest = int(np.diff(matrix.indptr).max(initial=0))
+    return [size for size in sizes if size <= max(largest, min(sizes))]
 
 
 def draw_parts(

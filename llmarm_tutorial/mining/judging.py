@@ -96,6 +96,24 @@ def by_band(losses_of: dict[str, pd.DataFrame], known: Evidence, sizes: Sequence
     return pd.DataFrame(rows)
 
 
+def wide_by_band(table: pd.DataFrame, measures: str | Sequence[str]) -> pd.DataFrame:
+    """Losses of estimates side by side, bands in their order; an estimate that has no value at all keeps its column.
+
+    Args:
+        table: Result of `by_band`.
+        measures: One of its columns, or several for two levels of columns.
+
+    Returns:
+        Bands × estimates, or × (measure, estimate).
+    """
+    measures = measures if isinstance(measures, str) else list(measures)
+    bands, estimates = (list(dict.fromkeys(table[column])) for column in ("band", "estimate"))
+    wide = table.pivot(index="band", columns="estimate", values=measures).reindex(index=bands)
+    if isinstance(measures, str):
+        return wide[estimates]
+    return wide[[(measure, name) for measure in measures for name in estimates]]
+
+
 def mean_losses(table: pd.DataFrame) -> dict[str, float]:
     """Mean losses over some antecedents, see `by_band`: `baskets`, `rmse`, `log_loss`, `brier`."""
     means = {name: mean_loss(table, name) for name in LOSSES}

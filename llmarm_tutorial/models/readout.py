@@ -22,7 +22,15 @@ from scipy.special import logit
 from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.mining.antecedents import Evidence, draw_parts, gather, gather_sparse, padded, row_blocks
+from llmarm_tutorial.mining.antecedents import (
+    Evidence,
+    draw_parts,
+    gather,
+    gather_sparse,
+    padded,
+    row_blocks,
+    sizes_held,
+)
 from llmarm_tutorial.mining.confidence import rule_table
 from llmarm_tutorial.mining.judging import confidence_losses, mean_losses
 from llmarm_tutorial.mining.thresholds import reaches
@@ -45,7 +53,7 @@ class PartBatches:
     Attributes:
         matrix: Baskets × tokens, bool. Columns from `n_items` on are context: they are given, never asked for.
         n_items: Columns that can be consequents.
-        sizes: Items in a part; each size gets equally many draws.
+        sizes: Items in a part; each size that some basket has gets equally many draws.
         draws: Parts of each size in an epoch.
         batch_size: Parts in a batch.
         seed: Seed of everything drawn.
@@ -60,7 +68,7 @@ class PartBatches:
 
     def count(self, epoch: int) -> int:
         """Number of batches of an epoch."""
-        return -(-self.draws * len(self.sizes) // self.batch_size)
+        return -(-self.draws * len(sizes_held(self.matrix, self.sizes)) // self.batch_size)
 
     def fingerprint(self) -> str:
         """A hash of the baskets and of how parts are drawn."""
@@ -86,7 +94,8 @@ def _drawn(batches: PartBatches, epoch: int) -> tuple[np.ndarray, np.ndarray, sp
     """(distinct parts, which of them each draw of the epoch is, shares of items in the baskets that hold each)."""
     rng = np.random.default_rng([batches.seed, epoch])
     width = max(batches.sizes)
-    drawn = [draw_parts(batches.matrix, size, batches.draws, rng)[1] for size in batches.sizes]
+    sizes = sizes_held(batches.matrix, batches.sizes)
+    drawn = [draw_parts(batches.matrix, size, batches.draws, rng)[1] for size in sizes]
     drawn = np.concatenate([np.pad(d, ((0, 0), (0, width - d.shape[1])), constant_values=-1) for d in drawn])
     distinct, rows = np.unique(drawn, axis=0, return_inverse=True)
     parts = []

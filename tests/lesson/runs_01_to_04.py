@@ -15,7 +15,16 @@ PARAMETERS = {
         "WIDTHS": [4],
         "MAX_CASES": 100,
     },
+    "04": {"EPOCHS": 1, "GAP_EPOCHS": 1, "PER_BAND": 20},
 }
+
+# lesson → shops it always runs on, where these are not all
+ALWAYS = {
+    "04": [
+        "twelve products", "nothing goes together", "nothing new", "single items", "two items a basket",
+        "thirty baskets", "nothing follows", "odd names",
+    ],
+}  # fmt: skip
 
 # lesson → shop → what its start says that it needs
 REFUSED = {
@@ -28,6 +37,11 @@ REFUSED = {
         "nothing follows": "No item of shop follows another 5 times",
         "no times": "lacks an order of events",
         "no customers": "lacks users",
+    },
+    "04": {
+        "single items": "at least 100 baskets with two or more items (shop has 0)",
+        "thirty baskets": "at least 100 baskets with two or more items (shop has 30)",
+        "nothing follows": "at least 3 different items bought 5 times or more (shop has 0)",
     },
     "03": {
         "single items": "at least 50 baskets with two or more items (shop has 0)",
@@ -43,6 +57,8 @@ REFUSED = {
 # lesson → shop → what is said to be left out there, in the order of the lesson
 RECOUNT, NEGATIVES = "the recount on unseen baskets", "the comparison with sampled negatives"
 NEIGHBOURS = "the test of the neighbours"
+SURE, CARRIES = "the comparison with sure counts", "the question which item carries a rule"
+ERRORS = "the comparison of the errors"
 LEFT_OUT = {
     "01": {
         "twelve products": [RECOUNT],
@@ -84,5 +100,25 @@ LEFT_OUT = {
             "one item in every basket",
             "odd names",
         )
+    },
+    "04": {
+        "twelve products": [SURE],
+        "nothing goes together": [ERRORS, SURE],
+        "nothing new": [SURE, CARRIES],
+        "codes for names": [SURE],
+        "one visit a customer": [SURE],
+        "eight products": [ERRORS, SURE],
+        "one customer": [SURE],
+        "two visits each": [SURE],
+        "three visits each": [SURE],
+        "two items a basket": [SURE, CARRIES],
+        "visit numbers": [SURE],
+        "one day": [SURE],
+        "three days": [ERRORS, SURE],
+        "no times": [SURE],
+        "no baskets": [SURE],
+        "no customers": [SURE],
+        "one item in every basket": [SURE],
+        "odd names": [SURE],
     },
 }

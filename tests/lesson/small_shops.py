@@ -105,6 +105,11 @@ ODD_NAMES = [
 ]  # fmt: skip
 
 
+def pairs_of(table: pd.DataFrame) -> pd.DataFrame:
+    """The first two items of every basket."""
+    return table[table.groupby("receipt").cumcount() < 2]
+
+
 def with_one_everywhere() -> pd.DataFrame:
     """One item, the bag, is in every basket."""
     table = habits(numbered(12), seed=5)
@@ -135,6 +140,7 @@ SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "one customer": lambda: habits(numbered(12), customers=1, visits=150),
     "two visits each": lambda: habits(numbered(12), customers=120, visits=2),
     "three visits each": lambda: habits(numbered(12), customers=60, visits=3),
+    "two items a basket": lambda: pairs_of(habits(numbered(12))),
     "nothing follows": lambda: habits(numbered(900), customers=60, visits=3, linked=False),
     "visit numbers": visit_numbers,
     "one day": lambda: habits(numbered(15)).assign(day="2024-03-01"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -375,3 +376,21 @@ def test_estimates_that_cannot_be_compared():
         judged(0.1).value("AUROC")
     with pytest.raises(BadParameter, match="different baskets"):
         compare(judged(0.1), judged(0.1, seed=1), "rmse")
+
+
+def test_sizes_that_no_basket_has_are_not_asked():
+    pairs = Transactions.from_baskets([["a", "b"], ["a", "c"], ["b"]]).basket_matrix()
+    assert antecedents.sizes_held(pairs, (1, 2, 3)) == [1, 2]
+    assert antecedents.sizes_held(pairs, (4, 3)) == [3]  # refused where it is drawn
+    found = antecedents.draw_questions(pairs, pairs, sizes=(1, 2, 3), draws=200)
+    assert sorted((row[row >= 0]).tolist() for row in found) == [[0], [0, 1], [0, 2], [1], [2]]
+
+
+def test_an_estimate_without_any_value_keeps_its_column():
+    rows = [("5 to 9", "model", np.nan, 2.0), ("1 to 4", "model", np.nan, 1.0), ("1 to 4", "counts", 0.5, 3.0)]
+    table = pd.DataFrame(rows, columns=["band", "estimate", "rmse", "log_loss"])
+    wide = judging.wide_by_band(table, ["rmse", "log_loss"])
+    assert wide.index.tolist() == ["5 to 9", "1 to 4"]
+    assert wide.columns.tolist() == [(m, name) for m in ("rmse", "log_loss") for name in ("model", "counts")]
+    assert wide["rmse"]["model"].isna().all()
+    assert judging.wide_by_band(table, "log_loss").loc["1 to 4"].tolist() == [1.0, 3.0]
