@@ -14,7 +14,8 @@ import nbformat
 import pytest
 from lesson_factory import write_lesson
 
-from llmarm_tutorial.running import doctor, execution, machine, run_folder
+from llmarm_tutorial import resources
+from llmarm_tutorial.running import doctor, execution, run_folder
 from llmarm_tutorial.running.lessons import Lesson
 from llmarm_tutorial.running.run_folder import Run
 
@@ -233,8 +234,8 @@ def test_a_cell_that_is_skipped_shifts_nothing(checkout, nbval):
     ("cores", "free", "workers"), [(2, 16, 2), (8, 64, 8), (8, 6, 3), (8, 3, 0), (1, 64, 0)], ids=str
 )
 def test_workers_are_as_many_as_cores_and_memory_carry(monkeypatch, cores, free, workers):
-    monkeypatch.setattr(machine, "cores", lambda: cores)
-    monkeypatch.setattr(machine, "free_memory", lambda: free * doctor.GIB)
+    monkeypatch.setattr(resources, "cores", lambda: cores)
+    monkeypatch.setattr(resources, "free_memory", lambda: free * doctor.GIB)
     # by its path: a folder of tests may have a conftest of its own, and the last one loaded has the name
     conftest = runpy.run_path(str(ROOT / "tests" / "conftest.py"))
     assert conftest["pytest_xdist_auto_num_workers"]() == workers
