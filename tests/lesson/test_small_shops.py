@@ -2,8 +2,8 @@
 
 A section without material is left out with a sentence, and what was measured stays. The shops are in `small_shops`, and
 what each lesson is expected to do in the files `runs_NN_to_NN.py` beside this one: `PARAMETERS` of its cheapest run,
-the shops it is `REFUSED` by, and what is `LEFT_OUT`. A lesson that takes long runs on the shops that stand in `ALWAYS`,
-one for every way through it, and on all shops where the environment has LLMARM_ALL_SHOPS.
+the shops it is `REFUSED` by, and what is `LEFT_OUT`. A lesson that takes long runs on the shops in `EVERYDAY`,
+one for every way through it, and on all shops where the environment has LLMARM_EVERY_SHOP.
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ EXPECTED = [importlib.import_module(path.stem) for path in sorted(Path(__file__)
 PARAMETERS, REFUSED, LEFT_OUT = (
     ChainMap(*(getattr(module, name) for module in EXPECTED)) for name in ("PARAMETERS", "REFUSED", "LEFT_OUT")
 )
-ALWAYS = ChainMap(*(module.ALWAYS for module in EXPECTED))
+EVERYDAY = ChainMap(*(getattr(module, "EVERYDAY", {}) for module in EXPECTED))
+EVERY_SHOP = bool(os.environ.get("LLMARM_EVERY_SHOP"))
 CASES = [
-    (lesson, shop)
-    for lesson in sorted(PARAMETERS)
-    for shop in (SHOPS if "LLMARM_ALL_SHOPS" in os.environ else ALWAYS.get(lesson, SHOPS))
+    (lesson, shop) for lesson in sorted(PARAMETERS) for shop in (SHOPS if EVERY_SHOP else EVERYDAY.get(lesson, SHOPS))
 ]
 
 
