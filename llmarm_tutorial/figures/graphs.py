@@ -217,6 +217,14 @@ def centrality_against_sales(
     for axis, measure in zip(axes[0], table, strict=True):
         values = table[measure].to_numpy()
         shown = (np.asarray(sales) > 0) & (values > 0)
+        row = rho.loc[measure]
+        of_sales = "no correlation" if np.isnan(row["spearman"]) else f"ρ = {row['spearman']:.2f}"
+        of_sales += f" ({row['low']:.2f} to {row['high']:.2f})" if np.isfinite([row["low"], row["high"]]).all() else ""
+        axis.set_title(f"{measure}\n{of_sales}", fontsize=10)
+        if not shown.any():
+            axis.text(0.5, 0.5, "nothing to show: 0 for every item", transform=axis.transAxes, ha="center", color=INK)
+            axis.set(xticks=[], yticks=[])
+            continue
         x, y = np.asarray(sales, dtype=float)[shown], values[shown]
         axis.scatter(x, y, s=14, color=ACCENT, alpha=0.6, lw=0)
         axis.set(xscale="log", yscale="log", xlabel="baskets with the item")
@@ -224,11 +232,9 @@ def centrality_against_sales(
         power_ticks(axis.yaxis)
         axis.minorticks_off()
         axis.margins(y=0.12)  # room for the names at the top
-        above = np.log(y) - np.polyval(np.polyfit(np.log(x), np.log(y), 1), np.log(x))
-        best = np.argsort(-above, kind="stable")[:named]
+        trend = np.polyfit(np.log(x), np.log(y), 1) if len(set(x)) > 1 else [0.0]  # fewer sales have no trend
+        best = np.argsort(np.polyval(trend, np.log(x)) - np.log(y), kind="stable")[:named]
         axis.scatter(x[best], y[best], s=22, color=SECOND, lw=0)
-        row = rho.loc[measure]
-        axis.set_title(f"{measure}\nρ = {row['spearman']:.2f} ({row['low']:.2f} to {row['high']:.2f})", fontsize=10)
         shown_names = np.asarray(names, dtype=object)[shown]
         write_names(axis, np.column_stack([x, y]), {n: short(shown_names[n], 25) for n in best}, 22.0, fontsize=7.5)
     return finished(figure)

@@ -10,7 +10,7 @@ Public names, by module:
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
     libraries: library_answers
     listing: show_code
-    needs: material, require_enough
+    needs: material, require_enough, require_sequences
     prose: against, each_against, left_out, plain, say, signed
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
         does
@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = face(
         "ledger": "",
         "libraries": "library_answers",
         "listing": "show_code",
-        "needs": "material require_enough",
+        "needs": "material require_enough require_sequences",
         "prose": "against each_against left_out plain say signed",
         "widgets": "",
     },

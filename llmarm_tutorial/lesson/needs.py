@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import DataError, Lacks
 from llmarm_tutorial.lesson.prose import left_out, plain
@@ -60,6 +61,23 @@ def require_enough(
     if missing:
         needed = " and ".join(f"at least {what} ({data.name} has {there:,})" for what, there in missing)
         raise DataError(f"{purpose[0].upper()}{purpose[1:]} needs {needed}: take a file that holds them.")
+
+
+def require_sequences(past: Histories, purpose: str) -> None:
+    """Raise `DataError` unless some customer has two items to learn from.
+
+    Args:
+        past: What is learned from: what customers bought before the visits that are asked for.
+        purpose: What needs it, as the beginning of a sentence such as "learning from the past".
+
+    Raises:
+        DataError: If everybody has one item at most.
+    """
+    if past.lengths.max(initial=0) < 2:
+        raise DataError(
+            f"{purpose[0].upper()}{purpose[1:]} needs customers with two items before their last two visits: take a "
+            "file that holds them."
+        )
 
 
 def material(what: str, make: Callable[..., T], *arguments: Any, **settings: Any) -> T | None:

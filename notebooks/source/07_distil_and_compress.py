@@ -25,15 +25,23 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from llmarm_tutorial import evaluation, models, recommend
+from llmarm_tutorial import errors, evaluation, models, recommend
 from llmarm_tutorial.data import load, thin
-from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.evaluation import compare, evaluate
 from llmarm_tutorial.figures import distil as distil_figures
 from llmarm_tutorial.figures import house_style
-from llmarm_tutorial.lesson import against, check, each_against, ledger, require_enough, say
+from llmarm_tutorial.lesson import (
+    against,
+    check,
+    each_against,
+    ledger,
+    require_enough,
+    require_sequences,
+    say,
+)
 from llmarm_tutorial.models import DistillationMix, ItemModel, ItemRecommender, OnnxRecommender
 
+# %%
 house_style.use_style()
 models.quiet_loading()
 torch.set_num_threads(1)  # waiting times are those of one core
@@ -118,6 +126,7 @@ require_enough(data, "predicting what comes next", customers=2, visits=3, items=
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
 split = data.leave_one_out()
 past = split.train.histories()
+require_sequences(past, "learning from the past")
 to_choose, to_judge = (
     evaluation.next_item_task(split, part, max_cases=MAX_CASES, seed=SEED)
     for part in ("validation", "test")
@@ -290,10 +299,10 @@ ways = {
     "hard labels, twice as long": ("teacher", None, DistillationMix(0.0), 0.0),
 }
 if "hard labels" not in METHODS:
-    raise BadParameter("METHODS needs 'hard labels', the rival of all others.")
+    raise errors.BadParameter("METHODS needs 'hard labels', the rival of all others.")
 for method in METHODS:
     if method not in ways:
-        raise BadParameter(f"METHODS names {method!r}; choose from: {', '.join(ways)}.")
+        raise errors.BadParameter(f"METHODS names {method!r}; choose from: {', '.join(ways)}.")
 
 # %%
 students, seconds = {}, {"teacher": training.seconds}

@@ -29,8 +29,18 @@ from llmarm_tutorial.data import in_baskets, load, shop, thin
 from llmarm_tutorial.figures import graphs as graphs_figures
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import sequences as sequences_figures
-from llmarm_tutorial.lesson import against, check, ledger, say
+from llmarm_tutorial.lesson import (
+    against,
+    check,
+    ledger,
+    left_out,
+    material,
+    require_enough,
+    require_sequences,
+    say,
+)
 
+# %%
 house_style.use_style()
 models.quiet_loading()
 torch.set_num_threads(1)  # models this small are not faster on more cores
@@ -102,18 +112,23 @@ data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on what is linked, and what will be")
 data = data.filter_items(1)  # of the item table, those that were sold
+require_enough(data, "what is linked, and what will be,", customers=4, visits=3, items=4)
 n_items, names = len(data.items), np.array(data.labels("name"), dtype=object)
+bought = in_baskets(data)
+stretches = bought.split_by_time(VALIDATION, TEST)
+split = data.leave_one_out()
+past = split.train.histories()
+held = past.held()
+require_sequences(past, "learning from the past")
 
 # %% [markdown]
 # The shop has baskets and a clock. Data without one of them gets a stand-in here: ten items in a row for a basket, the place in
 # a customer's history for the time (earlier then means the first part of each history).
 
 # %%
-bought = in_baskets(data)
 for lacking in sorted({"baskets", "clock"} - data.aspects):
     print(f"{data.name} has no {lacking}: the stand-in serves.")
 sales = np.bincount(bought.item_codes, minlength=n_items)
-stretches = bought.split_by_time(VALIDATION, TEST)
 every, earlier, last = (
     part.describe()["baskets"] for part in (bought, stretches.train, stretches.test)
 )
@@ -127,13 +142,14 @@ accidents
 
 # %%
 unsure, sure = accidents.iloc[0], accidents.iloc[-1]
+has_sure = bool(unsure["pairs"] and sure["pairs"])
 in_words = f"{unsure['count']:.0f} basket{'s' if unsure['count'] >= 1.5 else ''}"
 say(
     f"**What we see.** Without a filter the {unsure['pairs']} pairs of highest lift were in "
     f"{in_words} each, in the median; {unsure['met_again']:.0%} meet "
     f"again. With both filters {sure['met_again']:.0%} of {sure['pairs']} do; their lift was "
     f"{sure['lift']:.3g} and is {sure['lift_later']:.3g} later, in the median."
-)
+) if has_sure else left_out("the recount of pairs", "no pair of the earlier baskets is certain")
 
 # %% [markdown]
 # Even a sound lift shrinks as a rule: whoever picks the highest values picks luck with them. The third row asks for **significance** as well: Fisher's exact test for each pair, and a limit on the expected share of false
@@ -142,26 +158,30 @@ say(
 
 # %%
 graph = graphs.co_occurrence_graph(bought, "ppmi", min_count=MIN_COUNT, max_q=MAX_Q)
-assert graph.n_links, "No pair passes the filter: choose a smaller MIN_COUNT or a larger MAX_Q."
+has_links = graph.n_links > 0
+if not has_links:
+    why = "no pair passes the filter of MIN_COUNT and MAX_Q"
+    left_out("the drawing, the rings, the groups and the middles", why)
 linked = (graph.degree > 0).sum()
 print(f"{graph.n_links:,} links, {linked:,} of {n_items:,} products have any; the most linked:")
 most = pd.DataFrame({"product": names, "links": graph.degree, "baskets": sales})
 most.sort_values(["links", "baskets"], ascending=False).head(5)
 
 # %%
-has_departments = "category" in data.items
-if has_departments:
-    groups = data.items["category"].fillna("none").str.partition("|")[0].to_numpy()
-else:
-    groups = np.full(n_items, "products")
-    print(f"{data.name} knows no departments, so all products have one colour.")
-top_sellers = np.zeros(n_items, dtype=bool)
-top_sellers[np.argsort(-sales, kind="stable")[:210]] = True  # more would hide each other
-keep = sparse.diags(top_sellers.astype(float))
-shown = graphs.ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
-shown = graphs.strongest(shown, 4) if shown.n_links > 400 else shown
-title = f"{data.name}: what is in one basket"
-graphs_figures.product_graph(shown, names, sales, groups, title=title)
+if has_links:
+    has_departments = "category" in data.items
+    if has_departments:
+        groups = data.items["category"].fillna("none").str.partition("|")[0].to_numpy()
+    else:
+        groups = np.full(n_items, "products")
+        print(f"{data.name} knows no departments, so all products have one colour.")
+    top_sellers = np.zeros(n_items, dtype=bool)
+    top_sellers[np.argsort(-sales, kind="stable")[:210]] = True  # more would hide each other
+    keep = sparse.diags(top_sellers.astype(float))
+    shown = graphs.ItemGraph(keep @ graph.weights @ keep, meaning="bits of PMI")
+    shown = graphs.strongest(shown, 4) if shown.n_links > 400 else shown
+    title = f"{data.name}: what is in one basket"
+    display(graphs_figures.product_graph(shown, names, sales, groups, title=title))
 
 # %% [markdown]
 # **What we see.** In the shop one large part, and pairs and chains beside it. The widest lines, such as that from penne to basil
@@ -172,28 +192,37 @@ graphs_figures.product_graph(shown, names, sales, groups, title=title)
 
 # %%
 after = graphs.transition_graph(data, "lift", min_count=MIN_COUNT, max_q=MAX_Q)
-back = np.asarray(after.weights.T[after.pairs()["i"], after.pairs()["j"]]).ravel()
-table = after.pairs().assign(back=back).head(8)
-pd.DataFrame(
-    {
-        "product": names[table["i"]],
-        "at the next visit": names[table["j"]],
-        "lift": table["weight"],
-        "lift of the way back": table["back"].replace(0, np.nan),
-        "in one basket": graph.weights.toarray()[table["i"], table["j"]] > 0,
-    }
-)
+has_after = after.n_links > 0
+if not has_after:
+    left_out("what comes at the next visit", "no pair passes the filter in this order")
+
+# %%
+if has_after:
+    back = np.asarray(after.weights.T[after.pairs()["i"], after.pairs()["j"]]).ravel()
+    table = after.pairs().assign(back=back).head(8)
+    display(
+        pd.DataFrame(
+            {
+                "product": names[table["i"]],
+                "at the next visit": names[table["j"]],
+                "lift": table["weight"],
+                "lift of the way back": table["back"].replace(0, np.nan),
+                "in one basket": graph.weights.toarray()[table["i"], table["j"]] > 0,
+            }
+        )
+    )
 
 # %% [markdown]
 # (No number: that way round there is no link.)
 
 # %%
-one_way = int((table["back"] == 0).sum())
-apart = int((graph.weights.toarray()[table["i"], table["j"]] == 0).sum())
-say(
-    f"**What we see.** Of these {len(table)} links {one_way} run one way only, "
-    f"and {apart} are not to be found in baskets."
-)
+if has_after:
+    one_way = int((table["back"] == 0).sum())
+    apart = int((graph.weights.toarray()[table["i"], table["j"]] == 0).sum())
+    say(
+        f"**What we see.** Of these {len(table)} links {one_way} run one way only, "
+        f"and {apart} are not to be found in baskets."
+    )
 
 # %% [markdown]
 # A graph without directions would have lost those: in the shop, that filters follow coffee, and batteries the lamp.
@@ -215,9 +244,10 @@ for item, steps, strength, path in reached.itertuples(index=False):
 # From one product of the data, over up to two links:
 
 # %%
-centre = int(np.lexsort((sales, np.where(graph.degree <= 14, graph.degree, 0)))[-1])
-around = graphs.hops(graph, centre, k=2)
-graphs_figures.rings(around, names, centre)
+if has_links:
+    centre = int(np.lexsort((sales, np.where(graph.degree <= 14, graph.degree, 0)))[-1])
+    around = graphs.hops(graph, centre, k=2)
+    display(graphs_figures.rings(around, names, centre))
 
 # %% [markdown]
 # The rings look meaningful; so do horoscopes. A test: take all pairs that are *no* link in the earlier baskets, and look at the
@@ -226,38 +256,47 @@ graphs_figures.rings(around, names, centre)
 
 # %%
 definition = graphs.LinkDefinition(min_count=NEW_COUNT, max_q=NEW_Q)
-tasks = graphs.make_link_tasks(bought, definition, validation=VALIDATION, test=TEST)
-test_task = tasks.test
-later = stretches.test.basket_matrix().astype(float)
-met = (later.T @ later).toarray()
-expected = np.outer(met.diagonal(), met.diagonal()) / later.shape[0]
-i, j = test_task.i, test_task.j
-own = graphs.own_counts(test_task, "lift")[i, j]  # five expected baskets draw it towards 1
-common = graphs.neighbours(test_task, "common")[i, j] > 0
-pairs = pd.DataFrame({"met": met[i, j], "expected": expected[i, j]})
-pairs["becomes a link"] = test_task.appears
-bands = ["below 0.8", "0.8 to 1.2", "1.2 to 1.6", "above 1.6"]
-pairs["own lift so far"] = pd.cut(own, [-1, 0.8, 1.2, 1.6, np.inf], labels=bands)
-pairs["neighbour"] = np.where(common, "a common neighbour", "none")
+part, shares = "the second step and the links to come", {"validation": VALIDATION, "test": TEST}
+tasks = material(part, graphs.make_link_tasks, bought, definition, **shares)
+has_tasks = bool(tasks) and min(task.graph.n_links for task in tasks) > 1
+if tasks and not has_tasks:
+    left_out(part, "the past has fewer than two links to learn from")
 
 # %%
-pooled = pairs.groupby(["own lift so far", "neighbour"], observed=True).agg(
-    pairs=("met", "size"),
-    met=("met", "sum"),
-    expected=("expected", "sum"),
-    share=("becomes a link", "mean"),
-)
-pooled["lift later"] = pooled["met"] / pooled["expected"]
-second_hop = pooled[["pairs", "lift later", "share"]].unstack()
-second_hop.rename(columns={"share": "share that become links"})
+if has_tasks:
+    test_task = tasks.test
+    later = stretches.test.basket_matrix().astype(float)
+    met = (later.T @ later).toarray()
+    expected = np.outer(met.diagonal(), met.diagonal()) / later.shape[0]
+    i, j = test_task.i, test_task.j
+    own = graphs.own_counts(test_task, "lift")[i, j]  # five expected baskets draw it towards 1
+    common = graphs.neighbours(test_task, "common")[i, j] > 0
+    pairs = pd.DataFrame({"met": met[i, j], "expected": expected[i, j]})
+    pairs["becomes a link"] = test_task.appears
+    bands = ["below 0.8", "0.8 to 1.2", "1.2 to 1.6", "above 1.6"]
+    pairs["own lift so far"] = pd.cut(own, [-1, 0.8, 1.2, 1.6, np.inf], labels=bands)
+    pairs["neighbour"] = np.where(common, "a common neighbour", "none")
+
+# %%
+if has_tasks:
+    pooled = pairs.groupby(["own lift so far", "neighbour"], observed=True).agg(
+        pairs=("met", "size"),
+        met=("met", "sum"),
+        expected=("expected", "sum"),
+        share=("becomes a link", "mean"),
+    )
+    pooled["lift later"] = pooled["met"] / pooled["expected"]
+    second_hop = pooled[["pairs", "lift later", "share"]].unstack()
+    display(second_hop.rename(columns={"share": "share that become links"}))
 
 # %% [markdown]
 # One number for the table: at like own lift, how many times as often do pairs with a common neighbour meet later? For its interval
 # *products* are drawn anew, since pairs that share one are not independent.
 
 # %%
-stratum = 2 * pairs["own lift so far"].cat.codes.to_numpy() + common
-n_strata = 2 * len(pairs["own lift so far"].cat.categories)
+if has_tasks:
+    stratum = 2 * pairs["own lift so far"].cat.codes.to_numpy() + common
+    n_strata = 2 * len(pairs["own lift so far"].cat.categories)
 
 
 def times_as_often(weight: np.ndarray) -> float:
@@ -277,7 +316,7 @@ def times_as_often(weight: np.ndarray) -> float:
 
 
 # %%
-two_hops = times_as_often(np.ones(len(pairs)))
+two_hops = times_as_often(np.ones(len(pairs))) if has_tasks else np.nan
 low, high = two_hops_between = (np.nan, np.nan)
 if np.isfinite(two_hops):
     low, high = two_hops_between = evaluation.bootstrap(
@@ -308,42 +347,49 @@ say(
 # what chance gets off [Vinh and others 2010].
 
 # %%
-community = graphs.communities(graph, seed=SEED)
-known = {"departments": groups} if has_departments else {}
-if DATASET == "shop":
-    missions = shop.truth()["background"]["missions"]
-    of_item = {}
-    for mission, facts in reversed(missions.items()):
-        of_item |= dict.fromkeys(facts["item"], mission)
-    known["planted missions"] = data.items["item_id"].map(of_item).to_numpy()
-agreements = {
-    name: graphs.agreement(community, other, permutations=200, seed=SEED)
-    for name, other in known.items()
-}
-if not known:
-    print(f"{data.name} knows no groups of products to compare with.")
-pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T
+if has_links:
+    community = graphs.communities(graph, seed=SEED)
+    known = {"departments": groups} if has_departments else {}
+    if DATASET == "shop":
+        missions = shop.truth()["background"]["missions"]
+        of_item = {}
+        for mission, facts in reversed(missions.items()):
+            of_item |= dict.fromkeys(facts["item"], mission)
+        known["planted missions"] = data.items["item_id"].map(of_item).to_numpy()
+    agreements = {
+        name: graphs.agreement(community, other, permutations=200, seed=SEED)
+        for name, other in known.items()
+    }
+    if not known:
+        print(f"{data.name} knows no groups of products to compare with.")
+    display(pd.DataFrame({name: found._asdict() for name, found in agreements.items()}).T)
 
 # %%
-if DATASET == "shop":  # of the products that belong to a mission
-    planted = known["planted missions"]
-    of_mission = np.where(pd.notna(planted), community, graphs.NO_COMMUNITY)
-    title = "Products of a planted mission in each community"
-    display(graphs_figures.groups_against_groups(of_mission, planted, title=title, least=1))
-if has_departments:
-    display(graphs_figures.groups_against_groups(community, groups))
+if has_links:
+    if DATASET == "shop":  # of the products that belong to a mission
+        planted = known["planted missions"]
+        of_mission = np.where(pd.notna(planted), community, graphs.NO_COMMUNITY)
+        title = "Products of a planted mission in each community"
+        display(graphs_figures.groups_against_groups(of_mission, planted, title=title, least=1))
+    if has_departments:
+        display(graphs_figures.groups_against_groups(community, groups))
 
 # %%
-seen = []
-for name, found in agreements.items():
-    chance = found.by_chance / found.nmi if found.nmi else 1.0
-    seen.append(
-        f"- **With the {name}** the communities have an NMI of {found.nmi:.2f}, of which "
-        f"{chance:.0%} is what chance gets as well; what is left, the AMI, is {found.ami:.2f}, "
-        + ("no accident" if found.p_value < 0.05 else "which may be an accident")
-        + f" (p = {found.p_value:.2g})."
+if has_links:
+    seen = []
+    for name, found in agreements.items():
+        chance = found.by_chance / found.nmi if found.nmi else 1.0
+        seen.append(
+            f"- **With the {name}** the communities have an NMI of {found.nmi:.2f}, of which "
+            f"{chance:.0%} is what chance gets as well; what is left, the AMI, is "
+            f"{found.ami:.2f}, "
+            + ("no accident" if found.p_value < 0.05 else "which may be an accident")
+            + f" (p = {found.p_value:.2g})."
+        )
+    say(
+        "**What we see.**" if seen else "There is nothing to compare the communities with.",
+        *seen,
     )
-say("**What we see.**" if seen else "There is nothing to compare the communities with.", *seen)
 
 # %% [markdown]
 # A low agreement with departments is no failure: a graph of what is bought *together* shows purposes, and shelves are
@@ -355,24 +401,28 @@ say("**What we see.**" if seen else "There is nothing to compare the communities
 # an *anchor product*, hold it against sales: what is sold much meets much.
 
 # %%
-pivots = None if n_items < 500 else 200
-middle = graphs.centrality(graph, pivots=pivots, seed=SEED)
-with_sales = graphs.against_sales(middle, sales)
-unfiltered = graphs.co_occurrence_graph(bought, "count", max_q=None)
-strength = np.asarray(unfiltered.weights.sum(axis=1)).ravel()
-naive = pd.DataFrame({"strength, all counts": strength})
-with_naive = graphs.against_sales(naive, sales)
-measures = middle[["degree", "pagerank", "betweenness"]].join(naive)
-correlations = pd.concat([with_sales, with_naive])
-graphs_figures.centrality_against_sales(measures, sales, names, correlations)
+if has_links:
+    pivots = None if n_items < 500 else 200
+    middle = graphs.centrality(graph, pivots=pivots, seed=SEED)
+    with_sales = graphs.against_sales(middle, sales)
+    unfiltered = graphs.co_occurrence_graph(bought, "count", max_q=None)
+    strength = np.asarray(unfiltered.weights.sum(axis=1)).ravel()
+    naive = pd.DataFrame({"strength, all counts": strength})
+    with_naive = graphs.against_sales(naive, sales)
+    measures = middle[["degree", "pagerank", "betweenness"]].join(naive)
+    correlations = pd.concat([with_sales, with_naive])
+    display(graphs_figures.centrality_against_sales(measures, sales, names, correlations))
 
 # %%
-ranks = correlations.set_index("measure")["spearman"]
-filtered = ", ".join(f"{ranks[name]:.2f} for {name}" for name in with_sales["measure"])
-say(
-    "**What we see.** With all counts as links (on the right) strength and sales have a rank "
-    f"correlation of **{ranks[naive.columns[0]]:.3f}**; after the filter it is {filtered}."
-)
+if has_links:
+    ranks = correlations.set_index("measure")["spearman"]
+    known_ranks = ranks[with_sales["measure"]].dropna()
+    filtered = ", ".join(f"{rank:.2f} for {name}" for name, rank in known_ranks.items())
+    say(
+        "**What we see.** With all counts as links (on the right) strength and sales have a "
+        f"rank correlation of **{ranks[naive.columns[0]]:.3f}**; after the filter it is "
+        f"{filtered}."
+    )
 
 # %% [markdown]
 # Near 1 the middle of the graph is a list of bestsellers, no more: nothing needs a graph to know these. Even after the filter
@@ -403,28 +453,33 @@ say(
 # a graph (**MLP**) reads the same features, an id and the product's text: what it finds does not come from the graph.
 
 # %%
-facts = {
-    name: (task.graph.n_links, len(task.i), int(task.appears.sum()))
-    for name, task in tasks._asdict().items()
-}
-pd.DataFrame(facts, index=["links of the past", "candidates", "new links"]).T
+if has_tasks:
+    facts = {
+        name: (task.graph.n_links, len(task.i), int(task.appears.sum()))
+        for name, task in tasks._asdict().items()
+    }
+    display(pd.DataFrame(facts, index=["links of the past", "candidates", "new links"]).T)
 
 # %%
-COUNTED = {
-    "own counts": ["own count", "own lift", "own likelihood"],
-    "counted on the graph": [
-        "common neighbours", "Jaccard", "Adamic-Adar", "resource allocation", "Katz", "PageRank"
-    ],
-    "short vectors": ["PPMI vectors", "EASE"],
-    "sales": ["popularity", "attachment"],
-}  # fmt: skip
-kind_of = {method: kind for kind, methods in COUNTED.items() for method in methods}
-chosen = {method: graphs.choose_link_scores(method, tasks.validation) for method in kind_of}
-scored = {method: [choice.system(tasks.test)] for method, choice in chosen.items()}
-valued = {method: choice.value for method, choice in chosen.items()}
-plain = max(COUNTED["own counts"], key=valued.get)
-on_graph = max(COUNTED["counted on the graph"], key=valued.get)
-print(f"best on validation: of a pair's own counts {plain}, of those on the graph {on_graph}")
+if has_tasks:
+    COUNTED = {
+        "own counts": ["own count", "own lift", "own likelihood"],
+        "counted on the graph": [
+            "common neighbours", "Jaccard", "Adamic-Adar", "resource allocation", "Katz",
+            "PageRank",
+        ],
+        "short vectors": ["PPMI vectors", "EASE"],
+        "sales": ["popularity", "attachment"],
+    }  # fmt: skip
+    kind_of = {method: kind for kind, methods in COUNTED.items() for method in methods}
+    chosen = {method: graphs.choose_link_scores(method, tasks.validation) for method in kind_of}
+    scored = {method: [choice.system(tasks.test)] for method, choice in chosen.items()}
+    valued = {method: choice.value for method, choice in chosen.items()}
+    plain = max(COUNTED["own counts"], key=valued.get)
+    on_graph = max(COUNTED["counted on the graph"], key=valued.get)
+    print(
+        f"best on validation: of a pair's own counts {plain}, of those on the graph {on_graph}"
+    )
 
 # %% [markdown]
 # Networks learn by hiding: in each step one half of the links passes no messages and has to be predicted from the other half, each
@@ -432,9 +487,13 @@ print(f"best on validation: of a pair's own counts {plain}, of those on the grap
 
 # %%
 written = models.item_texts(data.items)
-meant = models.TfidfText().vectors(written)
-width = min(64, *(n - 1 for n in meant.shape))
-features = TruncatedSVD(width, random_state=0).fit_transform(meant)
+meant = material("what the texts say", models.TfidfText().vectors, written)
+has_texts = meant is not None and min(meant.shape) > 1
+features = np.zeros((n_items, 1))  # without words a network has its ids alone
+if has_texts:
+    width = min(64, *(n - 1 for n in meant.shape))
+    features = TruncatedSVD(width, random_state=0).fit_transform(meant)
+# %%
 HOW = {
     "learning_rate": 1e-2,
     "decay": "constant",
@@ -458,47 +517,51 @@ def score_links(encoder: str, seed: int) -> tuple[np.ndarray, float, int]:
 
 
 # %%
-NETWORKS = ("GraphSAGE", "LightGCN")
-begin, passes_of = time.process_time(), {}
-for encoder in ("MLP", *NETWORKS):
-    runs = [score_links(encoder, SEED + number) for number in range(LINK_SEEDS)]
-    scored[encoder] = [scores for scores, _, _ in runs]
-    valued[encoder] = float(np.mean([value for _, value, _ in runs]))
-    passes_of[encoder] = [passes for _, _, passes in runs]
-    kind_of[encoder] = "network, graph" if encoder in NETWORKS else "network, no graph"
-print(f"passes: {passes_of}; {time.process_time() - begin:.0f} s")
+if has_tasks:
+    NETWORKS = ("GraphSAGE", "LightGCN")
+    begin, passes_of = time.process_time(), {}
+    for encoder in ("MLP", *NETWORKS):
+        runs = [score_links(encoder, SEED + number) for number in range(LINK_SEEDS)]
+        scored[encoder] = [scores for scores, _, _ in runs]
+        valued[encoder] = float(np.mean([value for _, value, _ in runs]))
+        passes_of[encoder] = [passes for _, _, passes in runs]
+        kind_of[encoder] = "network, graph" if encoder in NETWORKS else "network, no graph"
+    print(f"passes: {passes_of}; {time.process_time() - begin:.0f} s")
 
 # %%
-judged = {
-    method: evaluation.MeanOfRuns(
-        method, [graphs.evaluate_links(test_task, scores, method) for scores in runs]
+if has_tasks:
+    judged = {
+        method: evaluation.MeanOfRuns(
+            method, [graphs.evaluate_links(test_task, scores, method) for scores in runs]
+        )
+        for method, runs in scored.items()
+    }
+    precision = {method: one.mean("average_precision") for method, one in judged.items()}
+    rows = []
+    for method, one in judged.items():
+        low, high = evaluation.bootstrap_interval(
+            one.values("average_precision"), one.clusters, seed=SEED
+        )
+        values = [run.mean() for run in one.runs]
+        rows.append({
+            "method": method, "kind": kind_of[method], "validation": valued[method],
+            "average_precision": precision[method], "low": low, "high": high,
+            "sd over seeds": np.std(values, ddof=1) if len(values) > 1 else np.nan,
+            "hit_10": one.mean("hit_10"), "AUROC": one.mean("auroc"),
+        })  # fmt: skip
+    results_of_links = pd.DataFrame(rows).sort_values(
+        "average_precision", ascending=False, ignore_index=True
     )
-    for method, runs in scored.items()
-}
-precision = {method: one.mean("average_precision") for method, one in judged.items()}
-rows = []
-for method, one in judged.items():
-    low, high = evaluation.bootstrap_interval(
-        one.values("average_precision"), one.clusters, seed=SEED
-    )
-    values = [run.mean() for run in one.runs]
-    rows.append({
-        "method": method, "kind": kind_of[method], "validation": valued[method],
-        "average_precision": precision[method], "low": low, "high": high,
-        "sd over seeds": np.std(values, ddof=1) if len(values) > 1 else np.nan,
-        "hit_10": one.mean("hit_10"), "AUROC": one.mean("auroc"),
-    })  # fmt: skip
-results_of_links = pd.DataFrame(rows).sort_values(
-    "average_precision", ascending=False, ignore_index=True
-)
 
 # %%
-by_chance = float(test_task.appears.mean())
-title = f"{data.name}: {test_task.appears.sum()} new links among {len(test_task.i):,} pairs"
-graphs_figures.link_prediction(results_of_links, by_chance, kind_of, title=title)
+if has_tasks:
+    by_chance = float(test_task.appears.mean())
+    title = f"{data.name}: {test_task.appears.sum()} new links among {len(test_task.i):,} pairs"
+    display(graphs_figures.link_prediction(results_of_links, by_chance, kind_of, title=title))
 
 # %%
-results_of_links
+if has_tasks:
+    display(results_of_links)
 
 # %% [markdown]
 # Whether one is ahead of another is seen link by link, not by whether two intervals overlap. What was chosen on validation, against the
@@ -506,67 +569,77 @@ results_of_links
 # *add* to the first?
 
 # %%
-differences = {}
+if has_tasks:
+    differences = {}
 
+    def differ(one: evaluation.MeanOfRuns, other: evaluation.MeanOfRuns) -> None:
+        """Keep a difference of average precisions, with an interval over products."""
+        found = evaluation.compare(one, other, "average_precision", seed=SEED)
+        differences[one.system, other.system] = found
 
-def differ(one: evaluation.MeanOfRuns, other: evaluation.MeanOfRuns) -> None:
-    """Keep a difference of average precisions, with an interval over products."""
-    found = evaluation.compare(one, other, "average_precision", seed=SEED)
-    differences[one.system, other.system] = found
-
-
-differ(judged[on_graph], judged[plain])
-for network in NETWORKS:
-    for rival in (plain, on_graph, "MLP"):
-        differ(judged[network], judged[rival])
-
-# %%
-at_first = {method: chosen[method].system(tasks.validation) for method in (plain, on_graph)}
-at_last = {method: scored[method][0] for method in at_first}
-joined, weights = graphs.joined_scores(tasks.validation, at_first, test_task, at_last)
-both = f"{plain} and {on_graph} joined"
-found = graphs.evaluate_links(test_task, joined, both)
-differ(evaluation.MeanOfRuns(both, [found]), judged[plain])
-print("weights in the join:", {method: round(weight, 2) for method, weight in weights.items()})
-evaluation.comparison_table(differences.values())
+    differ(judged[on_graph], judged[plain])
+    for network in NETWORKS:
+        for rival in (plain, on_graph, "MLP"):
+            differ(judged[network], judged[rival])
 
 # %%
-shown_scores = at_last | {"joined": joined} | {name: scored[name][0] for name in NETWORKS}
-support = graphs.by_support(test_task, shown_scores, plain, seed=SEED)
-graphs_figures.gain_by_support(support, plain)
+if has_tasks:
+    at_first = {method: chosen[method].system(tasks.validation) for method in (plain, on_graph)}
+    at_last = {method: scored[method][0] for method in at_first}
+    joined, weights = graphs.joined_scores(tasks.validation, at_first, test_task, at_last)
+    both = f"{plain} and {on_graph} joined"
+    found = graphs.evaluate_links(test_task, joined, both)
+    differ(evaluation.MeanOfRuns(both, [found]), judged[plain])
+    print(
+        "weights in the join:", {method: round(weight, 2) for method, weight in weights.items()}
+    )
+    display(evaluation.comparison_table(differences.values()))
+
+# %%
+if has_tasks:
+    shown_scores = at_last | {"joined": joined} | {name: scored[name][0] for name in NETWORKS}
+    support = graphs.by_support(test_task, shown_scores, plain, seed=SEED)
+    display(graphs_figures.gain_by_support(support, plain))
 
 # %% [markdown]
 # What is predicted first, by the best counting on the graph:
 
 # %%
-order = np.argsort(-test_task.candidate_scores(scored[on_graph][0]), kind="stable")[:8]
-one, other = test_task.i[order], test_task.j[order]
-pd.DataFrame(
-    {
-        "product": names[one],
-        "and": names[other],
-        "baskets with both so far": test_task.counts[one, other].astype(int),
-        "lift so far": test_task.counts[one, other] / test_task.expected[one, other],
-        "neighbours in common": graphs.neighbours(test_task, "common")[one, other].astype(int),
-        "becomes a link": test_task.appears[order],
-    }
-)
+if has_tasks:
+    order = np.argsort(-test_task.candidate_scores(scored[on_graph][0]), kind="stable")[:8]
+    one, other = test_task.i[order], test_task.j[order]
+    display(
+        pd.DataFrame(
+            {
+                "product": names[one],
+                "and": names[other],
+                "baskets with both so far": test_task.counts[one, other].astype(int),
+                "lift so far": test_task.counts[one, other] / test_task.expected[one, other],
+                "neighbours in common": graphs.neighbours(test_task, "common")[
+                    one, other
+                ].astype(int),
+                "becomes a link": test_task.appears[order],
+            }
+        )
+    )
 
 # %%
-best_of_all = results_of_links.iloc[0]
-networks_say = "; ".join(
-    f"{network} is {against(differences[network, plain])}, "
-    f"{against(differences[network, on_graph])} and {against(differences[network, 'MLP'])}"
-    for network in NETWORKS
-)
-say(
-    f"**What we see.** New links are rare: chance has an average precision of {by_chance:.4f}, "
-    f"the best method of this test, {best_of_all['method']}, "
-    f"{best_of_all['average_precision']:.3f}. Counted on the graph, {on_graph} is "
-    f"{against(differences[on_graph, plain])}; the two joined are "
-    f"{against(differences[both, plain])}.",
-    f"The networks: {networks_say}.",
-)
+if has_tasks:
+    best_of_all = results_of_links.iloc[0]
+    networks_say = "; ".join(
+        f"{network} is {against(differences[network, plain])}, "
+        f"{against(differences[network, on_graph])} and {against(differences[network, 'MLP'])}"
+        for network in NETWORKS
+    )
+    say(
+        f"**What we see.** New links are rare: chance has an average precision of "
+        f"{by_chance:.4f}, "
+        f"the best method of this test, {best_of_all['method']}, "
+        f"{best_of_all['average_precision']:.3f}. Counted on the graph, {on_graph} is "
+        f"{against(differences[on_graph, plain])}; the two joined are "
+        f"{against(differences[both, plain])}.",
+        f"The networks: {networks_say}.",
+    )
 
 # %% [markdown]
 # In the shop the intervals are wide, since there are few links to find. What is predicted first are pairs of one purpose or one
@@ -581,47 +654,54 @@ say(
 # pair's own counts give the answer away.
 
 # %%
-hidden = graphs.hide_links(test_task.past, definition, seed=SEED)
-found_again = {
-    method: graphs.evaluate_links(hidden, chosen[method].system(hidden)).mean()
-    for method in (plain, on_graph)
-}
-remaining = graphs.strongest(hidden.graph, 20).weights
-for network in NETWORKS:
-    plan = models.Settings(epochs=passes_of[network][0], seed=SEED, **HOW)
-    fitted = graphs.fit_links(remaining, features, plan, encoder=network, folds=2, others=8)
-    found_again[network] = graphs.evaluate_links(hidden, fitted.scores()).mean()
+if has_tasks:
+    hidden = graphs.hide_links(test_task.past, definition, seed=SEED)
+    found_again = {
+        method: graphs.evaluate_links(hidden, chosen[method].system(hidden)).mean()
+        for method in (plain, on_graph)
+    }
+    remaining = graphs.strongest(hidden.graph, 20).weights
+    for network in NETWORKS:
+        plan = models.Settings(epochs=passes_of[network][0], seed=SEED, **HOW)
+        fitted = graphs.fit_links(remaining, features, plan, encoder=network, folds=2, others=8)
+        found_again[network] = graphs.evaluate_links(hidden, fitted.scores()).mean()
 
 # %%
-among_all = {method: precision[method] for method in found_again}
-flattery = {"all candidates": among_all | {"chance": by_chance}}
-flattery["hidden at random"] = found_again | {"chance": float(hidden.appears.mean())}
-for negatives in (10, 1):
-    easy = test_task.sampled(negatives, seed=SEED)
-    flattery[f"{negatives} negative(s) each"] = {
-        method: float(
-            np.mean([graphs.evaluate_links(easy, scores).mean() for scores in scored[method]])
-        )
-        for method in found_again
-    } | {"chance": float(easy.appears.mean())}
-pd.DataFrame(flattery).rename_axis("average precision")
+if has_tasks:
+    among_all = {method: precision[method] for method in found_again}
+    flattery = {"all candidates": among_all | {"chance": by_chance}}
+    flattery["hidden at random"] = found_again | {"chance": float(hidden.appears.mean())}
+    for negatives in (10, 1):
+        easy = test_task.sampled(negatives, seed=SEED)
+        flattery[f"{negatives} negative(s) each"] = {
+            method: float(
+                np.mean(
+                    [graphs.evaluate_links(easy, scores).mean() for scores in scored[method]]
+                )
+            )
+            for method in found_again
+        } | {"chance": float(easy.appears.mean())}
+    display(pd.DataFrame(flattery).rename_axis("average precision"))
 
 # %%
-drawn = flattery["1 negative(s) each"]
-places = {
-    name: sorted(found_again, key=lambda method: -flattery[name][method])
-    for name in ("all candidates", "1 negative(s) each")
-}
-same = len({tuple(order) for order in places.values()}) == 1
-say(
-    f"**What we see.** With one sampled negative for each positive {on_graph} has an average "
-    f"precision of {drawn[on_graph]:.2f} instead of {among_all[on_graph]:.3f}, chance has "
-    f"{drawn['chance']:.2f}, and the order of the methods "
-    f"{'stays' if same else 'changes as well'}. On links hidden at random {plain} has "
-    f"{found_again[plain]:.2f} instead of {among_all[plain]:.3f} on links to come; {on_graph}, "
-    f"which sees the graph alone, {found_again[on_graph]:.2f} instead of "
-    f"{among_all[on_graph]:.3f}."
-)
+if has_tasks:
+    drawn = flattery["1 negative(s) each"]
+    places = {
+        name: sorted(found_again, key=lambda method: -flattery[name][method])
+        for name in ("all candidates", "1 negative(s) each")
+    }
+    same = len({tuple(order) for order in places.values()}) == 1
+    say(
+        f"**What we see.** With one sampled negative for each positive {on_graph} has an "
+        f"average precision of {drawn[on_graph]:.2f} instead of {among_all[on_graph]:.3f}, "
+        f"chance has "
+        f"{drawn['chance']:.2f}, and the order of the methods "
+        f"{'stays' if same else 'changes as well'}. On links hidden at random {plain} has "
+        f"{found_again[plain]:.2f} instead of {among_all[plain]:.3f} on links to come; "
+        f"{on_graph}, "
+        f"which sees the graph alone, {found_again[on_graph]:.2f} instead of "
+        f"{among_all[on_graph]:.3f}."
+    )
 
 # %% [markdown]
 # The same scores, the same links: only the question became easier. Hidden at random, a link stays in the counts: whoever compares
@@ -660,9 +740,6 @@ layers.round(3)
 # each link instead; it comes to the same, and costs more.
 
 # %%
-split = data.leave_one_out()
-past = split.train.histories()
-held = past.held()
 net = graphs.LightGCN(held, GRAPH_WIDTH, layers=1, seed=SEED)
 links_of = graphs.normalised_adjacency(held).tocoo()
 ends = torch.from_numpy(np.stack([links_of.row, links_of.col]).astype(np.int64))
@@ -718,7 +795,16 @@ had_before = to_choose.histories.matrix().multiply(to_choose.targets).astype(boo
 again = had_before.sum() / to_choose.targets.nnz
 NEW = "new to the customer"
 questions = {} if again < 0.05 else {"next basket": (to_choose, to_judge, False)}
-questions |= {NEW: (to_choose.only_new(), to_judge.only_new(), True)}
+part = "what is new to the customer"
+chosen_new = material(part, to_choose.only_new)
+judged_new = chosen_new and material(part, to_judge.only_new)
+if judged_new and len(chosen_new) >= 4:  # a hybrid is chosen on two halves of them
+    questions |= {NEW: (chosen_new, judged_new, True)}
+if (np.diff(held.indptr) == n_items).all():
+    questions = {}
+    left_out(
+        "the recommendations", "everybody has bought everything, and nothing is left to rank"
+    )
 for question, (_, judging, _) in questions.items():
     print(f"{question}: {len(judging):,} customers asked")
 
@@ -739,7 +825,8 @@ def lightgcn(layers: int) -> graphs.GraphRecommender:
     return graphs.GraphRecommender(network)
 
 
-lightgcns = {"LightGCN": lightgcn(1), "LightGCN without graph": lightgcn(0)}
+if questions:
+    lightgcns = {"LightGCN": lightgcn(1), "LightGCN without graph": lightgcn(0)}
 
 # %%
 has_visits = "baskets" in data.aspects
@@ -756,67 +843,75 @@ model = fitted.recommender
 print(f"the item model: {fitted.training.seconds:.0f} s")
 
 # %%
-METHODS = ("personal", "sr", "ar", "itemknn", "popularity")
-WALKS = ((2, 0.0), (2, 0.5), (3, 0.5))  # steps, and the discount of what many have
-systems, rivals = {}, {}
-for question, (choosing, _, leave_out) in questions.items():
-    tuned = {}
-    for name in METHODS:
-        if not (name == "personal" and leave_out):
-            tuned[name] = recommend.tune_baseline(
-                name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED
+if questions:
+    METHODS = ("personal", "sr", "ar", "itemknn", "popularity")
+    WALKS = ((2, 0.0), (2, 0.5), (3, 0.5))  # steps, and the discount of what many have
+    systems, rivals = {}, {}
+    for question, (choosing, _, leave_out) in questions.items():
+        tuned = {}
+        for name in METHODS:
+            if not (name == "personal" and leave_out):
+                tuned[name] = recommend.tune_baseline(
+                    name, past, choosing, budget=4, filter_seen=leave_out, seed=SEED
+                )
+        rivals[question] = sorted(tuned, key=lambda name: -tuned[name].value)
+        walks = [
+            graphs.with_recency(
+                graphs.Walks(steps, discount=discount).fit(past),
+                choosing,
+                filter_seen=leave_out,
             )
-    rivals[question] = sorted(tuned, key=lambda name: -tuned[name].value)
-    walks = [
-        graphs.with_recency(
-            graphs.Walks(steps, discount=discount).fit(past), choosing, filter_seen=leave_out
+            for steps, discount in WALKS
+        ]
+        systems[question] = {name: tuned[name].system for name in rivals[question]}
+        systems[question]["walks"], _ = max(walks, key=lambda choice: choice[1])
+        systems[question] |= {"model": model} | lightgcns
+
+# %%
+if questions:
+    results, means = {}, {}
+    for question, (_, judging, leave_out) in questions.items():
+        results[question] = {
+            name: evaluation.evaluate(
+                system, judging, ks=(10,), filter_seen=leave_out, name=name
+            )
+            for name, system in systems[question].items()
+        }
+        summaries = {
+            name: result.summary(["NDCG@10"], seed=SEED).iloc[0]
+            for name, result in results[question].items()
+        }
+        table = pd.concat(summaries, axis=1).T.sort_values("mean", ascending=False)
+        means[f"{data.name}: {question}"] = table
+    display(sequences_figures.scores(means, "NDCG@10"))
+
+# %%
+if questions:
+    judgements = {}
+    for question, found in results.items():
+        best = rivals[question][0]
+        judgements[question] = [
+            evaluation.compare(found[one], found[other], seed=SEED)
+            for one, other in (
+                ("LightGCN", best),
+                ("walks", best),
+                ("LightGCN", "LightGCN without graph"),
+                ("LightGCN", "model"),
+            )
+        ]
+    tables = {name: evaluation.comparison_table(those) for name, those in judgements.items()}
+    display(pd.concat(tables).drop(columns=["metric", "cases"]))
+
+# %%
+if questions:
+    seen = []
+    for question, (of_graph, of_walks, with_links, of_model) in judgements.items():
+        seen.append(
+            f"- *{question}*: the counting that is best on validation is {of_graph.second}. "
+            f"LightGCN is {against(of_graph)}, {against(with_links)} and "
+            f"{against(of_model)}. Walks are {against(of_walks)}."
         )
-        for steps, discount in WALKS
-    ]
-    systems[question] = {name: tuned[name].system for name in rivals[question]}
-    systems[question]["walks"], _ = max(walks, key=lambda choice: choice[1])
-    systems[question] |= {"model": model} | lightgcns
-
-# %%
-results, means = {}, {}
-for question, (_, judging, leave_out) in questions.items():
-    results[question] = {
-        name: evaluation.evaluate(system, judging, ks=(10,), filter_seen=leave_out, name=name)
-        for name, system in systems[question].items()
-    }
-    summaries = {
-        name: result.summary(["NDCG@10"], seed=SEED).iloc[0]
-        for name, result in results[question].items()
-    }
-    table = pd.concat(summaries, axis=1).T.sort_values("mean", ascending=False)
-    means[f"{data.name}: {question}"] = table
-sequences_figures.scores(means, "NDCG@10")
-
-# %%
-judgements = {}
-for question, found in results.items():
-    best = rivals[question][0]
-    judgements[question] = [
-        evaluation.compare(found[one], found[other], seed=SEED)
-        for one, other in (
-            ("LightGCN", best),
-            ("walks", best),
-            ("LightGCN", "LightGCN without graph"),
-            ("LightGCN", "model"),
-        )
-    ]
-tables = {name: evaluation.comparison_table(those) for name, those in judgements.items()}
-pd.concat(tables).drop(columns=["metric", "cases"])
-
-# %%
-seen = []
-for question, (of_graph, of_walks, with_links, of_model) in judgements.items():
-    seen.append(
-        f"- *{question}*: the counting that is best on validation is {of_graph.second}. "
-        f"LightGCN is {against(of_graph)}, {against(with_links)} and "
-        f"{against(of_model)}. Walks are {against(of_walks)}."
-    )
-say("**What we see.**", *seen)
+    say("**What we see.**", *seen)
 
 # %% [markdown]
 # What people buy again, counting copies and LightGCN cannot. What they try next is hard to know; where all are close to popularity, no
@@ -829,58 +924,65 @@ say("**What we see.**", *seen)
 # clearly ahead of the best single expert; `learned` is the best regression on what the experts say, cautious or not.
 
 # %%
-joins = {}
-graph_expert = recommend.Expert("LightGCN", lightgcns["LightGCN"], "logits")
-for question, (choosing, _, leave_out) in questions.items():
-    few = choosing.take(np.arange(min(len(choosing), 800)))
-    panel = [recommend.Expert("model", model, "logits")]
-    panel += [recommend.Expert(name, systems[question][name]) for name in rivals[question][:2]]
-    joins[question] = graphs.gain_of_graph(
-        panel, [graph_expert], few, filter_seen=leave_out, seed=SEED, steps=3, top=50
-    )
-    without, with_graph = (choice.name for choice in joins[question])
-    print(f"{question}: the cautious choice without graph is “{without}”,", end=" ")
-    print(f"with graph “{with_graph}”")
+if questions:
+    joins = {}
+    graph_expert = recommend.Expert("LightGCN", lightgcns["LightGCN"], "logits")
+    for question, (choosing, _, leave_out) in questions.items():
+        few = choosing.take(np.arange(min(len(choosing), 800)))
+        panel = [recommend.Expert("model", model, "logits")]
+        panel += [
+            recommend.Expert(name, systems[question][name]) for name in rivals[question][:2]
+        ]
+        joins[question] = graphs.gain_of_graph(
+            panel, [graph_expert], few, filter_seen=leave_out, seed=SEED, steps=3, top=50
+        )
+        without, with_graph = (choice.name for choice in joins[question])
+        print(f"{question}: the cautious choice without graph is “{without}”,", end=" ")
+        print(f"with graph “{with_graph}”")
 
 # %%
-changes = {}
-for question, (_, judging, leave_out) in questions.items():
-    hybrids = {
-        "cautious": [choice.system for choice in joins[question]],
-        "learned": [part.finalists[part.best("learned")] for part in joins[question]],
-    }
-    for way, pair in hybrids.items():
-        without, with_graph = (
-            evaluation.evaluate(
-                system, judging, ks=(10,), filter_seen=leave_out, name=f"{way}, {name}"
+if questions:
+    changes = {}
+    for question, (_, judging, leave_out) in questions.items():
+        hybrids = {
+            "cautious": [choice.system for choice in joins[question]],
+            "learned": [part.finalists[part.best("learned")] for part in joins[question]],
+        }
+        for way, pair in hybrids.items():
+            without, with_graph = (
+                evaluation.evaluate(
+                    system, judging, ks=(10,), filter_seen=leave_out, name=f"{way}, {name}"
+                )
+                for system, name in zip(pair, ("without graph", "with graph"), strict=True)
             )
-            for system, name in zip(pair, ("without graph", "with graph"), strict=True)
-        )
-        results[question] |= {without.system: without, with_graph.system: with_graph}
-        changes[question, way] = evaluation.compare(with_graph, without, seed=SEED)
-table = evaluation.comparison_table(changes.values()).set_axis(list(changes))
-table.drop(columns=["metric", "cases"])
+            results[question] |= {without.system: without, with_graph.system: with_graph}
+            changes[question, way] = evaluation.compare(with_graph, without, seed=SEED)
+    table = evaluation.comparison_table(changes.values()).set_axis(list(changes))
+    display(table.drop(columns=["metric", "cases"]))
 
 # %% [markdown]
 # A mean over all may hide a gain where counts are thin. The same differences by how popular the product was that was bought; a third
 # of all sales each.
 
 # %%
-tails = []
-for question, found in results.items():
-    for one, other in (
-        ("LightGCN", rivals[question][0]),
-        ("learned, with graph", "learned, without graph"),
-    ):
-        gains = evaluation.gain_by_popularity(found[one], found[other], seed=SEED)
-        tails.append(gains.assign(question=question, what=f"{one} against {other}"))
-pd.concat(tails).set_index(["question", "what", "bucket"])
+if questions:
+    tails = []
+    for question, found in results.items():
+        for one, other in (
+            ("LightGCN", rivals[question][0]),
+            ("learned, with graph", "learned, without graph"),
+        ):
+            gains = evaluation.gain_by_popularity(found[one], found[other], seed=SEED)
+            tails.append(gains.assign(question=question, what=f"{one} against {other}"))
+    display(pd.concat(tails).set_index(["question", "what", "bucket"]))
 
 # %%
-seen = [
-    f"- *{question}*, {way}: {against(change)}." for (question, way), change in changes.items()
-]
-say("**What we see.** The hybrid with LightGCN among its experts is:", *seen)
+if questions:
+    seen = [
+        f"- *{question}*, {way}: {against(change)}."
+        for (question, way), change in changes.items()
+    ]
+    say("**What we see.** The hybrid with LightGCN among its experts is:", *seen)
 
 # %% [markdown]
 # A gain of exactly nothing says that the cautious choice was the same system twice. By popularity (`verdict`) one sees where LightGCN moves
@@ -894,86 +996,101 @@ say("**What we see.** The hybrid with LightGCN among its experts is:", *seen)
 # products and predicts them. Its rival needs no training: the nearest products by text (lesson 06).
 
 # %%
-has_clock, launched = "clock" in data.aspects, False
-if has_clock:
-    sold_first = data.table.groupby("item_id")["time"].min()
-    launched = (sold_first > data.table["time"].max() - pd.Timedelta(weeks=NEW_WEEKS)).any()
-if launched:
-    cold = recommend.launched_items(data, NEW_WEEKS)
+cold, part = None, "the section on new products"
+if has_texts:
+    cold = material(part, recommend.new_or_hidden, data, NEW_WEEKS, seed=SEED)
 else:
-    weeks = NEW_WEEKS if has_clock else None
-    cold = recommend.hide_items(data, weeks=weeks, seed=SEED)
-    print(f"{data.name} has no product that is new in these weeks:", end=" ")
-    print("a tenth, drawn at random, is hidden and counts as new.")
-before = in_baskets(cold.train)
-old_graph = graphs.co_occurrence_graph(before, "ppmi", min_count=2, max_q=None)
-old_links = graphs.strongest(old_graph, 20).weights
-example = written[int(np.flatnonzero(cold.new)[0])][:90]
-print(f"{cold.new.sum()} new products, such as “{example}”;", end=" ")
-print(f"{old_links.nnz // 2:,} links of the others")
+    left_out(part, "nothing but a text could tell what is like them")
+has_new = cold is not None
+if has_new:
+    if cold.hidden:
+        print(f"{data.name} has no product that is new in these weeks:", end=" ")
+        print("a tenth, drawn at random, is hidden and counts as new.")
+    before = in_baskets(cold.train)
+    old_graph = graphs.co_occurrence_graph(before, "ppmi", min_count=2, max_q=None)
+    old_links = graphs.strongest(old_graph, 20).weights
+    example = written[int(np.flatnonzero(cold.new)[0])][:90]
+    print(f"{cold.new.sum()} new products, such as “{example}”;", end=" ")
+    print(f"{old_links.nnz // 2:,} links of the others")
+    has_new = old_links.nnz > 2
+    if not has_new:
+        left_out(part, "the others have fewer than two links to learn from")
 
 
 # %%
-def from_text(encoder: str, seed: int):
-    """Links of all products, new ones by their text."""
-    plan = models.Settings(epochs=LINK_EPOCHS // 2, seed=seed, **HOW)
-    fitted = graphs.fit_links(
-        old_links, features, plan, encoder=encoder, ids=False, hide="items", folds=2, others=8
-    )
-    return graphs.by_links(fitted.scores(), name=encoder)
+if has_new:
 
+    def from_text(encoder: str, seed: int):
+        """Links of all products, new ones by their text."""
+        plan = models.Settings(epochs=LINK_EPOCHS // 2, seed=seed, **HOW)
+        fitted = graphs.fit_links(
+            old_links,
+            features,
+            plan,
+            encoder=encoder,
+            ids=False,
+            hide="items",
+            folds=2,
+            others=8,
+        )
+        return graphs.by_links(fitted.scores(), name=encoder)
 
-known_past = cold.train.histories()
-fresh = {
-    "chance": [recommend.make_baseline("popularity").fit(known_past)],
-    "neighbours by text": [recommend.ContentNeighbours(meant).fit(known_past)],
-}
-INDUCTIVE = ("MLP", "GraphSAGE")  # both read the text
-for encoder in INDUCTIVE:
-    fresh[encoder] = [from_text(encoder, SEED + n) for n in range(LINK_SEEDS)]
-
-# %%
-asked_for = {"new": "which new product does a customer buy"}
-if has_visits:
-    asked_for["basket"] = "which new product goes into a basket"
-on_new = {}
-for part in asked_for:
-    task = cold.task(part).sample(MAX_CASES, SEED)
-    on_new[part] = {}
-    for name, runs in fresh.items():
-        only_new = [recommend.RestrictedRecommender(run, cold.new) for run in runs]
-        judged_runs = [evaluation.evaluate(run, task, ks=(1,)) for run in only_new]
-        on_new[part][name] = evaluation.MeanOfRuns(name, judged_runs)
+    known_past = cold.train.histories()
+    fresh = {
+        "chance": [recommend.make_baseline("popularity").fit(known_past)],
+        "neighbours by text": [recommend.ContentNeighbours(meant).fit(known_past)],
+    }
+    INDUCTIVE = ("MLP", "GraphSAGE")  # both read the text
+    for encoder in INDUCTIVE:
+        fresh[encoder] = [from_text(encoder, SEED + n) for n in range(LINK_SEEDS)]
 
 # %%
-rows, fresh_gains = [], {}
-for part, found in on_new.items():
-    for name, one in found.items():
-        values = one.values("MRR")
-        low, high = evaluation.bootstrap_interval(values, seed=SEED)
-        row = {"question": asked_for[part], "system": name, "cases": len(values)}
-        rows.append(row | {"MRR": values.mean(), "low": low, "high": high})
-    for one, other in (
-        ("neighbours by text", "chance"),
-        ("MLP", "neighbours by text"),
-        ("GraphSAGE", "neighbours by text"),
-        ("GraphSAGE", "MLP"),
-    ):
-        gain = evaluation.compare(found[one], found[other], "MRR", seed=SEED)
-        fresh_gains[part, one, other] = gain
-new_products = pd.DataFrame(rows)
-new_products.set_index(["question", "system"])
+if has_new:
+    asked_for = {"new": "which new product does a customer buy"}
+    if has_visits:
+        asked_for["basket"] = "which new product goes into a basket"
+    on_new = {}
+    for part in asked_for:
+        task = cold.task(part).sample(MAX_CASES, SEED)
+        on_new[part] = {}
+        for name, runs in fresh.items():
+            only_new = [recommend.RestrictedRecommender(run, cold.new) for run in runs]
+            judged_runs = [evaluation.evaluate(run, task, ks=(1,)) for run in only_new]
+            on_new[part][name] = evaluation.MeanOfRuns(name, judged_runs)
 
 # %%
-seen = [
-    f"- *{question}*: "
-    + "; ".join(
-        f"{one} is {against(gain)}" for (of, one, _), gain in fresh_gains.items() if of == part
-    )
-    + "."
-    for part, question in asked_for.items()
-]
-say("**What we see.**", *seen)
+if has_new:
+    rows, fresh_gains = [], {}
+    for part, found in on_new.items():
+        for name, one in found.items():
+            values = one.values("MRR")
+            low, high = evaluation.bootstrap_interval(values, seed=SEED)
+            row = {"question": asked_for[part], "system": name, "cases": len(values)}
+            rows.append(row | {"MRR": values.mean(), "low": low, "high": high})
+        for one, other in (
+            ("neighbours by text", "chance"),
+            ("MLP", "neighbours by text"),
+            ("GraphSAGE", "neighbours by text"),
+            ("GraphSAGE", "MLP"),
+        ):
+            gain = evaluation.compare(found[one], found[other], "MRR", seed=SEED)
+            fresh_gains[part, one, other] = gain
+    new_products = pd.DataFrame(rows)
+    display(new_products.set_index(["question", "system"]))
+
+# %%
+if has_new:
+    seen = [
+        f"- *{question}*: "
+        + "; ".join(
+            f"{one} is {against(gain)}"
+            for (of, one, _), gain in fresh_gains.items()
+            if of == part
+        )
+        + "."
+        for part, question in asked_for.items()
+    ]
+    say("**What we see.**", *seen)
 
 # %% [markdown]
 # Cosines of texts need no training. A new product has no neighbours yet, so a network that hears neighbours has none to hear. (The
@@ -1069,11 +1186,12 @@ _ = check.exercise("08.4", recall_of_new_links)
 _ = ledger.record("data/fingerprint", data.fingerprint())
 
 # %%
-ledger.record(
-    "graph/met_again_without_filter", float(unsure["met_again"]),
-    baseline=float(sure["met_again"]), tolerance=1e-6, claim="1",
-    note="share of the 50 pairs of highest lift; the baseline is with filter",
-)  # fmt: skip
+if has_sure:
+    ledger.record(
+        "graph/met_again_without_filter", float(unsure["met_again"]),
+        baseline=float(sure["met_again"]), tolerance=1e-6, claim="1",
+        note="share of the 50 pairs of highest lift; the baseline is with filter",
+    )  # fmt: skip
 if np.isfinite(two_hops):
     note = "later lift of pairs with a common neighbour by that of others of like own lift, "
     ledger.record(
@@ -1082,11 +1200,11 @@ if np.isfinite(two_hops):
     )  # fmt: skip
 
 # %%
-for name, found in agreements.items():
+for name, found in agreements.items() if has_links else ():
     note = f"NMI {found.nmi:.2f}, of which chance gets {found.by_chance:.2f}"
     name = f"graph/ami_communities_{ledger.slug(name)}"
     ledger.record(name, found.ami, baseline=0.0, tolerance=1e-6, note=note)
-for row in correlations.itertuples():
+for row in correlations.dropna().itertuples() if has_links else ():
     ledger.record(
         f"graph/sales_and_{ledger.slug(row.measure)}", row.spearman,
         interval=(row.low, row.high), baseline=0.0,
@@ -1095,34 +1213,36 @@ for row in correlations.itertuples():
     )  # fmt: skip
 
 # %%
-for row in results_of_links.itertuples():
-    trained = row.kind.startswith("network")
-    ledger.record(
-        f"links/average_precision_{ledger.slug(row.method)}", row.average_precision,
-        interval=(row.low, row.high), claim="9", baseline=None if trained else by_chance,
-        tolerance=0.02 if trained else 1e-6,
-        note=f"{row.kind}, mean of {LINK_SEEDS} seeds" if trained
-        else f"{row.kind}; the baseline is chance",
-    )  # fmt: skip
+if has_tasks:
+    for row in results_of_links.itertuples():
+        trained = row.kind.startswith("network")
+        ledger.record(
+            f"links/average_precision_{ledger.slug(row.method)}", row.average_precision,
+            interval=(row.low, row.high), claim="9", baseline=None if trained else by_chance,
+            tolerance=0.02 if trained else 1e-6,
+            note=f"{row.kind}, mean of {LINK_SEEDS} seeds" if trained
+            else f"{row.kind}; the baseline is chance",
+        )  # fmt: skip
 
 # %%
-for (one, other), found in differences.items():
-    ledger.record_gain(
-        f"links/{ledger.slug(one)}_against_{ledger.slug(other)}", found,
-        claim="9" if one in NETWORKS else None, baseline=precision[other],
-        tolerance=None if one in NETWORKS else 1e-6,
-        note="average precision, interval over products",
+if has_tasks:
+    for (one, other), found in differences.items():
+        ledger.record_gain(
+            f"links/{ledger.slug(one)}_against_{ledger.slug(other)}", found,
+            claim="9" if one in NETWORKS else None, baseline=precision[other],
+            tolerance=None if one in NETWORKS else 1e-6,
+            note="average precision, interval over products",
+        )  # fmt: skip
+    ledger.record(
+        "links/flattered_by_one_negative", flattery["1 negative(s) each"][on_graph],
+        baseline=among_all[on_graph], tolerance=1e-6, claim="9",
+        note=f"{on_graph}; the baseline is among all candidates",
     )  # fmt: skip
-ledger.record(
-    "links/flattered_by_one_negative", flattery["1 negative(s) each"][on_graph],
-    baseline=among_all[on_graph], tolerance=1e-6, claim="9",
-    note=f"{on_graph}; the baseline is among all candidates",
-)  # fmt: skip
-_ = ledger.record(
-    "links/flattered_by_hiding", flattery["hidden at random"][plain],
-    baseline=among_all[plain], tolerance=1e-6, claim="9",
-    note=f"{plain}; the baseline is links to come",
-)  # fmt: skip
+    _ = ledger.record(
+        "links/flattered_by_hiding", flattery["hidden at random"][plain],
+        baseline=among_all[plain], tolerance=1e-6, claim="9",
+        note=f"{plain}; the baseline is links to come",
+    )  # fmt: skip
 
 # %%
 parts = {"next basket": "next", NEW: "first_time"}
@@ -1170,27 +1290,29 @@ for (question, way), change in changes.items():
     )  # fmt: skip
 
 # %%
-asked = {"new": "customers", "basket": "baskets"}
-for row, (part, name) in zip(rows, [(p, n) for p in on_new for n in fresh], strict=True):
-    ledger.record(
-        f"cold_graph/{asked[part]}_mrr_{ledger.slug(name)}", row["MRR"],
-        interval=(row["low"], row["high"]), claim="13",
-        tolerance=0.05 if name in INDUCTIVE else 0.005,
-        note=f"{cold.new.sum()} new products, {row['cases']:,} cases",
-    )  # fmt: skip
-for (part, one, other), gain in fresh_gains.items():
-    trained = one in INDUCTIVE
-    name = "gain" if other == "neighbours by text" else "difference"
-    ledger.record_gain(
-        f"cold_graph/{name}_{asked[part]}_{ledger.slug(one)}_over_{ledger.slug(other)}", gain,
-        baseline=on_new[part][other].mean("MRR"),
-        tolerance=None if trained else 0.005, note="MRR of new products",
-    )  # fmt: skip
-for way, took in spent.items():
-    ledger.record(
-        f"cost/propagation_ms_{ledger.slug(way)}", round(took, 2), unit="ms", tolerance=None,
-        claim="9", note="two layers, forward and backward, one core",
-    )  # fmt: skip
+if has_new:
+    asked = {"new": "customers", "basket": "baskets"}
+    for row, (part, name) in zip(rows, [(p, n) for p in on_new for n in fresh], strict=True):
+        ledger.record(
+            f"cold_graph/{asked[part]}_mrr_{ledger.slug(name)}", row["MRR"],
+            interval=(row["low"], row["high"]), claim="13",
+            tolerance=0.05 if name in INDUCTIVE else 0.005,
+            note=f"{cold.new.sum()} new products, {row['cases']:,} cases",
+        )  # fmt: skip
+    for (part, one, other), gain in fresh_gains.items():
+        trained = one in INDUCTIVE
+        name = "gain" if other == "neighbours by text" else "difference"
+        ledger.record_gain(
+            f"cold_graph/{name}_{asked[part]}_{ledger.slug(one)}_over_{ledger.slug(other)}",
+            gain,
+            baseline=on_new[part][other].mean("MRR"),
+            tolerance=None if trained else 0.005, note="MRR of new products",
+        )  # fmt: skip
+    for way, took in spent.items():
+        ledger.record(
+            f"cost/propagation_ms_{ledger.slug(way)}", round(took, 2), unit="ms",
+            tolerance=None, claim="9", note="two layers, forward and backward, one core",
+        )  # fmt: skip
 
 # %% [markdown]
 # ## References

@@ -7,9 +7,9 @@ from unittest import mock
 import IPython.display
 import pytest
 
-from llmarm_tutorial.data import Transactions
+from llmarm_tutorial.data import Histories, Transactions
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.lesson import material, require_enough
+from llmarm_tutorial.lesson import material, require_enough, require_sequences
 from llmarm_tutorial.mining import transactions_from_lists
 
 
@@ -63,3 +63,10 @@ def test_a_section_without_material_says_so(capsys: pytest.CaptureFixture):
     assert said == "**Left out:** the shelf, since of bread nothing is left; use \\*more\\*."
     with pytest.raises(BadParameter):
         material("the shelf", mock.Mock(side_effect=BadParameter("wrong")))
+
+
+def test_learning_from_the_past_needs_two_items_of_somebody():
+    require_sequences(Histories.from_lists([[0], [0, 1]]), "learning from the past")
+    for past in (Histories.from_lists([[0], [1]]), Histories.from_lists([])):
+        with pytest.raises(DataError, match="Learning from the past needs customers with two items before their last"):
+            require_sequences(past, "learning from the past")
