@@ -1,0 +1,99 @@
+"""What lessons 05 to 08 do on small and odd shops, see `test_small_shops`."""
+
+from __future__ import annotations
+
+# lesson → parameters of the cheapest run
+PARAMETERS = {
+    "05": {
+        "PRETRAIN_EPOCHS": 1, "EPOCHS": 3, "WIDTH": 4, "LENGTH": 8, "PATIENCE": 1, "LABELS": [12], "TRIALS": 1,
+        "RATES": [2e-5, 2e-3],
+    },
+    "06": {"EPOCHS": 1, "HIDDEN": 4, "MAX_LENGTH": 16, "TRIES": 1, "TRADES": [0.5, 1.0]},
+    "07": {
+        "EPOCHS": 1, "STUDENT_EPOCHS": 1, "METHODS": ["hard labels", "soft labels", "reverse KL"], "MAX_LENGTH": 16,
+        "ROUNDS": 1,
+    },
+    "08": {"LINK_SEEDS": 1, "LINK_EPOCHS": 2, "GRAPH_EPOCHS": 1, "GRAPH_WIDTH": 4, "EPOCHS": 1},
+}  # fmt: skip
+
+# lesson → the shops of everyday tests: each stands for a branch of its own; LLMARM_EVERY_SHOP=1 runs all
+EVERYDAY = {
+    "05": ["twelve products", "thirty baskets", "one visit a customer", "nothing follows", "no times"],
+    "06": [
+        "nothing new", "codes for names", "single items", "eight products", "thirty baskets", "one customer",
+        "one item in every basket", "odd names",
+    ],
+    "07": ["eight products", "single items", "two visits each"],
+    "08": [
+        "twelve products", "nothing goes together", "nothing new", "single items", "one visit a customer",
+        "eight products", "one day", ,
+    ],
+}  # fmt: skip
+
+NOBODY = "customers with 3 visits or more (shop has"
+ONE_ITEM = "customers with two items before their last two visits"
+COMES = "Who comes again cannot be asked of shop"
+OF_THREE = {
+    "one visit a customer": NOBODY, "one customer": NOBODY, "two visits each": NOBODY, "single items": ONE_ITEM,
+    "no times": "lacks an order", "no customers": "lacks users",
+}  # fmt: skip
+
+# lesson → shop → what its start says that it needs
+REFUSED = {
+    "05": {
+        "one visit a customer": COMES, "one customer": COMES, "two visits each": COMES, "one day": COMES,
+        "three days": COMES, "nothing follows": "no item occurs 5 times", "visit numbers": "lacks clock times",
+        "no times": "lacks an order", "no customers": "lacks users",
+    },
+    "06": OF_THREE,
+    "07": OF_THREE,
+    "08": OF_THREE | {
+        "one day": "this split leaves nothing for train", "three days": "this split leaves nothing for train",
+    },
+}  # fmt: skip
+
+RULES, TEXTS = "the question on rules", "what the texts say"
+SHELF, PROMOTION = "the shelf", "the promotion and the stock"
+NOT_TO_COME = ["the second step and the links to come", TEXTS]
+NOT_NEW = ["the section on new products"]
+NO_LINKS = [
+    "the recount of pairs", "the drawing, the rings, the groups and the middles", "what comes at the next visit"
+]  # fmt: skip
+
+# lesson → shop → what is said to be left out there, in the order of the lesson
+LEFT_OUT = {
+    "05": {
+        shop: [RULES]
+        for shop in (
+            "twelve products", "nothing goes together", "nothing new", "single items", "codes for names",
+            "eight products", "thirty baskets", "three visits each", "no baskets", "one item in every basket",
+            "odd names",
+        )
+    },
+    "06": {
+        "twelve products": [TEXTS],
+        "nothing goes together": [TEXTS, SHELF, PROMOTION],
+        "nothing new": [TEXTS, "the part on customers of one basket", SHELF, PROMOTION],
+        "codes for names": [TEXTS],
+        "eight products": [TEXTS],
+        "thirty baskets": [TEXTS, SHELF, PROMOTION],
+        "three visits each": [TEXTS, SHELF, PROMOTION],
+        "nothing follows": [TEXTS, "the section on the shop"],
+        "visit numbers": [TEXTS],
+        "no baskets": [TEXTS, SHELF],
+        "one item in every basket": [TEXTS, SHELF],
+        "odd names": [TEXTS, SHELF],
+    },
+    "08": {
+        shop: NOT_TO_COME + NOT_NEW
+        for shop in (
+            "twelve products", "codes for names", "eight products", "three visits each", "visit numbers",
+            "no baskets", "one item in every basket", "odd names",
+        )
+    } | {
+        "nothing goes together": NO_LINKS + NOT_TO_COME + NOT_NEW,
+        "thirty baskets": NO_LINKS + NOT_TO_COME + NOT_NEW,
+        "nothing follows": NO_LINKS + NOT_TO_COME + NOT_NEW,
+        "nothing new": [NO_LINKS[0], *NOT_TO_COME, "what is new to the customer", *NOT_NEW],
+    },
+}  # fmt: skip
