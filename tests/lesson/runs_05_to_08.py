@@ -26,7 +26,7 @@ EVERYDAY = {
     "07": ["eight products", "single items", "two visits each"],
     "08": [
         "twelve products", "nothing goes together", "nothing new", "single items", "one visit a customer",
-        "eight products", "one day", ,
+        "eight products", "one day",
     ],
 }  # fmt: skip
 
