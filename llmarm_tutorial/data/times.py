@@ -54,7 +54,7 @@ EPOCH_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns":
 
 NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?(?:e[-+]?\d+)?")
 TIME_OF_DAY = (
-    r"(?:[a-z]{3,9}\.?,? )?t?\d{1,2}:\d{1,2}(?::\d{1,2})?(?:[.,]\d+)?\s?(?:[ap]\.?m\.?)?|\d{1,2}\s?[ap]\.?m\.?"
+    r"(?:[a-z]{3,9}\.?,? |0 days )?t?\d{1,2}:\d{1,2}(?::\d{1,2})?(?:[.,]\d+)?\s?(?:[ap]\.?m\.?)?|\d{1,2}\s?[ap]\.?m\.?"
 )
 MEANS_TODAY = re.compile(r"now|today|yesterday|tomorrow")
 NO_DAY = re.compile(
@@ -91,8 +91,8 @@ def parse_times(times: pd.Series, where: str, notes: dict[str, int] | None = Non
     Raises:
         DataError: If a time is empty or cannot be read; says how many, the first with its row, and what to do.
     """
-    if pd.api.types.is_datetime64_any_dtype(times):
-        zoneless = times.dt.tz_convert("UTC").dt.tz_localize(None) if times.dt.tz is not None else times
+    if pd.api.types.is_datetime64_any_dtype(times) or pd.api.types.infer_dtype(times) == "datetime":
+        zoneless = pd.to_datetime(times, utc=True).dt.tz_localize(None)
         found, text = _within_years(zoneless.to_numpy("datetime64[us]")), times.astype("str").mask(times.isna())
     else:
         text = cells.text(times)
@@ -106,7 +106,7 @@ def parse_times(times: pd.Series, where: str, notes: dict[str, int] | None = Non
         row = int(unread.argmax())
         raise DataError(
             f"{where}: {unread.sum():,} of {len(found):,} times cannot be read, the first is "
-            f"{'empty' if pd.isna(text.iloc[row]) else repr(text.iloc[row])} in row {row + 1} (after the header); "
+            f"{'empty' if pd.isna(text.iloc[row]) else repr(text.iloc[row][:60])} in row {row + 1} (after the header); "
             f"{_remedy(text.iloc[row], some_read=not unread.all())}."
         )
     return pd.Series(found, index=times.index)

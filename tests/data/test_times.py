@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,18 @@ def test_datetimes_stay_and_lose_their_zone() -> None:
     assert found.tolist() == [pd.Timestamp("2024-03-09 16:45"), pd.Timestamp("2024-07-09 15:45")]
     assert "the first is empty in row 1" in refusal([pd.NaT, pd.Timestamp("2024-03-09")])
     assert "years lie from 1901 to 2100" in refusal([pd.Timestamp("1899-12-30 11:20")])
+
+
+@pytest.mark.parametrize(
+    "kind", [object, pd.ArrowDtype(pa.timestamp("us", tz="Europe/Berlin"))], ids=["objects", "Arrow"]
+)
+def test_datetimes_of_other_kinds_of_column(kind: object) -> None:
+    stamps = pd.Series(pd.to_datetime(["2024-03-09 00:00", "2024-07-09 00:00"]).tz_localize("Europe/Berlin"))
+    found = parse_times(stamps.astype(kind), "here")
+    assert found.tolist() == [pd.Timestamp("2024-03-08 23:00"), pd.Timestamp("2024-07-08 22:00")]
+    days = pd.Series([datetime.date(2024, 3, 9)]).astype(pd.ArrowDtype(pa.date32()))
+    assert parse_times(days, "here").tolist() == [pd.Timestamp("2024-03-09")]
+    assert "a time of day needs a date" in refusal(pd.to_timedelta(["11:20:00", "12:05:30"]).tolist())
 
 
 def test_the_index_is_kept() -> None:
