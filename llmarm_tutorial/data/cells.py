@@ -24,13 +24,13 @@ import pandas as pd
 
 from llmarm_tutorial.errors import DataError
 
-NOTHING = frozenset({"NULL", "(null)", "<NA>", "nan", "NaN", "None", "#N/A", "N/A", "\\N"})
+NOTHING = frozenset({"null", "(null)", "<na>", "nan", "none", "#n/a", "n/a", "\\n"})  # in lower case
 YES = (
-    "1 1.0 true t yes y x ✓ ✔ ja j wahr oui vrai sí si verdadero s sim verdadeiro vero da да 是 有 はい tak prawda ano "
-    "igen evet 예 네 kyllä ναι"
+    "1 1.0 1,0 true t yes y x ✓ ✔ ja j wahr oui vrai sí si verdadero s sim verdadeiro vero da да 是 有 はい tak prawda "
+    "ano igen evet 예 네 kyllä ναι"
 )
 NO = (
-    "0 0.0 false f no n - ? nein falsch non faux falso não nao нет 否 无 いいえ nie fałsz ne nem hayır 아니오 ei "
+    "0 0.0 0,0 false f no n - ? nein falsch non faux falso não nao нет 否 无 いいえ nie fałsz ne nem hayır 아니오 ei "
     "nee nej nei όχι"
 )
 FLAGS = {word: True for word in YES.split()} | {word: False for word in NO.split()} | {"": False}
@@ -75,7 +75,7 @@ def ids(column: pd.Series, role: str, where: str, notes: dict[str, int]) -> pd.S
     parted = np.array([value is not None and not unicodedata.is_normalized("NFC", value) for value in text], dtype=bool)
     note("ids of {} with letters in two parts, as é of e and an accent, read as one", parted)
     text[parted] = [unicodedata.normalize("NFC", value) for value in text[parted]]
-    absent = text.isin(NOTHING).to_numpy()
+    absent = text.str.casefold().isin(NOTHING).to_numpy()
     done = "kept as an item; if it means nothing, take these rows out" if role == "item" else "read as empty"
     note(f"cells of {{}} that hold {', '.join(sorted(text[absent]))}, {done}", absent)
     text = text.mask((absent & (role != "item")) | (text == ""))
@@ -85,8 +85,8 @@ def ids(column: pd.Series, role: str, where: str, notes: dict[str, int]) -> pd.S
 def _ends_in_point_zero(text: pd.Series, role: str) -> np.ndarray:
     """Which ids end in a .0 that says nothing, as all do; an item may be 2 and another 2.0, a customer not."""
     known = text[text.notna() & (text != "")]
-    whole = known.map(re.compile(r"-?\d+\.0" if role == "item" else r"-?\d+(\.0)?").fullmatch).notna().all()
-    return text.map(lambda value: whole and value is not None and value.endswith(".0")).to_numpy(dtype=bool)
+    whole = known.map(re.compile(r"-?\d+[.,]0" if role == "item" else r"-?\d+([.,]0)?").fullmatch).notna().all()
+    return text.map(lambda value: whole and value is not None and value.endswith((".0", ",0"))).to_numpy(dtype=bool)
 
 
 def text(column: pd.Series) -> pd.Series:
@@ -132,6 +132,8 @@ def _id_texts(values: list[object]) -> list[str | None]:
 def _id_text(value: object) -> str | None:
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, bytes):  # as Spark and Hive write text to Parquet
+        return value.decode(errors="replace").strip()
     if value is None or value is pd.NA or value is pd.NaT or value != value:
         return None
     if isinstance(value, bool | np.bool_):

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from llmarm_tutorial.data import cells, layouts, roles
+from llmarm_tutorial.data import cells, doubts, headers, layouts, roles
 from llmarm_tutorial.data.file_options import FileOptions, columns_meant
 from llmarm_tutorial.data.headers import Contents
+from llmarm_tutorial.data.ranks import WHOLE
 from llmarm_tutorial.data.roles import Column
-from llmarm_tutorial.errors import BadParameter, LlmarmError
+from llmarm_tutorial.data.times import parse_times
+from llmarm_tutorial.errors import BadParameter, DataError
 
 FLAGGED = frozenset(
     {"bought", "purchased", "sold", "gekauft", "achete", "comprado"}
@@ -72,7 +74,7 @@ def guess_table(guess: Guess, contents: Contents, path: Path) -> None:
     if read.layout == "lists":
         guess.set(format=read.format)
     _guess_quantity(guess, contents.table)
-    _guess_basket(guess, contents.table)
+    _guess_basket(guess, contents.table, path)
     _guess_order(guess)
 
 
@@ -93,12 +95,12 @@ def _is_wide(guess: Guess, contents: Contents, path: Path) -> bool:
         return False
     baskets = [column.name for column in guess.said(roles.BASKET) if column.is_full and not column.is_repeated]
     tried = replace(guess.options, basket_col=guess.options.basket_col or next(iter(baskets), ""))
-    try:
-        _, read = layouts.one_item_a_row(contents, tried, path.name, {})
-    except LlmarmError:
-        return False
+    if tried.user_col and not tried.time_col and not tried.basket_col:
+        visits = [column.name for column in guess.said(roles.ORDER) if _is_ranks(column)]
+        tried = replace(tried, order_col=tried.order_col or next(iter(visits), ""))
+    _, read = layouts.one_item_a_row(contents, tried, path.name, {})
     if read.layout == "wide":
-        guess.set(basket_col=tried.basket_col)
+        guess.set(basket_col=tried.basket_col, order_col=tried.order_col)
     return read.layout == "wide"
 
 
@@ -116,6 +118,7 @@ def _guess_times(guess: Guess) -> None:
     else:
         parts = times[:1]
     if not parts:
+        _say_unread_times(guess)
         return
     joined = ",".join(column.name for column in parts)
     if len(parts) > 1 and any("," in column.name for column in parts):  # such names cannot be joined
@@ -123,6 +126,17 @@ def _guess_times(guess: Guess) -> None:
     guess.set(time_col=joined)
     if len(times) > 1:
         guess.ask("time_col", f"times may be in {_names(times)}; {joined} is taken")
+
+
+def _say_unread_times(guess: Guess) -> None:
+    """Say why a column of text that is called a time cannot be used as one."""
+    for column in guess.said(roles.TIME):
+        if guess.given.time_col or column.is_number or not len(column.distinct):
+            continue
+        try:
+            parse_times(column.values, f"column {column.name}")
+        except DataError as error:
+            guess.questions.append(f"{column.name} cannot be used as --time-col: {error}")
 
 
 def _date_parts(guess: Guess) -> list[Column]:
@@ -155,8 +169,9 @@ def _guess_item(guess: Guess, path: Path) -> None:
         found = found or [column for column in guess.free() if roles.speaks_of(column.name, roles.ITEM)]
     if not found and not guess.given.item_col:
         raise BadParameter(
-            f"No column of {path.name} looks like the items; say which it is with --item-col. The columns are: "
-            f"{', '.join(guess.columns)}."
+            f"No column of {path.name} looks like the items; say which it is with --item-col, or say --format wide if "
+            f"every item has a column, --format baskets if every line is a basket. "
+            f"{headers.listed(guess.columns, path.name)}"
         )
     found.sort(key=lambda column: (not column.is_list, not (column.is_full or column.is_list), not column.is_readable))
     if found:
@@ -168,12 +183,12 @@ def _guess_item(guess: Guess, path: Path) -> None:
 def _guess_quantity(guess: Guess, table: pd.DataFrame) -> None:
     found = [c for c in guess.free() if c.said == roles.QUANTITY or FLAGGED & set(roles.words_of(c.name))]
     for column in found:
-        if cells.count_not_bought(table[column.name]):
+        if not doubts.tells_returns(column.name) and cells.count_not_bought(table[column.name]):
             guess.set(quantity_col=column.name)
             return
 
 
-def _guess_basket(guess: Guess, table: pd.DataFrame) -> None:
+def _guess_basket(guess: Guess, table: pd.DataFrame, path: Path) -> None:
     single = guess.options.layout == "lists"  # each row is a basket
     named = [c for c in guess.said(roles.BASKET) if c.is_full]
     found = [c for c in named if c.is_repeated or single]
@@ -181,9 +196,11 @@ def _guess_basket(guess: Guess, table: pd.DataFrame) -> None:
     user, time = guess.options.user_col, guess.options.time_col
     if found and not guess.options.basket_col:
         basket = found[0].name
-        if user and _is_counted_anew(table, basket, user):
-            joined = f"{user},{basket}"
-            guess.ask("basket_col", f"one number of {basket} belongs to several of {user}, so {joined} is taken")
+        if anew := _numbered_anew(guess, table, found[0]):
+            joined = ",".join([*anew, basket])
+            guess.ask(
+                "basket_col", f"one number of {basket} belongs to several of {' and '.join(anew)}, so {joined} is taken"
+            )
             basket = joined
         guess.set(basket_col=basket)
         if len(found) > 1:
@@ -194,27 +211,53 @@ def _guess_basket(guess: Guess, table: pd.DataFrame) -> None:
     if has_users and day is not None and not day.has_clock:
         guess.set(basket_col=f"{user},{time}")
         guess.ask("basket_col", f"no column tells the basket; what one {user} bought on one {time} is taken for it")
-    elif not (user and (time or guess.said(roles.ORDER))):
-        _guess_basket_by_values(guess, named)
+    elif not (user and (time or _ranks(guess))):
+        _guess_basket_by_values(guess, named, path)
 
 
-def _guess_basket_by_values(guess: Guess, named: list[Column]) -> None:
-    """Take a column whose values come back row after row; else what is called a basket, a moment, or a customer."""
+def _guess_basket_by_values(guess: Guess, named: list[Column], path: Path) -> None:
+    """Take a column whose values come back row after row; else what is called a basket, a moment, or a customer.
+
+    A column that is called a basket and has empty cells is taken before a moment: reading it says what to do.
+    """
     found = [c for c in guess.free() if c.stands_together and c.said in ("", roles.TIME, roles.ORDER)]
     found.sort(key=lambda column: -len(column.distinct))
-    candidates = found + named
+    # shops write the number of an order, such as #1001, under Name
+    numbered = [c for c in guess.said(roles.ITEM) if c.is_full and c.stands_together and not c.is_readable]
+    gaps = [column for column in guess.said(roles.BASKET) if len(column.distinct) and column not in named]
+    candidates = found + named + gaps + numbered
     basket = candidates[0].name if candidates else guess.options.time_col or guess.options.user_col
     if not basket:
         raise BadParameter(
-            "No column looks like what tells which rows were bought together; say which it is with --basket-col. The "
-            f"columns are: {', '.join(guess.columns)}."
+            "No column looks like what tells which rows were bought together; say which it is with --basket-col. "
+            f"{headers.listed(guess.columns, path.name)}"
         )
     guess.set(basket_col=basket)
     guess.ask("basket_col", f"it is not clear what tells the basket; {basket} is taken, one basket for each value")
 
 
-def _is_counted_anew(table: pd.DataFrame, basket: str, user: str) -> bool:
-    return "," not in basket + user and bool((table.groupby(basket)[user].nunique() > 1).any())
+def _numbered_anew(guess: Guess, table: pd.DataFrame, basket: Column) -> list[str]:
+    """Columns in each of whose values numbers of baskets begin anew: places, days, customers.
+
+    One number of two customers is enough, for a basket has one; else it must be half of the numbers that come back.
+    """
+    user, day = guess.columns.get(guess.options.user_col), guess.columns.get(guess.options.time_col)
+    columns = [column for column in guess.free() if doubts.is_place(column.name)]
+    columns += [day] if day is not None and not day.has_clock and day is not basket else []
+    columns += [user] if user is not None and user is not basket else []
+    repeated = int((basket.values.value_counts() > 1).sum())
+    found = []
+    for column in columns:
+        if "," in column.name + basket.name:  # such names cannot be joined
+            continue
+        several = int((table[column.name].groupby(basket.values).nunique() > 1).sum())
+        if several and (column is user or 2 * several >= repeated):
+            found.append(column)
+    others = [column for column in found if column is not user]
+    if others and user in found:  # receipts of a day or a till have one customer, orders of a customer many days
+        keys = [column.values for column in (*others, basket)]
+        found = [user] if (user.values.groupby(keys).nunique() > 1).any() else others
+    return [column.name for column in found]
 
 
 def _is_constant(column: Column, basket: Column) -> bool:
@@ -222,14 +265,26 @@ def _is_constant(column: Column, basket: Column) -> bool:
     return bool((column.values.groupby(basket.values).nunique() <= 1).all())
 
 
+def _is_ranks(column: Column) -> bool:
+    return column.is_full and column.distinct.str.fullmatch(WHOLE).all()
+
+
+def _ranks(guess: Guess) -> list[Column]:
+    """Columns that may number a customer's visits, the likeliest first."""
+    basket = guess.columns.get(guess.options.basket_col)
+    counted = [c for c in guess.said(roles.BASKET) if basket is not None and len(c.distinct) < len(basket.distinct)]
+    others = [c for c in guess.said(roles.TIME) + counted if len(c.distinct) > 2]
+    parts = columns_meant(guess.options.basket_col, guess.columns)
+    sure = [guess.given.order_col, *(parts if guess.options.user_col in parts and len(parts) == 2 else [])]
+    sure = [guess.columns[name] for name in sure if name in guess.columns and name != guess.options.user_col]
+    found = [c for c in sure + guess.said(roles.ORDER) + others if _is_ranks(c)]
+    return [c for c in found if basket is None or _is_constant(c, basket)]
+
+
 def _guess_order(guess: Guess) -> None:
     if guess.options.time_col or not guess.options.user_col:
         return
-    basket = guess.columns.get(guess.options.basket_col)
-    counted = [c for c in guess.said(roles.BASKET) if basket is not None and len(c.distinct) < len(basket.distinct)]
-    found = guess.said(roles.ORDER) + guess.said(roles.TIME) + counted
-    found = [c for c in found if c.is_whole and len(c.distinct) > 2 and (basket is None or _is_constant(c, basket))]
-    if found:
+    if found := _ranks(guess):
         guess.set(order_col=found[0].name)
         guess.ask("order_col", f"{found[0].name} is taken for the order of a customer's visits, as no time is known")
 

@@ -5,7 +5,8 @@ This is the door; the rules stand where they are applied, each so that one file 
 - `decoding`: bytes as text, and what a file is by its content;
 - `delimited`, `workbooks`, `records`: CSV, Excel, Parquet and JSON as a table; `headers`: where its names stand;
 - `layouts`: one item a row, one basket a line, a list in one cell or a column per item; `lists`: what a cell holds;
-- `cells`: ids, numbers and flags; `times`: what is a time; `ranks`: an order without a clock.
+- `cells`: ids, numbers and flags; `times`: what is a time; `ranks`: an order without a clock;
+- `doubts`: what may be no purchase, no customer, or not one basket.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from llmarm_tutorial.data import cells, decoding, delimited, headers, layouts, records, roles, workbooks
+from llmarm_tutorial.data import cells, decoding, delimited, doubts, headers, layouts, records, roles, workbooks
 from llmarm_tutorial.data.file_options import FileOptions, columns_meant
 from llmarm_tutorial.data.headers import Contents
 from llmarm_tutorial.data.ranks import add_ranks, parse_ranks
@@ -49,8 +50,7 @@ def read(path: str | Path, options: FileOptions) -> Transactions:
     _check_columns(path, table, options)
     if options.quantity_col:
         table = _purchases(table, options.quantity_col, path, notes)
-    elif options.layout != "wide":
-        _note_no_purchases(table, options, path, notes)
+    doubts.of_columns(table, options, notes)
     named = {"basket": options.basket_col, "item": options.item_col, "user": options.user_col}
     frame = pd.DataFrame(
         {f"{role}_id": _joined_ids(table, column, role, path, notes) for role, column in named.items() if column}
@@ -61,6 +61,9 @@ def read(path: str | Path, options: FileOptions) -> Transactions:
         where = f"{path.name}, column {options.order_col!r}"
         frame = add_ranks(frame, parse_ranks(table[options.order_col], where), where, notes)
     _check_baskets(frame, options, path, notes)
+    doubts.of_ids(frame, notes)
+    if "basket_id" in frame and options.format != "baskets":
+        doubts.of_numbers(frame, table, options, notes)
     return Transactions.from_frame(frame, name=path.stem, notes=notes)
 
 
@@ -181,14 +184,3 @@ def _purchases(table: pd.DataFrame, column: str, path: Path, notes: dict[str, in
     if len(kept) and not kept.any():
         raise DataError(f"{path.name}: no row has a {column} above 0; check which column holds the quantity.")
     return table[kept].reset_index(drop=True)
-
-
-def _note_no_purchases(table: pd.DataFrame, options: FileOptions, path: Path, notes: dict[str, int]) -> None:
-    """Count values of 0 or less, and flags that say no, in columns that no option names."""
-    named = {column for given in options.columns for column in columns_meant(given, table)}
-    for column in table.columns.difference(named, sort=False):
-        count = cells.count_not_bought(table[column])
-        if count and roles.role_of(str(column)) not in (roles.BASKET, roles.ITEM, roles.USER):  # ids may begin with 0
-            notes[
-                f"values of 0, less or no in the column {column}; if they are no purchases, say --quantity-col {column}"
-            ] = count

@@ -248,10 +248,29 @@ def test_rows_with_a_flag_that_says_no_are_left_out_or_noted(tmp_path: Path, yes
 
 def test_columns_that_are_no_quantities_are_not_noted(tmp_path: Path) -> None:
     rows = ['0,1,milk,"1,20",north,2024-01-01', '1,1,tea,"0,80",no,2024-01-01', '2,2,tea,"0,80",no,']
-    text = "\n".join(["n,basket,item,price,shop,day", *rows])
+    text = "\n".join(["n,basket,item,price,region,day", *rows])
     assert loading.load(write(tmp_path, "a.csv", text), **BASKETS).notes == {}
 
 
 def test_nothing_bought_at_all_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", "basket,item,qty\n1,milk,0\n2,tea,-1\n")
     assert "no row has a qty above 0" in refusal(DataError, path, **BASKETS, quantity_col="qty")
+
+
+def test_words_for_nothing_in_capitals(tmp_path: Path) -> None:
+    data = loading.load(write(tmp_path, "a.csv", "basket,item,user\n1,NONE,Null\n1,a,7\n"), **BASKETS, user_col="user")
+    assert [what.partition(", ")[2] for what in data.notes] == [
+        "column 'item' that hold NONE, kept as an item; if it means nothing, take these rows out",
+        "column 'user' that hold Null, read as empty",
+    ]
+
+
+def test_ids_with_a_decimal_comma(tmp_path: Path) -> None:
+    text = "basket;item;user\n1;a;10,0\n1;b;10,0\n2;a;\n"
+    data = loading.load(write(tmp_path, "a.csv", text), **BASKETS, user_col="user")
+    assert data.table["user_id"].dropna().unique().tolist() == ["10"]
+
+
+def test_text_as_bytes(tmp_path: Path) -> None:
+    pd.DataFrame({"basket": [1, 1], "item": ["é".encode(), b"b"]}).to_parquet(tmp_path / "a.parquet")
+    assert loading.load(str(tmp_path / "a.parquet"), **BASKETS).basket_lists() == [["b", "é"]]

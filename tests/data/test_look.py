@@ -351,8 +351,53 @@ def test_a_file_named_like_a_set_of_the_catalogue(tmp_path: Path, monkeypatch: p
 
 def test_what_cannot_be_guessed_is_asked_for(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("price,tax\n1.5,2\n1.7,3\n")
-    with pytest.raises(BadParameter, match=r"say which it is with --item-col\. The columns are: price, tax"):
+    with pytest.raises(BadParameter, match=r"which it is with --item-col, or say --format wide.* are: price, tax"):
         look(str(tmp_path / "a.csv"))
     (tmp_path / "a.csv").write_text("product,price\na,1.5\nb,1.7\na,1.9\n")
     with pytest.raises(BadParameter, match="say which it is with --basket-col"):
+        look(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("visits", ["1|1|2|1|2", "1.0|1.0|2.0|1.0|3.0", "1|1|1|1|1"])
+@pytest.mark.parametrize("given", [FileOptions(), FileOptions(user_col="customer", order_col="visit")])
+def test_visits_of_one_customer_are_baskets(tmp_path: Path, visits: str, given: FileOptions) -> None:
+    rows = zip("AAABB", visits.split("|"), ("milk", "bread", "tea", "eggs", "milk"), strict=True)
+    (tmp_path / "a.csv").write_text("customer,visit,item\n" + "".join(",".join(row) + "\n" for row in rows))
+    found = look(str(tmp_path / "a.csv"), given)
+    assert (found.options.basket_col, found.options.order_col) == ("", "visit")
+    assert len(found.data.basket_lists()) == len({(c, v) for c, v in zip("AAABB", visits.split("|"), strict=True)})
+
+
+def test_order_numbers_of_a_customer_are_an_order_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user_id,order_number,item\n1,1,a\n1,1,b\n1,2,a\n2,1,b\n2,2,b\n")
+    found = look(str(tmp_path / "a.csv"))
+    assert (found.options.basket_col, found.options.order_col) == ("user_id,order_number", "order_number")
+
+
+def test_a_file_with_a_column_per_item_may_number_visits(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("user,visit,milk,bread\nA,1,1,0\nA,2,0,1\nB,1,1,1\n")
+    assert look(str(tmp_path / "a.csv")).options == FileOptions(user_col="user", order_col="visit", format="wide")
+
+
+def test_why_a_time_is_not_used_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("receipt,item,date\n1,a,09/03/2024\n1,b,09/03/2024\n2,a,2024-03-10\n")
+    (question,) = look(str(tmp_path / "a.csv")).questions
+    assert question.startswith("date cannot be used as --time-col: column date: 2 of 3 times cannot be read")
+
+
+def test_receipts_with_gaps_are_refused_by_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("bon,item\n1,milk\n,bread\n2,milk\n,eggs\n")
+    with pytest.raises(DataError, match="fill the column downwards"):
+        look(str(tmp_path / "a.csv"))
+
+
+def test_orders_of_a_web_shop_under_a_name(tmp_path: Path) -> None:
+    rows = ["#1001,a@x.com,Tee", "#1001,a@x.com,Cap", "#1002,b@x.com,Cap", "#1003,a@x.com,Tee"]
+    (tmp_path / "a.csv").write_text("\n".join(["Name,Email,Lineitem name", *rows]))
+    assert look(str(tmp_path / "a.csv")).options.basket_col == "Name"
+
+
+def test_what_is_wrong_with_a_column_per_item_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,milk,milk,eggs\n1,1,0,1\n2,0,1,0\n3,1,1,0\n")
+    with pytest.raises(DataError, match="two columns are called 'milk'"):
         look(str(tmp_path / "a.csv"))
