@@ -12,11 +12,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import BertConfig
 from transformers.models.bert.modeling_bert import BertLayer, BertModel
 
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.models.encoder import Encoder, attended, behind_attention, by_head, layer_states
 
 
 class LastLayer(BertLayer):
@@ -56,29 +57,41 @@ class LastLayer(BertLayer):
         Raises:
             BadParameter: If `read` holds something else, or the states or attentions of all layers are asked for.
         """
-        batch, length = hidden_states.shape[:2]
         all_kept = _keeps_all_layers(self.attention.self.config, kwargs)
-        if read is not None:
-            if all_kept:
-                raise BadParameter(
-                    "States and attentions of all layers are those of all positions: ask for them without read, and "
-                    "pick the positions from what you get."
-                )
-            check_positions(read, batch * length)
-            return self._at(hidden_states, attention_mask, past_key_values, read)
-        if self.first_only and not all_kept:
-            first = torch.arange(0, batch * length, length, device=hidden_states.device)
-            return self._at(hidden_states, attention_mask, past_key_values, first)[:, None]
-        return super().forward(hidden_states, attention_mask, past_key_values=past_key_values, **kwargs)
+        if read is not None and all_kept:
+            raise BadParameter(
+                "States and attentions of all layers are those of all positions: ask for them without read, and "
+                "pick the positions from what you get."
+            )
+        if read is None and (all_kept or not self.first_only):
+            return super().forward(hidden_states, attention_mask, past_key_values=past_key_values, **kwargs)
+        return self._read(hidden_states, attention_mask, read, past_key_values)
 
-    def _at(self, below: Tensor, mask: Tensor | None, past: Any | None, read: Tensor) -> Tensor:
-        """States at some positions, shape (n_read, hidden)."""
-        inner, (batch, length) = self.attention.self, below.shape[:2]
+    def states(self, below: Tensor, mask: Tensor | None, causal: bool, read: Tensor | None) -> Tensor:
+        """The states that `forward` gives, the short way; see `encoder.layer_states`."""
+        if read is None and not self.first_only:
+            return layer_states(self, below, mask, causal)
+        return self._read(below, mask, read)
+
+    def _read(self, below: Tensor, mask: Tensor | None, read: Tensor | None, past: Any | None = None) -> Tensor:
+        """States where they are read: (n_read, hidden), or (batch, 1, hidden) at the first positions."""
+        batch, length = below.shape[:2]
+        if read is not None:
+            check_positions(read, batch * length)
+            return self._at(below, mask, past, read, *_by_sequence(read, batch, length))
+        first = torch.arange(0, batch * length, length, device=below.device)
+        rows = torch.arange(batch, device=below.device)
+        return self._at(below, mask, past, first, rows[:, None], rows)[:, None]
+
+    def _at(
+        self, below: Tensor, mask: Tensor | None, past: Any | None, read: Tensor, table: Tensor, place: Tensor
+    ) -> Tensor:
+        """States at some positions, shape (n_read, hidden); for `table` and `place` see `_by_sequence`."""
+        inner, length = self.attention.self, below.shape[1]
         asking = below.flatten(0, 1)[read]
-        table, place = _by_sequence(read, batch, length)
-        heads = (-1, inner.num_attention_heads, inner.attention_head_size)
-        queries = inner.query(asking)[table].view(batch, *heads).transpose(1, 2)
-        keys, values = (part(below).view(batch, *heads).transpose(1, 2) for part in (inner.key, inner.value))
+        batch, _, *heads = by_head(self, below)
+        queries = inner.query(asking)[table].view(batch, -1, *heads).transpose(1, 2)
+        keys, values = (part(below).view(batch, length, *heads).transpose(1, 2) for part in (inner.key, inner.value))
         if past is not None:
             past = getattr(past, "self_attention_cache", past)
             keys, values = past.update(keys, values, inner.layer_idx)
@@ -86,12 +99,8 @@ class LastLayer(BertLayer):
             mask = torch.arange(length, device=read.device) <= (read % length)[table][:, None, :, None]
         elif mask is not None:
             mask = mask[:, :, :1]  # a position that sees both sides sees what all see
-        dropped = inner.dropout.p if self.training else 0.0
-        seen = nn.functional.scaled_dot_product_attention(
-            queries, keys, values, attn_mask=mask, dropout_p=dropped, scale=inner.scaling
-        )
-        seen = seen.transpose(1, 2).flatten(2).flatten(0, 1)[place]
-        return self.feed_forward_chunk(self.attention.output(seen, asking))
+        heard = attended(inner, queries, keys, values, mask).flatten(0, 1)[place]
+        return behind_attention(self, heard, asking)
 
 
 def _by_sequence(read: Tensor, batch: int, length: int) -> tuple[Tensor, Tensor]:
@@ -166,3 +175,4 @@ def read_where_asked(bert: BertModel, *, first_only: bool = False) -> None:
     last = bert.encoder.layer[-1]
     last.__class__ = LastLayer  # a layer made anew would draw weights, and all later draws would be others
     last.first_only = first_only
+    bert.__class__ = Encoder
