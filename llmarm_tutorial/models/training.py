@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.checkpoints import Checkpoints
+from llmarm_tutorial.models.flat_weights import FlatWeights
 from llmarm_tutorial.models.hardware import hardware_bf16, repeatable
 from llmarm_tutorial.models.seeds import own_draws, seed_device
 from llmarm_tutorial.models.training_log import TrainingLog, trackers
@@ -183,11 +184,11 @@ def train(
                         value = loss(run.network, batch) / len(step)
                     value.backward()
                 run.log.add(value)
-            nn.utils.clip_grad_norm_(run.trained, run.settings.clip)
+            run.weights.clip(run.settings.clip)
             run.optimizer.step()
             if after_step is not None:
                 after_step(model, run.progress.steps + 1)
-            run.optimizer.zero_grad()
+            run.weights.clear()
         if validate is not None:
             run.validate(validate)
         run.keep()
@@ -207,17 +208,17 @@ class _Run:
         self.accelerator = _accelerator(settings, folder)
         device = self.accelerator.device
         self.bf16 = settings.precision == "bf16" or (settings.precision == "auto" and hardware_bf16(device))
-        self.precision = partial(torch.autocast, device.type, torch.bfloat16, enabled=self.bf16)
+        self.precision = partial(torch.autocast, device.type, torch.bfloat16) if self.bf16 else nullcontext
         self.group = self.accelerator.num_processes * settings.accumulate  # batches of one step
         self.home = next(model.parameters()).device
         model.to(device)
-        self.optimizer = _optimizer(model, settings, device)  # Accelerate's own is for scaled half precision, and slow
-        self.trained = [weight for weight in model.parameters() if weight.requires_grad]
-        signature = _signature(model, batches, settings, self.group)
+        self.network = self.accelerator.prepare(model)  # may move the weights, so that their views are made after it
+        self.weights = FlatWeights(model)
+        self.optimizer = self.weights.optimizer(settings.learning_rate, settings.weight_decay)
+        signature = _signature(model, batches, settings, self.group, self.weights)
         self.checkpoints = Checkpoints(folder, signature, writes=self.accelerator.is_main_process)
         self.progress = self.checkpoints.resume(model, self.optimizer)
         self.best = self.checkpoints.best()
-        self.network = self.accelerator.prepare(model)
         rows = {"epochs": settings.epochs, "every": settings.log_every, "peak": settings.learning_rate, "bar": bar}
         self.log = TrainingLog(self.accelerator, self.progress, **rows)
 
@@ -285,6 +286,7 @@ class _Run:
             self.accelerator.free_memory()
             self.accelerator.wait_for_everyone()
         self.accelerator.end_training()
+        self.weights.release()
         if self.best is not None:
             self.model.load_state_dict(self.best)
         self.model.to(self.home).eval()
@@ -311,24 +313,14 @@ def _accelerator(settings: Settings, folder: str | Path | None) -> Accelerator:
     return accelerator
 
 
-def _optimizer(model: nn.Module, settings: Settings, device: torch.device) -> torch.optim.Optimizer:
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not trained:
-        raise BadParameter("All parameters of the model are frozen; leave requires_grad on for some.")
-    groups = [
-        {"params": [p for p in trained if p.dim() > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in trained if p.dim() <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=device.type in ("cpu", "cuda"))
-
-
 def _seed(*numbers: int) -> int:
     """A seed for one step of one process; close numbers give seeds that have nothing in common."""
     return int.from_bytes(hashlib.blake2b(repr(numbers).encode(), digest_size=7).digest())
 
 
-def _signature(model: nn.Module, batches: Batches, settings: Settings, group: int) -> str:
+def _signature(model: nn.Module, batches: Batches, settings: Settings, group: int, weights: FlatWeights) -> str:
     shapes = [(name, tuple(weight.shape)) for name, weight in model.state_dict().items()]
+    shapes += [(part.dtype, len(part)) for part in weights.all()]  # what the optimizer keeps
     what = repr((type(model).__name__, shapes, batches.fingerprint(), asdict(replace(settings, log_every=1)), group))
     return hashlib.sha256(what.encode()).hexdigest()
 
