@@ -21,5 +21,5 @@ before = gc.get_freeze_count()
 models.Recipe  # loaded already, or small
 assert gc.get_freeze_count() == before
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.split() == [str(enabled), str(enabled)], done.stderr
