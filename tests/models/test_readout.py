@@ -245,7 +245,14 @@ def test_rules_read_from_the_model_alone(trained, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(antecedents, "BLOCK", 60)  # three antecedents at a time give the same rules
     for most in (None, 5):
         again = readout.read_rules(model, shares, train.shape[0], items_of(20), **limits, by="lift", most=most)
-        pd.testing.assert_frame_equal(again, rules.head(most or len(rules)), rtol=1e-5)
+        # sums of few rows round otherwise, so that two rules of nearly one lift may change places
+        assert again["lift"].to_numpy() == pytest.approx(rules["lift"].head(len(again)).to_numpy(), rel=1e-5)
+        assert len(again) == (most or len(rules))
+        pair = ["antecedent", "consequent"]
+        same = again.merge(rules, on=pair, suffixes=("", "_whole"))
+        assert len(same) == len(again)
+        assert same["confidence"].to_numpy() == pytest.approx(same["confidence_whole"].to_numpy(), rel=1e-5)
+        assert same["support"].to_numpy() == pytest.approx(same["support_whole"].to_numpy(), rel=1e-5)
     pairs = rules[rules["antecedent"].map(len) == 2].head(40)
     code = padded([sorted(x) for x in pairs["antecedent"]])
     counted = gather(train, code).baskets
