@@ -30,6 +30,7 @@ from llmarm_tutorial.data.headers import Contents, trimmed
 from llmarm_tutorial.errors import DataError
 
 DELIMITERS = ",;\t|"
+UNWRAPPED = "lines that are in quotes as a whole, taken out of them"
 SAMPLE = 200_000  # signs of the text that are looked at to guess its form
 
 
@@ -55,16 +56,24 @@ def read(text: str, name: str, wanted: Collection[str] = (), layout: str = "") -
     if layout.startswith("baskets"):
         choices = [divider] if (divider := divider_of(layout)) else choices
         return _baskets(text, name, choices, notes)
+    if not layout and not wanted and all(map(lists.PRINTED.fullmatch, _filled_lines(text))):
+        return _baskets(text, name, choices, notes)
     samples = {delimiter: _sample(text, delimiter) for delimiter in choices}
+    if not said and not wanted and (bare := _unwrapped(text)) and _is_one_table(bare):
+        found = read(bare, name, wanted, layout)
+        return replace(found, notes=notes | {UNWRAPPED: bare.count("\n")} | found.notes)
     if not said and wanted and not any(headers.find(records, wanted) is not None for records in samples.values()):
         blanks = _sample(text, " ")
         samples |= {" ": blanks} if headers.find(blanks, wanted) is not None else {}
         if not samples.get(" ") and (bare := _unwrapped(text)):
-            notes["lines that are in quotes as a whole, taken out of them"] = bare.count("\n")
+            notes[UNWRAPPED] = bare.count("\n")
             found = read(bare, name, wanted, layout)
             return replace(found, notes=notes | found.notes)
     delimiter = max(samples, key=lambda sign: _fit(samples[sign], wanted))
     records = samples[delimiter]
+    first = next((row for record in records if (row := trimmed(record))), [])
+    if len(first) > 1 and all(re.fullmatch("'.*'", cell) for cell in first):
+        raise DataError(f"{name} has its fields in single quotes; save it with double quotes, or with none.")
     place = headers.find(records, wanted)
     if place is None:
         if not layout and not wanted and are_baskets(records):
@@ -74,9 +83,19 @@ def read(text: str, name: str, wanted: Collection[str] = (), layout: str = "") -
     return _table(text, name, delimiter, place, wanted, notes)
 
 
+def _filled_lines(text: str) -> list[str]:
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def _is_one_table(text: str) -> bool:
+    """Whether a delimiter divides all lines into the same number of fields, two or more."""
+    widths = ({len(record) for record in _sample(text, sign) if trimmed(record)} for sign in DELIMITERS)
+    return any(len(found) == 1 and found != {1} for found in widths)
+
+
 def _unwrapped(text: str) -> str:
     """The text without the quotes that a spreadsheet put round every whole line; "" where it did not."""
-    lines = [line for line in text.split("\n") if line.strip()]
+    lines = _filled_lines(text)
     if not all(len(line) > 1 and line[0] == line[-1] == '"' for line in lines):
         return ""
     rows = list(_records("\n".join(lines), "\x1f"))
@@ -100,13 +119,22 @@ def _records(text: str, delimiter: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline="\n"), delimiter=delimiter, skipinitialspace=True)
 
 
-def _fit(records: Sequence[Sequence[str]], wanted: Collection[str]) -> tuple[bool, bool, int]:
-    """How well a delimiter fits: the columns wanted are there, lines are alike in width, the number of columns."""
+def _fit(records: Sequence[Sequence[str]], wanted: Collection[str]) -> tuple[bool, bool, bool, int]:
+    """How well a delimiter fits: the columns wanted are there, lines are alike, all from the first, how many columns.
+
+    Where numbers hold a comma, a comma divides all lines but the header alike, too.
+    """
     place = headers.find(records, wanted)
     header = trimmed(records[headers.guess(records) if place is None else place]) if records else []
     below = [record for record in records[(place or 0) + 1 :] if trimmed(record)]
     alike = sum(len(header) <= len(record) <= len(header) + 1 for record in below) >= 0.9 * len(below)
-    return place is not None, len(header) > 1 and alike, max((len(trimmed(record)) for record in records), default=0)
+    same = len({len(record) for record in records if trimmed(record)}) == 1
+    return (
+        place is not None,
+        len(header) > 1 and alike,
+        len(header) > 1 and same,
+        max((len(trimmed(record)) for record in records), default=0),
+    )
 
 
 def are_baskets(records: Sequence[Sequence[str]]) -> bool:
@@ -122,12 +150,7 @@ def are_baskets(records: Sequence[Sequence[str]]) -> bool:
         return len({len(row) for row in below}) > 1
     ragged = len({len(row) for row in filled}) > 1
     wider = any(len(row) > len(first) for row in below)
-    titled = any(
-        not headers.NUMBER.fullmatch(cell)
-        and all(headers.NUMBER.fullmatch(row[column]) for row in below if column < len(row))
-        for column, cell in enumerate(first)
-    )
-    return ragged and not titled and (wider or headers.is_headless(records, place))
+    return ragged and not headers.is_titled(first, below) and (wider or headers.is_headless(records, place))
 
 
 def _is_numbers(row: Sequence[str]) -> bool:
@@ -138,6 +161,13 @@ def _refuse_headless(records: Sequence[Sequence[str]], place: int, name: str, wa
     if not records or not headers.is_headless(records, place):
         return
     row = trimmed(records[place])
+    again = [line for line, record in enumerate(records, start=1) if line > place + 1 and trimmed(record) == row]
+    if again and not any(map(headers.NUMBER.fullmatch, row)):
+        raise DataError(
+            f"The first line of {name} ({headers.shown(row)}) stands there again as line {again[0]}: if it holds the "
+            "names of the columns, delete it there; if it is data, write the names of the columns above it, or say "
+            "--format baskets if every line is one basket."
+        )
     ragged = len({len(trimmed(record)) for record in records[place:] if trimmed(record)}) > 1
     more = " and leave out the columns" if wanted else ""
     what = f"; if every line is one basket, say --format baskets{more}" if ragged or len(row) > 1 else ""
@@ -152,7 +182,7 @@ def _refuse_headless(records: Sequence[Sequence[str]], place: int, name: str, wa
 
 def _baskets(text: str, name: str, choices: Sequence[str], notes: dict[str, int]) -> Contents:
     """The fields of every line, the header among them if there is one."""
-    bracketed = [line.strip() for line in text.split("\n") if line.strip()]
+    bracketed = _filled_lines(text)
     if all(map(lists.PRINTED.fullmatch, bracketed)):
         return Contents(None, notes, tuple([line] for line in bracketed), ",")
     delimiter = choices[0] if len(choices) == 1 else _divider(text, name)

@@ -5,7 +5,7 @@ A guess that another reading could replace is a question, which names the option
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,8 +66,8 @@ def guess_table(guess: Guess, contents: Contents, path: Path) -> None:
     """Fill in the options for a table."""
     _guess_times(guess)
     _guess_user(guess)
-    if _is_wide(guess, contents, path):
-        guess.set(format="wide")
+    if layout := _layout_of_all(guess, contents, path):
+        guess.set(format=layout)
         return
     _guess_item(guess, path)
     _, read = layouts.one_item_a_row(contents, _basket_in_sight(guess), path.name, {})
@@ -87,12 +87,12 @@ def _basket_in_sight(guess: Guess) -> FileOptions:
     return replace(options, basket_col=options.basket_col or next(iter(baskets), ""))
 
 
-def _is_wide(guess: Guess, contents: Contents, path: Path) -> bool:
-    """Whether the file has a column per item; a basket column with a telling name is then set."""
+def _layout_of_all(guess: Guess, contents: Contents, path: Path) -> str:
+    """ "wide" or "baskets" if so all columns, but some that are then set, hold items; else ""."""
     if guess.given.format:
-        return guess.given.layout == "wide"
+        return guess.given.format if guess.given.layout in ("wide", "baskets") else ""
     if guess.given.item_col:
-        return False
+        return ""
     baskets = [column.name for column in guess.said(roles.BASKET) if column.is_full and not column.is_repeated]
     tried = replace(guess.options, basket_col=guess.options.basket_col or next(iter(baskets), ""))
     if tried.user_col and not tried.time_col and not tried.basket_col:
@@ -101,7 +101,7 @@ def _is_wide(guess: Guess, contents: Contents, path: Path) -> bool:
     _, read = layouts.one_item_a_row(contents, tried, path.name, {})
     if read.layout == "wide":
         guess.set(basket_col=tried.basket_col, order_col=tried.order_col)
-    return read.layout == "wide"
+    return read.layout if read.layout in ("wide", "baskets") else ""
 
 
 def _guess_times(guess: Guess) -> None:
@@ -126,6 +126,16 @@ def _guess_times(guess: Guess) -> None:
     guess.set(time_col=joined)
     if len(times) > 1:
         guess.ask("time_col", f"times may be in {_names(times)}; {joined} is taken")
+
+
+def _refuse_one_column(columns: Collection[str], file: str) -> None:
+    """Raise where a table has a single column, which alone cannot tell baskets of items."""
+    if len(columns) == 1:
+        raise BadParameter(
+            f"{file} has a single column, {headers.shown(list(columns))}: if another sign than a comma, semicolon, tab "
+            "or bar divides its fields, save it with commas; if every line is one basket, say --format baskets, or "
+            "--format baskets:blank if blanks divide the items; if rows belong together, add a column that says so."
+        )
 
 
 def _say_unread_times(guess: Guess) -> None:
@@ -168,6 +178,7 @@ def _guess_item(guess: Guess, path: Path) -> None:
         found = [column for column in found if column.is_repeated] or found
         found = found or [column for column in guess.free() if roles.speaks_of(column.name, roles.ITEM)]
     if not found and not guess.given.item_col:
+        _refuse_one_column(guess.columns, path.name)
         raise BadParameter(
             f"No column of {path.name} looks like the items; say which it is with --item-col, or say --format wide if "
             f"every item has a column, --format baskets if every line is a basket. "
@@ -228,6 +239,7 @@ def _guess_basket_by_values(guess: Guess, named: list[Column], path: Path) -> No
     candidates = found + named + gaps + numbered
     basket = candidates[0].name if candidates else guess.options.time_col or guess.options.user_col
     if not basket:
+        _refuse_one_column(guess.columns, path.name)
         raise BadParameter(
             "No column looks like what tells which rows were bought together; say which it is with --basket-col. "
             f"{headers.listed(guess.columns, path.name)}"

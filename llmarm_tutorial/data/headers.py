@@ -29,6 +29,8 @@ TOTAL = re.compile(
     r"|合計)\W*",
     re.IGNORECASE,
 )
+AMOUNT = re.compile(r"([A-Z]{3}|[$€£¥])? ?[-+−]?\d+([., '’]\d+)* ?([A-Z]{3}|[$€£¥%]|Kč|zł)?")
+RULE = re.compile(r"[-+=_]{3,}")
 COUNT = re.compile(r"\(?\d+ (rows?|records?|zeilen?|lignes?)( affected| selected| in set.*)?\)?\.?", re.IGNORECASE)
 
 
@@ -98,11 +100,23 @@ def has_row_names(header: Sequence[str], below: Sequence[Sequence[str]]) -> bool
 def is_headless(records: Sequence[Sequence[str]], place: int) -> bool:
     """Whether the line taken for a header is like the lines below it: a name stands below once more as a value."""
     names, below = trimmed(records[place]), [trimmed(record) for record in records[place + 1 :]]
+    others = [row for row in below if row != names]
+    if is_titled(names, others):  # a header that comes again, as where files were joined
+        below = others
     if names and set(names) <= {cell for row in below for cell in row}:
         return True
     for column, name in enumerate(names):
         values = [row[column] for row in below if column < len(row)]
         if name and (name in values or (column == 0 and _counts_on(name, values))):
+            return True
+    return False
+
+
+def is_titled(names: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a name that is no number stands above numbers only."""
+    for column, name in enumerate(names):
+        values = [row[column] for row in below if column < len(row) and row[column]]
+        if values and not NUMBER.fullmatch(name) and all(map(NUMBER.fullmatch, values)):
             return True
     return False
 
@@ -162,7 +176,7 @@ def finished(
         DataError: If a column that is wanted is there twice.
     """
     notes = dict(notes)
-    table = _without_footers(table, notes)
+    table = _without_headers(_without_footers(table, notes), header, notes)
     empty = table.isna().all(axis=1)
     if empty.any() and table.shape[1] > 1:
         notes["empty rows, left out"] = int(empty.sum())
@@ -227,14 +241,29 @@ def _without_footers(table: pd.DataFrame, notes: dict[str, int]) -> pd.DataFrame
     return table.iloc[:end]
 
 
+def _without_headers(table: pd.DataFrame, header: Sequence[str], notes: dict[str, int]) -> pd.DataFrame:
+    """A table without the rows that repeat its header, as where several files were joined."""
+    named = [(number, str(name).strip()) for number, name in enumerate(header) if str(name).strip()]
+    again = np.arange(len(table) if named else 0)
+    for number, name in named:
+        cells = table.iloc[again, number].astype("object")
+        again = again[[isinstance(cell, str) and cell.strip() == name for cell in cells]]
+    if not len(again):
+        return table
+    notes["rows that repeat the header, left out"] = len(again)
+    return table.drop(index=table.index[again])
+
+
 def _is_footer(table: pd.DataFrame, place: int) -> bool:
-    """Whether a row is a count of rows, or a sum: of cells that are empty or numbers, none of them seen above."""
+    """Whether a row is a rule, a count of rows, or a sum: cells that are empty or numbers, none of them seen above."""
     filled = table.iloc[place].dropna()
     words = [str(cell).strip() for cell in filled]
     if not words or table.shape[1] < 2:
         return False
     if len(words) == 1 and COUNT.fullmatch(words[0]):
         return True
-    if not TOTAL.fullmatch(words[0]) or not all(map(NUMBER.fullmatch, words[1:])):
+    if all(map(RULE.fullmatch, words)):
+        return True
+    if not TOTAL.fullmatch(words[0]) or not all(map(AMOUNT.fullmatch, words[1:])):
         return False
     return not any((table[column].iloc[:place] == cell).any() for column, cell in filled.items())

@@ -61,6 +61,8 @@ def one_item_a_row(
     if options.layout == "baskets" and contents.table is not None:
         texts = contents.table.apply(cells.text).fillna("")
         contents = Contents(None, {}, (tuple(contents.table), *texts.itertuples(index=False)), ",")
+    if contents.table is not None and not options.given and _counts_items(contents.table):
+        return one_item_a_row(contents, replace(options, format="baskets"), file, notes)
     if contents.table is None:
         return _from_baskets(contents, options, file, notes)
     if options.layout == "wide" or (not options.format and not options.item_col and _is_wide(contents.table, options)):
@@ -80,6 +82,13 @@ def one_item_a_row(
         if lists.are_printed(column) or lists.are_likely(contents.table, options, notes):
             return _from_lists(contents.table, options, file, notes)
     return contents.table, replace(options, format="rows")
+
+
+def _counts_items(table: pd.DataFrame) -> bool:
+    """Whether the columns of a table are the places of a basket: Item 1, Item 2, whose cells are no flags."""
+    names = list(map(str, table))
+    counted = len(names) > 1 and headers.is_numbered(names, ()) and ITEM_WORD.fullmatch(names[1]) is not None
+    return counted and not _is_wide(table, FileOptions())
 
 
 # --- one basket a line -----------------------------------------------------------------------------------------
@@ -220,6 +229,9 @@ def _is_wide(table: pd.DataFrame, options: FileOptions) -> bool:
     amounts = [_amounts(table[column]) for column in products]
     if len(products) < FEWEST_COUNTED or any(amount is None for amount in amounts):
         return False
+    total = _sum_of_the_rest(amounts)
+    if total is not None and _all_flags(table, products[:total] + products[total + 1 :]):
+        return True
     return min((amount == 0).sum() for amount in amounts) > 0 and np.mean([amount == 0 for amount in amounts]) > 1 / 3
 
 
@@ -230,6 +242,32 @@ def _amounts(column: pd.Series) -> np.ndarray | None:
         return says.astype(float)
     numbers = pd.to_numeric(cells.text(column).fillna("0"), errors="coerce").to_numpy(dtype=float)
     return numbers if np.isfinite(numbers).all() and (numbers % 1 == 0).all() else None
+
+
+def _sum_of_the_rest(amounts: Sequence[np.ndarray]) -> int | None:
+    """Which column holds the sum of all the others in every row, where a sum of 2 or more shows that it is no flag."""
+    if len(amounts) < FEWEST_COUNTED or not len(amounts[0]):
+        return None
+    whole = np.sum(amounts, axis=0)
+    sums = [number for number, amount in enumerate(amounts) if (2 * amount == whole).all() and amount.max() > 1]
+    return sums[-1] if sums else None
+
+
+def _without_sums(amounts: dict[str, np.ndarray], file: str, notes: dict[str, int]) -> dict[str, np.ndarray]:
+    """The amounts without a column that holds the sum of the others, and nothing for a last row of sums."""
+    if not amounts or not len(next(iter(amounts.values()))):
+        return amounts
+    total = _sum_of_the_rest(list(amounts.values()))
+    if total is not None:
+        name = list(amounts)[total]
+        amounts = {column: amount for column, amount in amounts.items() if column != name}
+        notes[f"column {name} of {file}, the sum of the others, left out"] = 1
+    values = np.array(list(amounts.values()))
+    above, last = values[:, :-1], values[:, -1]
+    if values.shape[1] >= FEWEST_COUNTED and last.max() > 1 and (above.sum(axis=1) == last).all():
+        notes[f"last row of {file}, the sum of those above it, left out"] = 1
+        amounts = {column: np.append(amount[:-1], 0) for column, amount in amounts.items()}
+    return amounts
 
 
 def _from_wide(
@@ -248,6 +286,11 @@ def _from_wide(
         options = replace(options, basket_col=basket)
         notes[f"column {basket} of {file}, taken for the number of the basket"] = len(table)
     amounts = {column: _amounts(table[column]) for column in _unnamed(table, options)}
+    if basket and ITEM_WORD.fullmatch(basket):
+        raise DataError(
+            f"{file} holds an item a line and a column per basket, as its column {basket} says; exchange its rows and "
+            "columns."
+        )
     others = [column for column, amount in amounts.items() if amount is None]
     if others:
         raise DataError(
@@ -258,10 +301,12 @@ def _from_wide(
         raise DataError(
             f"{file}: two columns are called {min(contents.twins & set(amounts))!r}; give each a name of its own."
         )
+    amounts = _without_sums(amounts, file, notes)
     negative = sum(int((amount < 0).sum()) for amount in amounts.values())
     if negative:
         notes[f"cells of {file} below 0, left out"] = negative
     notes[f"columns of {file}, each read as one item (format wide)"] = len(amounts)
+    columns = _unnamed(table, options)
     names, held = list(amounts), [np.flatnonzero(amount > 0) for amount in amounts.values()]
     order = np.argsort(np.concatenate([*held, np.empty(0, dtype=np.int64)]), kind="stable")
     codes = np.repeat(np.arange(len(held)), [len(rows) for rows in held])[order]
@@ -269,7 +314,7 @@ def _from_wide(
     items = [names[code] for code in codes]
     ends = np.cumsum(sizes)
     baskets = [items[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-    return _exploded(table.drop(columns=names), baskets, replace(options, format="wide"), file, notes)
+    return _exploded(table.drop(columns=columns), baskets, replace(options, format="wide"), file, notes)
 
 
 def _refuse_flags(table: pd.DataFrame, options: FileOptions, file: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from llmarm_tutorial.data import catalogue, own_files, roles
+from llmarm_tutorial.data import catalogue, headers, own_files, roles
 from llmarm_tutorial.data.file_options import SIGNS, FileOptions, columns_meant
 from llmarm_tutorial.data.guesses import Guess, guess_table
 from llmarm_tutorial.data.notes import note_lines
@@ -72,10 +72,10 @@ class Look:
         layout = self.options.layout or "rows"
         divided = f", fields divided by {self.divider}" if self.divider else ""
         shown = [f"{Path(self.file).name}: {LAYOUTS[layout]} (format {layout}){divided}"]
-        if self.columns:
+        if self.columns and (layout != "baskets" or any(self.columns.values())):
             known = [f"{name} = {role}" for name, role in self.columns.items() if role]
             rest = [name for name, role in self.columns.items() if not role]
-            more = f"; without a role: {_head(rest)}" if rest and layout != "wide" else ""
+            more = f"; without a role: {_head(rest)}" if rest and layout not in ("wide", "baskets") else ""
             shown.append(f"columns   {', '.join(known) or 'none has a role'}{more}")
         facts = self.data.describe()
         counts = [f"{count:,} {what}" for what, count in facts.items() if isinstance(count, int)]
@@ -108,13 +108,18 @@ def look(file: str, given: FileOptions = FileOptions()) -> Look:  # noqa: B008  
         guess = Guess({}, given)
         guess.set(format="baskets")
         widths = {len(line) for line in contents.lines}
-        if len(widths) == 1 and max(widths) <= FEWEST_COLUMNS:
+        if len(widths) == 1 and 1 < max(widths) <= FEWEST_COLUMNS:
             guess.ask(
                 "format",
                 f"every line holds {max(widths)} fields; if these are columns, such as customer and item, write their "
                 "names above them",
             )
     else:
+        if contents.table.empty:
+            raise DataError(
+                f"{path.name} holds names of columns ({headers.shown(list(contents.table))}) and no rows below them; "
+                "if its first line is a basket, say --format baskets."
+            )
         guess = Guess(roles.columns_of(contents.table), given)
         guess_table(guess, contents, path)
     data, options = _read(path, guess)

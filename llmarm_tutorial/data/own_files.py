@@ -162,6 +162,12 @@ def _joined_ids(table: pd.DataFrame, given: str, role: str, path: Path, notes: d
         cells.ids(table[column], role, f"{path.name}, column {column!r}", notes)
         for column in columns_meant(given, table)
     ]
+    for column, part in zip(columns_meant(given, table), parts, strict=True):
+        if role != "user" and len(part) and part.isna().all():
+            raise DataError(
+                f"{path.name}: the column {column!r} is empty in every row; name another, or, if formulas fill it, "
+                "open the workbook in Excel and save it."
+            )
     if len(parts) == 1:
         return parts[0]
     ids = parts[0].str.replace("|", "||")

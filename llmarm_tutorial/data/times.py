@@ -148,6 +148,8 @@ def _is_clock(text: pd.Series) -> bool:
 def _best_reading(text: pd.Series) -> Reading:
     """The reading that fits most of distinct texts; of equals the one that comes first in the rules."""
     text = text.str.casefold().str.replace(r"\s+", " ", regex=True)
+    foreign = {sign for value in text.dropna() if not value.isascii() for sign in value if sign.isdecimal()}
+    text = text.str.translate({ord(sign): str(int(sign)) for sign in foreign})  # digits of Arabic, Hindi or Thai
     known = text.dropna()
     numbers = known.str.fullmatch(NUMBER.pattern).all()
     best = Reading(np.full(len(text), np.datetime64("NaT", "us")))

@@ -197,3 +197,69 @@ def test_the_delimiter_of_a_large_file_is_found_on_its_head(tmp_path: Path) -> N
     text = "basket;item;note\n" + "".join(f"{number // 2};{number}, fresh;a,b,c,d\n" for number in range(20_000))
     assert len(text) > delimited.SAMPLE
     assert len(read(tmp_path, text)) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("text", "divider"),
+    [
+        ("milk;bread;eggs\n1,0;0,0;1,0\n0,0;1,0;1,0\n", ";"),
+        ('receipt;item;day\n1;a;"Saturday, March 9, 2024"\n1;b;"Saturday, March 9, 2024"\n', ";"),
+        ("receipt;item;day\n1;a;Saturday, March 9, 2024\n1;b;Saturday, March 9, 2024\n", ";"),
+        ("Report, 2024\n\nreceipt;item;price\n1;a;1,20\n1;b;1,30\n", ";"),
+    ],
+)
+def test_commas_within_fields_do_not_divide_them(text: str, divider: str) -> None:
+    assert delimited.read(text, "a.csv").divider == divider
+
+
+JOINED = "basket,item\n1,milk\n1,tea\n\nbasket,item\n2,milk\n"
+
+
+@pytest.mark.parametrize("text", [JOINED, JOINED.replace("\n\n", "\n"), JOINED.replace("\n\n", "\n\n\n")])
+def test_a_header_that_comes_again_is_no_basket(tmp_path: Path, text: str) -> None:
+    note = {"rows that repeat the header, left out": 1}
+    data = read(tmp_path, text)
+    assert (data.basket_lists(), data.notes) == (LISTS, note)
+    assert delimited.read(text, "a.csv").notes.items() >= note.items()
+
+
+def test_a_first_line_that_comes_again_without_numbers_is_asked_about() -> None:
+    with pytest.raises(DataError, match=r"\(milk, bread\) stands there again as line 2: if it holds the names"):
+        delimited.read("milk,bread\nmilk,bread\neggs,milk\n", "a.csv")
+
+
+@pytest.mark.parametrize("last", ["Sum;;;4,65 €", "Gesamtsumme;;;EUR 4,65", ";;Total;$4.65", "----;----;---;---"])
+def test_sums_of_money_and_rules_at_the_end_are_no_data(tmp_path: Path, last: str) -> None:
+    data = read(tmp_path, f"basket;item;n;price\n1;milk;1;1,20 €\n1;tea;1;2,25 €\n2;milk;1;1,20 €\n{last}\n")
+    assert data.basket_lists() == LISTS
+    assert list(data.notes) == [next(iter(footer(re.split(";+", last.strip(";"))[0])))]
+
+
+def test_a_table_as_a_database_prints_it(tmp_path: Path) -> None:
+    rule = "+--------+------+\n"
+    text = (
+        f"{rule}| basket | item |\n{rule}| 1      | milk |\n| 1      | tea  |\n| 2      | milk |\n{rule}3 rows in set\n"
+    )
+    assert read(tmp_path, text).basket_lists() == LISTS
+
+
+def test_single_quotes_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "'basket','item'\n'1','milk'\n'1','tea, green'\n")
+    assert "in single quotes" in refusal(DataError, path, **BASKETS)
+
+
+def test_lines_in_quotes_are_taken_out_of_them_where_no_column_is_named() -> None:
+    found = delimited.read('"basket;""item"""\n"1;""milk"""\n"1;""tea"""\n', "a.csv")
+    assert list(found.table) == ["basket", "item"]
+    assert found.notes == {delimited.UNWRAPPED: 3}
+
+
+@pytest.mark.parametrize("text", ["{a,b}\n{a}\n{b,c,d}\n", "a,b,c\na,d\nc\n"])
+def test_lines_of_baskets_are_found_whichever_is_the_longest(tmp_path: Path, text: str) -> None:
+    loaded = loading.load(write(tmp_path, text)).basket_lists()
+    assert loaded == [line.strip("{}").split(",") for line in text.split()]
+
+
+def test_a_column_without_a_value_is_refused_by_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "basket,item\n1,\n2,\n")
+    assert "the column 'item' is empty in every row" in refusal(DataError, path, **BASKETS)

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llmarm_tutorial.data import loading
+from llmarm_tutorial.data.look import look
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, LlmarmError, UnknownName
 
@@ -430,3 +431,47 @@ def test_a_hidden_sheet_is_not_the_one_read(tmp_path: Path) -> None:
     data = loading.load(str(tmp_path / "a.xlsx"), **COLUMNS)
     same(data, [["north tea", "milk"]])
     assert data.notes == {"sheets of a.xlsx left out (about, south); the sheet north is read": 2}
+
+
+WIDE = "basket,milk,bread,eggs,Total\n1,1,0,1,2\n2,1,1,0,2\n3,0,1,1,2\n4,1,0,0,1\n"
+FOUR = [["eggs", "milk"], ["bread", "milk"], ["bread", "eggs"], ["milk"]]
+
+
+@pytest.mark.parametrize("last", ["", "Total,3,2,2,7\n"])
+@pytest.mark.parametrize("options", [{"format": "wide"}, {}])
+def test_sums_beside_and_below_items_are_no_items(tmp_path: Path, last: str, options: dict[str, str]) -> None:
+    data = loading.load(write(tmp_path, "a.csv", WIDE + last), **options)
+    assert data.basket_lists() == FOUR
+    assert "column Total of a.csv, the sum of the others, left out" in data.notes
+
+
+def test_a_last_row_of_sums_without_a_name_is_no_basket(tmp_path: Path) -> None:
+    text = "milk,bread,eggs\n1,0,1\n1,1,0\n0,1,1\n1,0,0\n3,2,2\n"
+    data = loading.load(write(tmp_path, "a.csv", text), format="wide")
+    assert data.basket_lists() == FOUR
+    assert "last row of a.csv, the sum of those above it, left out" in data.notes
+
+
+def test_a_flag_that_holds_wherever_another_does_is_no_sum(tmp_path: Path) -> None:
+    data = loading.load(write(tmp_path, "a.csv", "milk,bread,pan\n1,0,1\n0,1,1\n0,0,0\n"), format="wide")
+    assert data.basket_lists() == [["milk", "pan"], ["bread", "pan"]]
+
+
+def test_items_in_lines_and_baskets_in_columns_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", "item,T1,T2,T3\nmilk,1,0,1\nbread,0,1,1\neggs,1,1,0\n")
+    assert "exchange its rows and columns" in refusal(DataError, path)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl", ".xlsx"])
+def test_columns_that_count_items_are_baskets_in_every_format(tmp_path: Path, suffix: str) -> None:
+    table = pd.DataFrame([["milk", "tea", None], ["milk", None, None], ["tea", "jam", "rice"]])
+    table.columns = ["Item 1", "Item 2", "Item 3"]
+    path = tmp_path / f"a{suffix}"
+    {
+        ".csv": lambda: table.to_csv(path, index=False),
+        ".parquet": lambda: table.to_parquet(path),
+        ".jsonl": lambda: table.to_json(path, orient="records", lines=True),
+        ".xlsx": lambda: table.to_excel(path, index=False),
+    }[suffix]()
+    assert loading.load(str(path)).basket_lists() == [["milk", "tea"], ["milk"], ["jam", "rice", "tea"]]
+    assert look(str(path)).options.format == "baskets"

@@ -401,3 +401,17 @@ def test_what_is_wrong_with_a_column_per_item_is_said(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,milk,milk,eggs\n1,1,0,1\n2,0,1,0\n3,1,1,0\n")
     with pytest.raises(DataError, match="two columns are called 'milk'"):
         look(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("bon,item\n", r"holds names of columns \(bon, item\) and no rows below them"),
+        ("bon^item\n1^milk\n2^tea\n", r"has a single column, bon\^item: if another sign"),
+        ("milk tea\nmilk\ntea jam\n", r"say --format baskets:blank|--format baskets:blank if blanks"),
+    ],
+)
+def test_a_file_of_one_line_or_one_column_is_refused_by_what_to_do(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises((BadParameter, DataError), match=said):
+        look(str(tmp_path / "a.csv"))

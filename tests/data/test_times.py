@@ -308,3 +308,11 @@ def test_a_file_of_which_day_and_month_may_be_exchanged_says_so(tmp_path: Path) 
     path.write_text("Day,Receipt,Article\n3/4/2024,1,Milk\n3/4/2024,1,Rice\n5/6/2024,2,Rice\n")
     data = loading.load(str(path), **RECEIPTS, time_col="Day")
     assert data.notes == {"times of days.csv, column 'Day', read month before day": 3}
+
+
+@pytest.mark.parametrize("digits", ["٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९", "０１２３４５６７８９"])
+def test_digits_of_other_scripts_are_digits(digits: str) -> None:
+    written = pd.Series(["12/03/2024", "13/03/2024"])
+    pd.testing.assert_series_equal(
+        parse_times(written.str.translate(str.maketrans("0123456789", digits)), "a"), parse_times(written, "a")
+    )
