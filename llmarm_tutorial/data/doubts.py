@@ -40,7 +40,7 @@ RETURNING = re.compile(r"(is)?(return|refund|cancel|void|storn|retour|annul|devo
 PLACES = _words(
     "store shop branch till terminal register outlet pos cashier filiale kasse markt laden magasin caisse "
     "boutique tienda caja sucursal negozio cassa winkel kassa sklep kasa obchod pokladna prodejna pobocka loja "
-    "caixa"
+    "caixa магазин касса 店舗 店 レジ 门店 商店 收银台"
 )
 COUNT = re.compile(r"^\d+ ?[x×] | ?\(?[x×] ?\d+\)?$")
 MOST_WORDS = 30  # distinct values of a column that may say what became of a row

@@ -31,7 +31,7 @@ WORDS = {
     "bonnr bonid bonnummer beleg rechnung kassenbon kassenzettel einkauf warenkorb bestellung auftrag vorgang facture "
     "commande panier achat factura pedido recibo compra cesta scontrino ordine ricevuta carrello fattura faktura "
     "objednavka uctenka nakup kosik paragon zamowienie koszyk bestelling kassabon winkelmand cupom "
-    "чек заказ корзина покупка 订单 小票 单号 购物篮 注文 伝票",
+    "чек заказ корзина покупка 订单 小票 单号 购物篮 注文 伝票 レシート",
     ITEM: "item product prod article sku stock goods produkt artikel ware bezeichnung "
     "produit libelle designation producto articulo descripcion prodotto articolo descrizione produto descricao zbozi "
     "vyrobek polozka towar nazwa omschrijving movie film song track artist book isbn ean gtin upc asin plu "

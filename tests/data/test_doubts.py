@@ -88,6 +88,7 @@ def test_returns_are_not_guessed_as_quantities(tmp_path: Path) -> None:
 DAILY = "bon,date,item\n" + "".join(
     f"{bon},2024-01-0{day},{item}\n" for bon, day, item in ("11a", "11b", "21a", "12c", "12a", "22d")
 )
+STORES = DAILY.replace("bon", "レシート番号").replace("date", "店舗").replace("2024-01-0", "")
 TILLS = DAILY.replace("date", "till").replace("2024-01-0", "")
 
 
@@ -103,7 +104,7 @@ def test_a_basket_may_last_beyond_midnight(tmp_path: Path) -> None:
     assert notes_of(tmp_path, text, time_col="when") == {}
 
 
-@pytest.mark.parametrize(("text", "basket"), [(DAILY, "date,bon"), (TILLS, "till,bon")])
+@pytest.mark.parametrize(("text", "basket"), [(DAILY, "date,bon"), (TILLS, "till,bon"), (STORES, "店舗,レシート番号")])
 def test_numbers_of_baskets_that_begin_anew_are_joined(tmp_path: Path, text: str, basket: str) -> None:
     path = tmp_path / "a.csv"
     path.write_text(text)
