@@ -3,10 +3,11 @@
 Rules, each guess a note:
 
 - The delimiter is what the line sep= says, else the one of `, ; tab |` under which a line holds the columns asked for;
-  else the one under which lines are alike in width, else the one that gives most columns. Blanks divide columns only
-  where that brings the columns asked for, and baskets only where they are whole numbers.
-- A line that only rules off the header, empty lines, an empty last column, and the sum or the count of rows at the end
-  are left out. `\\N` is missing, as databases write it.
+  else the one under which lines are alike in width, all from the first if possible, else the one that gives most
+  columns. Blanks divide columns only where that brings the columns asked for, and baskets only where they are whole
+  numbers.
+- A line that only rules off the header, a header that comes again, empty lines, an empty last column, and the sum, the
+  rule or the count of rows at the end are left out. `\\N` is missing, as databases write it.
 - Every line is a basket if nobody names a column and lines differ in width without a header that fits all, or if the
   header counts them (Item 1, Item 2, or 0, 1, 2). Where a header would fit and some lines are wider, that is an error.
 """

@@ -8,7 +8,8 @@ Rules, each guess a note:
   is left out.
 - "lists", several items in one cell, by the rules of `lists`.
 - "wide", a column per item: flags (0 and 1, yes and no) or counts; an item with no, 0 or nothing is not bought. It is
-  guessed only if no item column is named and all other columns but one, the basket, are such.
+  guessed only if no item column is named and all other columns but one, the basket, are such. A column that is the sum
+  of all the others, and a last row that is the sum of those above it, are left out.
 - "rows" is the rest.
 """
 
