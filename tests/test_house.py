@@ -232,3 +232,9 @@ def test_ruff_has_nothing_to_say(arguments: list[str]):
         [sys.executable, "-m", "ruff", *arguments, "--quiet", "."], cwd=ROOT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """Tests are found by the name of their file alone, so that a second of that name stops them all."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert [name for name in names if names.count(name) > 1] == []
