@@ -228,9 +228,10 @@ class Bench:
         return [seed for seed in self.options.seeds if not self.has(data, system, seed=seed, **which)]
 
     def forget(self, data: str, system: str) -> None:
-        """Drop what was measured of a system on a data set, in whatever setting."""
+        """Drop what was measured and noted of a system on a data set, in whatever setting."""
         for key in [key for key in self._rows if key[:2] == (data, system)]:
-            del self._rows[key]
+            row = self._rows.pop(key)
+            self.notes.pop(_label(data, system, row["setting"], row["seed"]), None)
 
     def gain(
         self,

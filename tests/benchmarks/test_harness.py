@@ -58,6 +58,20 @@ def test_rows_come_back_bit_for_bit(tmp_path: Path):
     assert again.notes == {"made up | NA": {"note": "too slow"}}
 
 
+def test_what_is_forgotten_leaves_no_note(tmp_path: Path):
+    bench = bench_in(tmp_path)
+    bench.add("made up", "one", {"seconds": 0.0}, setting="outcome=refused", notes={"note": "refused"})
+    bench.add("made up", "two", {"seconds": 2.0}, setting="outcome=done", notes={"note": "done"})
+    bench.forget("made up", "one")
+    bench.add("made up", "one", {"seconds": 1.0}, setting="outcome=done", notes={"note": "done"})
+    again = bench_in(tmp_path)
+    assert again.notes == {
+        "made up | outcome=done | two": {"note": "done"},
+        "made up | outcome=done | one": {"note": "done"},
+    }
+    assert again.rows[["system", "value"]].to_numpy().tolist() == [["two", 2.0], ["one", 1.0]]
+
+
 def test_mean_and_spread_over_seeds():
     """0.1, 0.2, 0.3: mean 0.2, standard deviation with n − 1 below 0.1."""
     found = [("d", "s", "", seed, "MRR", seed / 10, seed / 20, np.nan, seed, 8) for seed in (1, 2, 3)]
