@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, sign_flip_test
+from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, mean_of_known, sign_flip_test
 from llmarm_tutorial.evaluation.verdicts import LOSES, WINS, verdict
 
 
@@ -108,7 +108,7 @@ class MeanOfRuns:
 
     def mean(self, metric: str) -> float:
         """The mean of a metric over all cases where it is defined."""
-        return float(np.nanmean(self.values(metric)))
+        return float(mean_of_known(self.values(metric)))
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def changed_places(
     Raises:
         BadParameter: If systems of one side were asked different things.
     """
-    before, after = ({x: np.nanmean(one.values(metric)) for x, one in way.items()} for way in (first, second))
+    before, after = ({x: mean_of_known(one.values(metric)) for x, one in way.items()} for way in (first, second))
     pairs = [(x, y) for x, y in itertools.permutations(first, 2) if before[x] > before[y] and after[x] < after[y]]
     return [
         (x, y)

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval, mean_of_known
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.verdicts import verdict
 
@@ -41,7 +41,7 @@ def by_segment(
     rows = []
     for label, part in pd.Series(values).groupby(pd.Series(labels), observed=True):
         low, high = bootstrap_interval(part.to_numpy(), resamples=resamples, seed=seed)
-        rows.append((label, len(part), float(np.nanmean(part)), low, high))
+        rows.append((label, len(part), float(mean_of_known(part.to_numpy())), low, high))
     return pd.DataFrame(rows, columns=["segment", "cases", "mean", "low", "high"])
 
 
@@ -135,7 +135,7 @@ def gain_by_popularity(
         if not np.isnan(gains).all():
             low, high = bootstrap_interval(gains, seed=seed)
             label = f"{number + 1} of {buckets}"
-            rows.append((label, inside.sum(), np.nanmean(gains), low, high, verdict(low, high)))
+            rows.append((label, inside.sum(), mean_of_known(gains), low, high, verdict(low, high)))
     return pd.DataFrame(rows, columns=["bucket", "items", "gain", "low", "high", "verdict"])
 
 

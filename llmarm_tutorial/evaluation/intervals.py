@@ -11,6 +11,21 @@ from llmarm_tutorial.errors import BadParameter
 EXACT_FLIPS = 14  # with so few cases that differ, the permutation test goes through all 2^n flips of signs
 
 
+def mean_of_known(values: np.ndarray, axis: int | None = None) -> float | np.ndarray:
+    """Mean of the values that are defined.
+
+    Args:
+        values: Of any shape, NaN where a value is not defined.
+        axis: The axis to take the mean over; None for all values.
+
+    Returns:
+        As `numpy.nanmean`; NaN where no value is defined, which is a fact about the data and no reason for a warning.
+    """
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0.0).sum(axis) / known.sum(axis)
+
+
 def resampled_weights(
     n_cases: int, clusters: Sequence[np.ndarray] = (), *, resamples: int = 1000, seed: int = 0
 ) -> Iterator[np.ndarray]:
@@ -79,7 +94,9 @@ def bootstrap(
     if not values:  # without cases there is nothing to draw
         nothing = np.full(np.shape(statistic(np.zeros(n_cases))), np.nan)
         return nothing, nothing.copy()
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    somewhere = ~np.isnan(values).all(axis=0)  # what no resample defines is unknown, and no reason for a warning
+    ends = np.nanquantile(np.where(somewhere, values, 0.0), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.where(somewhere, ends, np.nan)
     return low, high
 
 

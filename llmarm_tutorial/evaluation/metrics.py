@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter, UnknownName
-from llmarm_tutorial.evaluation.intervals import bootstrap_interval
+from llmarm_tutorial.evaluation.intervals import bootstrap_interval, mean_of_known
 from llmarm_tutorial.evaluation.ranks import TargetRanks
 from llmarm_tutorial.mining.significance import log_binomial
 
@@ -126,7 +126,7 @@ class Evaluation:
         if metric.startswith("Coverage@"):
             shown = self._lists(cutoff_of(metric))
             return len(np.unique(shown[shown >= 0])) / self.task.n_items
-        return float(np.nanmean(self.values(metric)))
+        return float(mean_of_known(self.values(metric)))
 
     def row(self, metrics: Sequence[str] | None = None) -> pd.DataFrame:
         """One row of means, indexed by the name of the system; rows of several systems stack with `pandas.concat`."""
@@ -140,7 +140,7 @@ class Evaluation:
         chosen = [m for m in metrics or self.metrics if not m.startswith("Coverage@")]
         values = np.column_stack([self.values(m) for m in chosen])
         low, high = bootstrap_interval(values, level=level, resamples=resamples, seed=seed)
-        facts = {"mean": np.nanmean(values, axis=0), "low": low, "high": high, "cases": len(values)}
+        facts = {"mean": mean_of_known(values, axis=0), "low": low, "high": high, "cases": len(values)}
         return pd.DataFrame(facts, index=pd.Index(chosen, name="metric"))
 
     def target_values(self, metric: str = "NDCG@10") -> np.ndarray:

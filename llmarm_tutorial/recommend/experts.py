@@ -24,6 +24,7 @@ from scipy.stats import rankdata
 from llmarm_tutorial.choosing import Choice, choose_setting
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
+from llmarm_tutorial.evaluation.intervals import mean_of_known
 from llmarm_tutorial.evaluation.metrics import cutoff_of
 from llmarm_tutorial.evaluation.ranking import SCORES_PER_BLOCK, evaluate
 from llmarm_tutorial.evaluation.tasks import Recommender, Task
@@ -281,6 +282,6 @@ def choose_weight(
                 block=len(part),
             )
             values[number, rows] = ranked.values(metric)
-    means = dict(zip(weights, np.nanmean(values, axis=1), strict=True))
+    means = dict(zip(weights, mean_of_known(values, axis=1), strict=True))
     choice = choose_setting(weights, means.__getitem__)
     return choice._replace(system=product_of_experts(model, counting, choice.best, name=name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.evaluation.intervals import bootstrap, bootstrap_interval, resampled_weights, sign_flip_test
+from llmarm_tutorial.evaluation.intervals import (
+    bootstrap,
+    bootstrap_interval,
+    mean_of_known,
+    resampled_weights,
+    sign_flip_test,
+)
 
 
 @pytest.mark.parametrize("n", [3, 8, 12])
@@ -119,3 +126,17 @@ def test_resamples_that_are_not_defined_are_passed_over():
 def test_without_cases_an_interval_is_unknown():
     low, high = bootstrap_interval(np.empty((0, 2)))
     assert np.isnan([low, high]).tolist() == [[True, True], [True, True]]
+
+
+def test_what_no_case_defines_is_unknown_without_a_warning():
+    values = np.array([[np.nan, 1.0, np.nan], [np.nan, 3.0, 2.0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert mean_of_known(values, axis=0) == pytest.approx([np.nan, 2, 2], nan_ok=True)
+        assert (mean_of_known(values), np.isnan(mean_of_known(values[:, 0]))) == (2, True)
+        low, high = bootstrap_interval(values, resamples=200)
+        assert np.isnan(bootstrap_interval(values[:, 0], resamples=200)).all()
+    assert np.isnan([low, high]).tolist() == [[True, False, False]] * 2
+    assert (low[1:] >= 1).all()
+    assert (high[1:] <= 3).all()
+    assert mean_of_known(values[:, 1:]) == np.nanmean(values[:, 1:])
