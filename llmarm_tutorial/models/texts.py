@@ -100,7 +100,8 @@ class TfidfText:
             found = union.fit_transform(texts)
         except ValueError as error:  # scikit-learn's word for an empty vocabulary
             raise DataError(
-                f"No term occurs in {self.min_count} of the {len(texts)} texts; choose a smaller min_count."
+                f"No term occurs in {self.min_count} of the {len(texts)} texts: names without a common word, such as "
+                "codes, do not tell what is alike; take texts that share words."
             ) from error
         return normalize(found).toarray()
 
