@@ -139,7 +139,8 @@ def against_sales(table: pd.DataFrame, sales: np.ndarray) -> pd.DataFrame:
         sales: Baskets (or events) of each item, shape (n_items,); items that were never sold are left out.
 
     Returns:
-        One row per measure: `measure`, `items`, `spearman` (−1 … 1), `low`, `high` (95 %: Bonett & Wright 2000).
+        One row per measure: `measure`, `items`, `spearman` (−1 … 1), `low`, `high` (95 %: Bonett & Wright 2000); NaN
+        for a measure that is the same for all items, which is in no order.
 
     Raises:
         BadParameter: If there is not one number per item, or fewer than four items were sold.
@@ -151,8 +152,13 @@ def against_sales(table: pd.DataFrame, sales: np.ndarray) -> pd.DataFrame:
     n = int(sold.sum())
     if n < 4:
         raise BadParameter(f"A correlation with sales needs four items that were sold, not {n}.")
-    rho = np.array([spearmanr(table[name].to_numpy()[sold], sales[sold]).statistic for name in table])
+    rho = np.array([_rank_correlation(table[name].to_numpy()[sold], sales[sold]) for name in table])
     with np.errstate(divide="ignore"):
         middle, reach = np.arctanh(rho), norm.ppf(0.975) * np.sqrt((1 + rho**2 / 2) / (n - 3))
     columns = {"spearman": rho, "low": np.tanh(middle - reach), "high": np.tanh(middle + reach)}
     return pd.DataFrame({"measure": list(table), "items": n, **columns})
+
+
+def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's correlation; NaN where one side is the same everywhere."""
+    return spearmanr(x, y).statistic if np.ptp(x) and np.ptp(y) else np.nan

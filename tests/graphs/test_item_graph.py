@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import networkx as nx
 import numpy as np
 import pandas as pd
@@ -262,3 +264,14 @@ def test_a_centrality_that_is_only_sales_is_found_out():
         structure.against_sales(table, sales[:5])
     with pytest.raises(BadParameter, match="four items"):
         structure.against_sales(table.head(3), sales[:3])
+
+
+def test_a_measure_that_is_the_same_for_all_items_has_no_correlation_and_no_warning():
+    table = pd.DataFrame({"constant": np.ones(6), "rising": np.arange(6.0)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = structure.against_sales(table, np.arange(1, 7)).set_index("measure")["spearman"]
+        level = structure.against_sales(table, np.full(6, 3))["spearman"]
+    assert np.isnan(found["constant"])
+    assert found["rising"] == pytest.approx(1.0)
+    assert level.isna().all()
