@@ -165,6 +165,7 @@ class Told:
         figures: The figures that were shown.
         tables: The tables that were shown.
         results: Name of a recorded result → the result.
+        warnings: Warnings of numerical libraries, such as a mean of nothing, with where each came up.
     """
 
     error: Exception | None = None
@@ -174,6 +175,7 @@ class Told:
     figures: list[Figure] = field(default_factory=list)
     tables: list[pd.DataFrame] = field(default_factory=list)
     results: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def show(self, *values: Any, **_: Any) -> None:
         """What a notebook does with the last value of a cell, and with what is displayed."""
@@ -228,13 +230,15 @@ def _listening(told: Told) -> Iterator[None]:
         mock.patch.object(IPython.display, "display", told.show),
         mock.patch.object(ledger, "record", told.record),
         contextlib.redirect_stdout(printed),
-        warnings.catch_warnings(),
+        warnings.catch_warnings(record=True) as warned,
     ):
         warnings.simplefilter("ignore")
+        warnings.simplefilter("always", RuntimeWarning)
         try:
             yield
         finally:
             told.texts.append(printed.getvalue())
+            told.warnings += [f"{one.filename}:{one.lineno}: {one.message}" for one in warned]
             plt.close("all")
             torch.set_num_threads(threads)
 

@@ -47,6 +47,7 @@ def _went_through(told: Told, left_out: list[str]) -> None:
     if told.error is not None:
         raise AssertionError(f"ended in cell {told.cell}") from told.error
     assert told.results
+    assert told.warnings == []
     said = [text for text in told.texts if text.startswith("**Left out:** ")]
     assert len(said) == len(left_out), said
     for what, text in zip(left_out, said, strict=True):
