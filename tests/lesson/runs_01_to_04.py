@@ -68,6 +68,7 @@ LEFT_OUT = {
         "one item in every basket": [RECOUNT],
         "odd names": [RECOUNT],
         "three visits each": [RECOUNT],
+        "two items a basket": [RECOUNT],
         "nothing follows": [RECOUNT],
     },
     "02": {
@@ -92,6 +93,7 @@ LEFT_OUT = {
             "codes for names",
             "eight products",
             "three visits each",
+            "two items a basket",
             "nothing follows",
             "visit numbers",
             "one day",
