@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -95,18 +96,29 @@ def plain_log_ticks(axis: mpl.axis.Axis) -> None:
 
 
 class _Powers(mpl.ticker.LogFormatterSciNotation):
-    """Powers of ten in plain letters, 10⁵ or 2×10⁻¹, where matplotlib would write a formula."""
+    """Powers of ten in plain letters, 10⁵ or 2×10⁻¹, where matplotlib would write a formula; or numbers in a format."""
+
+    def __init__(self, form: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.form = form
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         formula = super().__call__(x, pos)
+        if formula and self.form:
+            return self.form.format(x=x)
         text = re.sub(r"\$|\\mathdefault|\s", "", formula).replace(r"\times", "×")
         return re.sub(r"\^\{(.*?)\}", lambda power: power[1].translate(_RAISED), text).strip("{}")
 
 
-def power_ticks(axis: mpl.axis.Axis) -> None:
-    """Ticks of a logarithmic axis that spans many powers of ten: 10⁵."""
-    axis.set_major_formatter(_Powers())
-    axis.set_minor_formatter(_Powers(labelOnlyBase=False, minor_thresholds=(1, 0.4)))
+def power_ticks(axis: mpl.axis.Axis, form: str = "") -> None:
+    """Ticks of a logarithmic axis that spans many powers of ten: 10⁵. Small ones are named where these are few.
+
+    Args:
+        axis: Of logarithmic scale.
+        form: A format such as "{x:g}" in which the numbers are written out; "": as powers.
+    """
+    axis.set_major_formatter(_Powers(form))
+    axis.set_minor_formatter(_Powers(form, labelOnlyBase=False, minor_thresholds=(1, 0.4)))
 
 
 def log_ticks_at(axes: Axes, values: Sequence[float], form: str) -> None:

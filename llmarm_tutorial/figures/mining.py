@@ -100,7 +100,9 @@ def mining_cost(costs: pd.DataFrame) -> Figure:
         plain_log_ticks(axis.xaxis)
     left.set_xlim(left.get_xlim()[0], left.get_xlim()[1] / 2.2)  # room for the names
     left.set(ylabel="seconds", title="Time")
+    power_ticks(left.yaxis, "{x:g}")
     right.set(ylabel="frequent itemsets", title="Itemsets found")
+    power_ticks(right.yaxis, "{x:,.0f}")
     return finished(figure)
 
 
@@ -255,8 +257,7 @@ def seen_and_unseen(train: pd.DataFrame, test: pd.DataFrame, n_named: int = 3) -
         train["confidence"] * 100, test["confidence"] * 100, c=counts, norm=shade, cmap=SHADES, s=16, alpha=0.8, lw=0
     )
     bar = figure.colorbar(points, ax=axis, label="baskets behind the rule when mined")
-    power_ticks(bar.ax.yaxis)  # of the small ticks, where the large ones are few
-    bar.ax.yaxis.set_major_formatter("{x:g}")
+    power_ticks(bar.ax.yaxis, "{x:g}")
     axis.set(xlabel="confidence where it was mined, %", ylabel="confidence in unseen baskets, %", aspect="equal")
     axis.set(xlim=(0, 102), ylim=(0, 102), title=f"{len(train):,} rules; on the diagonal they kept their promise")
     sides = train.loc[fall, ["antecedent", "consequent"]].map(lambda items: in_words(items)[:22])

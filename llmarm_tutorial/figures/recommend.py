@@ -91,8 +91,7 @@ def waiting(table: pd.DataFrame) -> Figure:
     right.set(xscale="log", xlabel="lists per second, in batches")
     plain_log_ticks(left.xaxis)
     left.tick_params(axis="x", labelsize=8)
-    power_ticks(right.xaxis)  # of the small ticks, where the large ones are few
-    right.xaxis.set_major_formatter("{x:,.0f}")
+    power_ticks(right.xaxis, "{x:,.0f}")
     for axis in (left, right):
         axis.grid(axis="y", visible=False)
     return finished(figure)

@@ -126,8 +126,7 @@ def lift_and_movement(table: pd.DataFrame, usual: float, named: Sequence[int] = 
             axis.annotate(str(number), spot, ha="center", va="center", fontsize=7, zorder=4)
         axis.axhline(0, color=INK, lw=0.8)
         axis.set(xscale="log", xlabel="lift within baskets", title=title)
-        power_ticks(axis.xaxis)  # of the small ticks, where the large ones are few
-        axis.xaxis.set_major_formatter("{x:g}")
+        power_ticks(axis.xaxis, "{x:g}")
     axes[0].set_ylabel("correlation of weekly sales")
     if len(named):
         (others, *handles), (label, *labels) = axes[0].get_legend_handles_labels()

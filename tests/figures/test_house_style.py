@@ -29,14 +29,20 @@ def test_names_that_look_like_formulas_are_drawn_as_they_are():
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "seen"),
-    [(3e-3, 2e5, {"10⁻²", "10⁰", "10⁵"}), (2e4, 9e4, {"2×10⁴", "6×10⁴"}), (30, 4000, {"10²", "10³"})],
+    ("low", "high", "form", "seen"),
+    [
+        (3e-3, 2e5, "", {"10⁻²", "10⁰", "10⁵"}),
+        (2e4, 9e4, "", {"2×10⁴", "6×10⁴"}),
+        (30, 4000, "", {"10²", "10³"}),
+        (5, 34, "{x:g}", {"6", "10", "20", "30"}),
+        (2e4, 9e6, "{x:,.0f}", {"100,000", "1,000,000"}),
+    ],
 )
-def test_powers_of_ten_are_written_in_plain_letters(low: float, high: float, seen: set[str]):
+def test_powers_of_ten_are_written_in_plain_letters(low: float, high: float, form: str, seen: set[str]):
     with house_style.style():
         figure, axis = plt.subplots()
         axis.set(xscale="log", xlim=(low, high))
-        house_style.power_ticks(axis.xaxis)
+        house_style.power_ticks(axis.xaxis, form)
         figure.canvas.draw()
         drawn = {label.get_text() for label in [*axis.get_xticklabels(), *axis.get_xticklabels(minor=True)]}
     assert seen <= drawn

@@ -181,7 +181,7 @@ class Told:
         """What a notebook does with the last value of a cell, and with what is displayed."""
         for value in values:
             if isinstance(value, Figure):
-                value.canvas.draw()  # raises what would be raised when the page is drawn
+                value.draw_without_rendering()  # raises what the page would; a closed figure's canvas draws nothing
                 self.figures.append(value)
             elif isinstance(value, pd.DataFrame):
                 value.to_html()
