@@ -83,8 +83,8 @@ def kept_by_evidence(mined: pd.DataFrame, unseen: pd.DataFrame, groups: int = 4)
         groups: Most groups of about equally many rules; fewer where many rules have the same count.
 
     Returns:
-        One row per group, the one with the fewest baskets first, indexed by the counts as "5 to 12": mean confidence
-        `mined` and `unseen`, the number of `rules`, and the share `kept` of the confidence. Rules whose antecedent or
+        One row per group, the one with the fewest baskets first, indexed by the counts as "5 to 12" or "5": mean
+        confidence `mined` and `unseen`, the number of `rules`, and the share `kept` of it. Rules whose antecedent or
         consequent does not occur in the unseen baskets are left out.
     """
     table = pd.DataFrame(
@@ -96,7 +96,7 @@ def kept_by_evidence(mined: pd.DataFrame, unseen: pd.DataFrame, groups: int = 4)
     kept = found[["mined", "unseen"]].mean().assign(rules=found.size())
     kept["kept"] = kept["unseen"] / kept["mined"]
     spans = found["count"].agg(["min", "max"])
-    kept.index = [f"{least:,} to {most:,}" for least, most in spans.to_numpy()]
+    kept.index = [f"{least:,}" if least == most else f"{least:,} to {most:,}" for least, most in spans.to_numpy()]
     return kept.rename_axis("baskets behind the rule")
 
 
