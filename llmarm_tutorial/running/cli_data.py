@@ -93,10 +93,16 @@ def look(
     serving = [lesson.number for lesson, why in obstacles.items() if not why]
     typer.echo("\n".join(found.lines()))
     if serving:
-        typer.echo(f"serves    lesson{'s' * (len(serving) > 1)} {', '.join(serving)}")
+        typer.echo(f"serves    {_lessons(serving)}")
+        for reason in dict.fromkeys(why for why in obstacles.values() if why):
+            typer.echo(f"lacking   {_lessons([of.number for of, why in obstacles.items() if why == reason])}: {reason}")
     else:
         typer.echo(f"serves    no lesson yet. {next(iter(obstacles.values()), 'There are none here.')}")
     typer.echo(f"run it with\n  {found.command(next(iter(serving), '01'))}")
+
+
+def _lessons(numbers: list[str]) -> str:
+    return f"lesson{'s' * (len(numbers) > 1)} {', '.join(numbers)}"
 
 
 @app.command()

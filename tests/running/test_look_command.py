@@ -50,6 +50,22 @@ def test_look_says_in_ten_lines_what_to_type(place: Path) -> None:
     )
 
 
+def test_look_says_what_a_lesson_lacks_once_for_all_that_lack_it(place: Path) -> None:
+    for source in editions.sources(editions.ROOT):
+        if source.stem[:2] in ("02", "03"):
+            nbformat.write(editions.notebook_of(source), place / "notebooks" / f"{source.stem}.ipynb")
+    (place / "market.csv").write_text("milk,bread\nmilk,tea,jam\n" * 60)
+    said = llmarm("data", "look", "market.csv").stdout.splitlines()
+    assert "serves    lesson 01" in said
+    (lacking,) = (line for line in said if line.startswith("lacking"))
+    assert lacking.startswith("lacking   lessons 02, 03: market.csv lacks users (who bought)")
+    assert "--user-col" in lacking
+    assert (
+        "lacking   lesson 02: Following customers needs at least 50 customers"
+        in llmarm("data", "look", "my sales.csv").stdout
+    )
+
+
 def test_what_the_user_says_is_not_guessed(place: Path) -> None:
     result = llmarm("data", "look", "my sales.csv", "--basket-col", "Day", "--item-col", "Article")
     assert "--basket-col Day --item-col Article" in result.stdout
