@@ -70,7 +70,6 @@ LEFT_OUT = {
         "three visits each": [RECOUNT],
         "two items a basket": [RECOUNT],
         "nothing follows": [RECOUNT],
-        "two items a basket": [RECOUNT],
     },
     "02": {
         "twelve products": [NEGATIVES],
