@@ -67,7 +67,7 @@ LEFT_OUT = {
         for shop in (
             "twelve products", "nothing goes together", "nothing new", "single items", "codes for names",
             "eight products", "thirty baskets", "three visits each", "no baskets", "one item in every basket",
-            "odd names",
+            "odd names", "two items a basket",
         )
     },
     "06": {
@@ -78,6 +78,7 @@ LEFT_OUT = {
         "eight products": [TEXTS],
         "thirty baskets": [TEXTS, SHELF, PROMOTION],
         "three visits each": [TEXTS, SHELF, PROMOTION],
+        "two items a basket": [TEXTS, SHELF, PROMOTION],
         "nothing follows": [TEXTS, "the section on the shop"],
         "visit numbers": [TEXTS],
         "no baskets": [TEXTS, SHELF],
@@ -94,6 +95,7 @@ LEFT_OUT = {
         "nothing goes together": NO_LINKS + NOT_TO_COME + NOT_NEW,
         "thirty baskets": NO_LINKS + NOT_TO_COME + NOT_NEW,
         "nothing follows": NO_LINKS + NOT_TO_COME + NOT_NEW,
+        "two items a basket": NO_LINKS + NOT_TO_COME + NOT_NEW,
         "nothing new": [NO_LINKS[0], *NOT_TO_COME, "what is new to the customer", *NOT_NEW],
     },
 }  # fmt: skip
