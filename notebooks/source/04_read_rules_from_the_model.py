@@ -670,7 +670,8 @@ def fp_growth(count: int) -> pd.DataFrame:
     sets = frequent_patterns.fpgrowth(frame, min_support=support, max_len=3)
     if sets.empty:  # mlxtend makes no rules of nothing
         return sets
-    return frequent_patterns.association_rules(sets, metric="confidence", min_threshold=0.05)
+    with np.errstate(all="ignore"):  # mlxtend divides by 0 where an item is in every basket
+        return frequent_patterns.association_rules(sets, metric="confidence", min_threshold=0.05)
 
 
 def eclat(count: int) -> pd.DataFrame:
