@@ -671,7 +671,9 @@ def fp_growth(count: int) -> pd.DataFrame:
     if sets.empty:  # mlxtend makes no rules of nothing
         return sets
     with np.errstate(all="ignore"):  # mlxtend divides by 0 where an item is in every basket
-        return frequent_patterns.association_rules(sets, metric="confidence", min_threshold=0.05)
+        return frequent_patterns.association_rules(
+            sets, metric="confidence", min_threshold=0.05
+        )
 
 
 def eclat(count: int) -> pd.DataFrame:

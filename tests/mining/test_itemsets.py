@@ -124,7 +124,7 @@ def test_other_user_errors():
 
 def test_sequences_without_baskets_are_refused():
     watched = Transactions.from_frame(pd.DataFrame({"user_id": [1, 1], "item_id": [1, 2], "position": [0, 1]}))
-    with pytest.raises(Lacks, match="no baskets"):
+    with pytest.raises(Lacks, match="lacks baskets"):
         mine(watched, 0.5)
 
 
