@@ -22,6 +22,7 @@ from rows import setting, unfolded
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.figures import house_style
+from llmarm_tutorial.resources import highest_memory
 
 Job = Callable[[], int]
 RATIO = "times the seconds of llmarm"
@@ -174,8 +175,3 @@ def _repeated(job: Callable[[], float], repeats: int, enough: float, limit: int,
 def start_method(fresh: bool) -> str:
     """How `multiprocessing` starts a process: a fork of one with libraries at work is quick, and on a Mac not safe."""
     return "spawn" if fresh or platform.system() == "Darwin" else "fork"
-
-
-def highest_memory() -> int:
-    """The most memory that this process has held at once, bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if platform.system() == "Darwin" else 1024)

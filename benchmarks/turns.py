@@ -17,12 +17,13 @@ from typing import Any
 import pandas as pd
 import psutil
 import torch
-from peers import highest_memory, start_method
+from peers import start_method
 from transformers import BertConfig
 
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.tokens import PAD
 from llmarm_tutorial.models.utilisation import training_operations
+from llmarm_tutorial.resources import highest_memory
 
 
 class Enough(Exception):

@@ -7,6 +7,7 @@ version 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html) or 1; the limits 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,21 @@ def free_memory() -> int:
                     # files kept in memory count as used, and make room when a process asks for it
                     free = min(free, granted - taken + _statistic(group / "memory.stat", cached))
     return max(free, 0)
+
+
+def highest_memory() -> int:
+    """The most memory that this program has held at once, bytes.
+
+    `getrusage` counts what the process held before the program began as well: that of a large parent, where Linux makes
+    a process from another. So it is asked only where there is nothing else.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        held = (line.split() for line in status.read_text(encoding="ascii", errors="replace").splitlines())
+        return next(int(parts[1]) for parts in held if parts[:1] == ["VmHWM:"]) * 1024
+    import resource  # not there on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def require_memory(n_bytes: float, what: str, remedy: str) -> None:

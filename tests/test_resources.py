@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +104,13 @@ def test_what_cannot_be_read_is_no_limit(groups, tmp_path):
     assert resources.free_memory() == 8 * GIB
     (tmp_path / "membership").write_bytes(b"0::/\xff\n")  # a name need not be UTF-8
     assert (resources.cores(), resources.free_memory()) == (16, 8 * GIB)
+
+
+def test_the_highest_memory_is_that_of_the_program_not_of_its_parent():
+    ballast = np.ones(60_000_000)
+    asked = "from llmarm_tutorial import resources; print(resources.highest_memory())"
+    child = int(subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout)
+    assert 1e6 < child < ballast.nbytes < resources.highest_memory()
 
 
 def test_what_does_not_fit_is_refused_before_it_is_made(groups):

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 WORK = """
-import json, resource, sys
+import json
 import big_sales
 import numpy as np
-from llmarm_tutorial import mining
+from llmarm_tutorial import mining, resources
 from llmarm_tutorial.data import Transactions
 from llmarm_tutorial.models import readout
 
@@ -30,7 +30,7 @@ batches = readout.PartBatches(train, train.shape[1], draws=1000)
 batch = next(batches.stream(0, [0]))
 limits = {"min_support": 0.002, "min_confidence": 0.01, "most": 1000}
 rules = readout.read_rules(model, trial.known.shares, train.shape[0], data.items, **limits)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+peak = resources.highest_memory()
 answer = {"items": train.shape[1], "baskets": train.shape[0], "asked": trial.known.joint.shape[0], "rules": len(rules)}
 answer |= {"finite": all(bool(np.isfinite(p).all()) for pair in estimates.values() for p in pair), "peak": peak}
 print(json.dumps(answer))
