@@ -54,10 +54,10 @@ def require_enough(
         missing.append((f"{items:,} different items{of}", enough))
     if customers:
         runs = data.histories()
-        several = int((runs.visits[runs.offsets[1:] - 1] + 1 >= visits).sum())
-        if several < customers:
+        loyal = int((runs.visits[runs.offsets[1:] - 1] + 1 >= visits).sum())
+        if loyal < customers:
             of = f" with {visits} visits or more" if visits > 1 else ""
-            missing.append((f"{customers:,} customer{'s' if customers > 1 else ''}{of}", several))
+            missing.append((f"{customers:,} customer{'s' if customers > 1 else ''}{of}", loyal))
     if missing:
         needed = " and ".join(f"at least {what} ({data.name} has {there:,})" for what, there in missing)
         raise DataError(f"{purpose[0].upper()}{purpose[1:]} needs {needed}: take a file that holds them.")

@@ -51,14 +51,9 @@ class FlatWeights:
         # Accelerate's own is for scaled half precision, and slow
         return torch.optim.AdamW(groups, lr=rate, fused=self.all()[0].device.type in ("cpu", "cuda"))
 
-    @torch.no_grad()
     def clip(self, largest: float) -> None:
-        """Shorten the gradient as a whole to a norm of at most `largest`, as `torch.nn.utils.clip_grad_norm_` does."""
-        slopes = [part.grad for part in self.all()]
-        norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(slope).float() for slope in slopes]))
-        factor = (largest / (norm + 1e-6)).clamp(max=1.0)
-        for slope in slopes:
-            slope.mul_(factor.to(slope))
+        """Shorten the gradient as a whole to a norm of at most `largest`."""
+        nn.utils.clip_grad_norm_(self.all(), largest)
 
     @torch.no_grad()
     def clear(self) -> None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from llmarm_tutorial.data import cells, loading
-from llmarm_tutorial.errors import DataError, LlmarmError
+from llmarm_tutorial.errors import DataError
 
 BASKETS = {"basket_col": "basket", "item_col": "item"}
 LONG, NEXT = 9_007_199_254_740_992, 9_007_199_254_740_993  # a float holds only the first of them
@@ -19,13 +20,6 @@ LONG, NEXT = 9_007_199_254_740_992, 9_007_199_254_740_993  # a float holds only 
 def write(folder: Path, name: str, text: str) -> str:
     (folder / name).write_text(text, encoding="utf-8")
     return str(folder / name)
-
-
-def refusal(error: type[LlmarmError], path: str, **options: str) -> str:
-    with pytest.raises(error) as caught:
-        loading.load(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # --- ids -------------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import refusals
 
 from llmarm_tutorial.data import decoding, loading
 from llmarm_tutorial.errors import DataError, LlmarmError
@@ -33,11 +34,7 @@ def zipped(**files: bytes) -> bytes:
 
 
 def refusal(path: str, error: type[LlmarmError] = DataError, **options: str) -> str:
-    with pytest.raises(error) as caught:
-        loading.load(path, **(options or BASKETS))
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
+    return refusals.refusal(error, path, **(options or BASKETS))
 
 
 @pytest.mark.parametrize(

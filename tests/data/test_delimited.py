@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from refusals import refusal
 
 from llmarm_tutorial.data import delimited, loading
 from llmarm_tutorial.data.transactions import Transactions
@@ -26,13 +27,6 @@ def write(folder: Path, text: str, name: str = "a.csv") -> str:
 
 def read(folder: Path, text: str, **options: str) -> Transactions:
     return loading.load(write(folder, text), **(options or BASKETS))
-
-
-def refusal(error: type[LlmarmError], path: str, **options: str) -> str:
-    with pytest.raises(error) as caught:
-        loading.load(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 SEP = {"line sep= before the header, which names the delimiter": 1}

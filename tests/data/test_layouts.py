@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from refusals import refusal
 
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.look import look
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import BadParameter, DataError, LlmarmError, UnknownName
+from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
 COLUMNS = {"basket_col": "receipt", "item_col": "article"}
 Baskets = list[list[str]]
@@ -43,13 +44,6 @@ PLAIN_BASKETS = [["jam", "rice", "tea"], ["bread", "jam"], ["milk"], ["eggs", "j
 def write(folder: Path, name: str, text: str) -> str:
     (folder / name).write_bytes(text.encode())
     return str(folder / name)
-
-
-def refusal(error: type[LlmarmError], path: str, **options: str) -> str:
-    with pytest.raises(error) as caught:
-        loading.load(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def rows_of(baskets: Baskets) -> pd.DataFrame:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from refusals import refusal
 
 from llmarm_tutorial.data import loading
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import BadParameter, DataError, LlmarmError, UnknownName
+from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
 BASKETS = {"basket_col": "basket", "item_col": "item"}
 HISTORY = {"user_col": "user", "item_col": "item", "time_col": "when"}
@@ -25,14 +26,6 @@ def write(folder: Path, text: str | bytes, name: str = "sales.csv") -> str:
 
 def items_of(data: Transactions) -> list[str]:
     return data.items["item_id"].tolist()
-
-
-def refusal(error: type[LlmarmError], *arguments: str, **columns: str) -> str:
-    with pytest.raises(error) as caught:
-        loading.load(*arguments, **columns)
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
 
 
 def test_baskets_of_a_csv(tmp_path: Path) -> None:
