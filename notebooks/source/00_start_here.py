@@ -45,8 +45,8 @@ doctor.show()
 # | [04 Read rules from the model](04_read_rules_from_the_model.ipynb) | Are the model's rules as good as counted ones? | here |
 # | [05 Fine-tune for a task](05_fine_tune_for_a_task.ipynb) | Does pretraining save labels? | here |
 # | [06 Recommend](06_recommend.ipynb) | Who fills the shelf better, and what about new items? | here |
-# | [07 Distil and compress](07_distil_and_compress.ipynb) | How small can the model get? | here |
-# | [08 See products as a graph](08_see_products_as_a_graph.ipynb) | Does the graph add anything? | here |
+# | [09 Distil and compress](09_distil_and_compress.ipynb) | How small can the model get? | here |
+# | [10 See products as a graph](10_see_products_as_a_graph.ipynb) | Does the graph add anything? | here |
 #
 # **Three editions of each.** `notebooks/` holds them executed, to read. `notebooks/exercises/` has gaps where you think; cells
 # check your answer and give hints. `notebooks/source/` is the text from which both are made, for those who contribute. Work in

@@ -368,7 +368,7 @@ def test_joined_scores_weigh_what_helps(tasks):
 
 
 def test_the_graph_adds_to_the_pairs_own_counts(tasks):
-    """What lesson 08 says of the shop: pairs of one purpose share neighbours before they are together often enough."""
+    """What lesson 10 says of the shop: pairs of one purpose share neighbours before they are together often enough."""
     told, scores = (
         {"own": link_counting.own_counts(t, "lift", 50.0), "graph": link_counting.neighbours(t)} for t in tasks
     )

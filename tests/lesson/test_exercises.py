@@ -16,7 +16,7 @@ import pytest
 
 from llmarm_tutorial.lesson import check
 
-TABLES = [importlib.import_module(f"answers_{lessons}") for lessons in ("01_to_04", "05_to_08")]
+TABLES = [importlib.import_module(f"answers_{lessons}") for lessons in ("01_to_04", "05_to_11")]
 RIGHT = {id: answers for table in TABLES for id, answers in table.RIGHT.items()}
 WRONG = {id: answers for table in TABLES for id, answers in table.WRONG.items()}
 TASKS = {id: task for name in check._modules() for id, task in check._definitions(name).items()}
@@ -106,8 +106,8 @@ CHANGES_ITS_INPUT = {
     "04.4": "return min(strengths, -> strengths.sort(reverse=True); return min(strengths,",
     "06.3": "chosen = [ -> scores *= 1.1; chosen = [",
     "06.4": "differences, weights = [], [] -> a[:] = ~a; a[:] = ~a; b[:] = ~b; differences, weights = [], []",
-    "07.3": "log_p, log_q = -> student /= heat; log_p, log_q =",
-    "08.3": "found = step @ step -> weights *= 2; found = step @ step",
+    "09.3": "log_p, log_q = -> student /= heat; log_p, log_q =",
+    "10.3": "found = step @ step -> weights *= 2; found = step @ step",
 }
 
 

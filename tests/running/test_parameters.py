@@ -292,10 +292,10 @@ def test_the_lessons_of_the_kit_declare_what_their_lists_hold():
         with pytest.raises(BadParameter, match=rf"must be of type list\[{lists[name]}\]"):
             kit[name].coerce(values)
     assert kit["05 LABELS"].coerce("050,100") == [50, 100]
-    assert kit["07 METHODS"].coerce("no") == ["no"]
+    assert kit["09 METHODS"].coerce("no") == ["no"]
     assert kit["03 RATES"].coerce("1e-3,3e-3") == [0.001, 0.003]
 
 
 def test_a_mark_for_the_formatter_is_no_part_of_the_explanation():
-    (methods,) = declared('METHODS: list = [\n    "a", "b"\n]  # ways to teach  # fmt: skip', "07")
+    (methods,) = declared('METHODS: list = [\n    "a", "b"\n]  # ways to teach  # fmt: skip', "09")
     assert methods.help == "ways to teach"

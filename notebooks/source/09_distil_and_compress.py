@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 07 · Distil, then compress
+# # 09 · Distil, then compress
 #
 # *Question: How small can the model be?*
 #
@@ -635,9 +635,9 @@ say(
 # A percentage of the teacher is a percentage of a model: ask first whether counting beats it.
 #
 # ## Check yourself
-# Run the check under each answer. For a hint run `check.hint("07.1")` in a new cell; ask again and you get another one.
+# Run the check under each answer. For a hint run `check.hint("09.1")` in a new cell; ask again and you get another one.
 #
-# **Exercise 07.1.** By hand: two products have the scores ln 9 and 0. What chance does the first one get at $T = 1$, and what at
+# **Exercise 09.1.** By hand: two products have the scores ln 9 and 0. What chance does the first one get at $T = 1$, and what at
 # $T = 2$?
 
 # %%
@@ -645,10 +645,10 @@ say(
 ### BEGIN SOLUTION
 answer = 0.9, 0.75
 ### END SOLUTION
-_ = check.exercise("07.1", answer)
+_ = check.exercise("09.1", answer)
 
 # %% [markdown]
-# **Exercise 07.2.** By hand: the teacher says $p = (1/2, 1/2)$, the student $q = (3/4, 1/4)$. Forward and reverse divergence, in nats?
+# **Exercise 09.2.** By hand: the teacher says $p = (1/2, 1/2)$, the student $q = (3/4, 1/4)$. Forward and reverse divergence, in nats?
 
 # %%
 # two numbers: forward, reverse
@@ -658,10 +658,10 @@ answer = (
     0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5),
 )
 ### END SOLUTION
-_ = check.exercise("07.2", answer)
+_ = check.exercise("09.2", answer)
 
 # %% [markdown]
-# **Exercise 07.3.** Write the loss of section 4 for one example: hard and soft labels mixed, forward divergence, with temperature.
+# **Exercise 09.3.** Write the loss of section 4 for one example: hard and soft labels mixed, forward divergence, with temperature.
 
 
 # %%
@@ -681,10 +681,10 @@ def distillation(
 
 
 ### END SOLUTION
-_ = check.exercise("07.3", distillation)
+_ = check.exercise("09.3", distillation)
 
 # %% [markdown]
-# **Exercise 07.4.** Write a function that puts vectors into codes: cut each vector into as many equal parts as there are
+# **Exercise 09.4.** Write a function that puts vectors into codes: cut each vector into as many equal parts as there are
 # codebooks, and give for each part the number of the nearest entry.
 
 
@@ -700,7 +700,7 @@ def codes_of(vectors: np.ndarray, books: np.ndarray) -> np.ndarray:
 
 
 ### END SOLUTION
-_ = check.exercise("07.4", codes_of)
+_ = check.exercise("09.4", codes_of)
 
 # %% [markdown]
 # ## What the literature claims, what we measured

@@ -1,4 +1,4 @@
-"""The exercises of lesson 08: lift and PMI, one step of propagation, two hops, and new links among the first pairs."""
+"""The exercises of lesson 10: lift and PMI, one step of propagation, two hops, and new links among the first pairs."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ EVERY = ~np.eye(9, dtype=bool)
 
 EXERCISES = [
     Exercise(
-        id="08.1",
+        id="10.1",
         title="the weight of a link",
         gives="two numbers",
         checks=[
@@ -72,7 +72,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="08.2",
+        id="10.2",
         title="one step of propagation",
         gives="two numbers",
         checks=[
@@ -90,7 +90,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="08.3",
+        id="10.3",
         title="two hops",
         returns="an array of shape (n, n)",
         checks=[
@@ -118,7 +118,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="08.4",
+        id="10.4",
         title="new links among the first pairs",
         returns="a number",
         checks=[

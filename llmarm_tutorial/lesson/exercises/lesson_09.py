@@ -1,4 +1,4 @@
-"""The exercises of lesson 07: temperature, both divergences, the loss of distillation, and vectors in codes."""
+"""The exercises of lesson 09: temperature, both divergences, the loss of distillation, and vectors in codes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _codes(function: Callable[..., Any]) -> np.ndarray:
 
 EXERCISES = [
     Exercise(
-        id="07.1",
+        id="09.1",
         title="a temperature",
         gives="two numbers",
         checks=[
@@ -58,7 +58,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="07.2",
+        id="09.2",
         title="two divergences",
         gives="two numbers",
         checks=[
@@ -80,7 +80,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="07.3",
+        id="09.3",
         title="the loss of distillation",
         returns="a number",
         checks=[
@@ -102,7 +102,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="07.4",
+        id="09.4",
         title="vectors in codes",
         returns="whole numbers of shape (n, parts)",
         checks=[

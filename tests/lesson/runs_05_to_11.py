@@ -1,4 +1,4 @@
-"""What lessons 05 to 08 do on small and odd shops, see `test_small_shops`."""
+"""What lessons 05 to 11 do on small and odd shops, see `test_small_shops`."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ PARAMETERS = {
         "RATES": [2e-5, 2e-3],
     },
     "06": {"EPOCHS": 1, "HIDDEN": 4, "MAX_LENGTH": 16, "TRIES": 1, "TRADES": [0.5, 1.0]},
-    "07": {
+    "09": {
         "EPOCHS": 1, "STUDENT_EPOCHS": 1, "METHODS": ["hard labels", "soft labels", "reverse KL"], "MAX_LENGTH": 16,
         "ROUNDS": 1,
     },
-    "08": {"LINK_SEEDS": 1, "LINK_EPOCHS": 2, "GRAPH_EPOCHS": 1, "GRAPH_WIDTH": 4, "EPOCHS": 1},
+    "10": {"LINK_SEEDS": 1, "LINK_EPOCHS": 2, "GRAPH_EPOCHS": 1, "GRAPH_WIDTH": 4, "EPOCHS": 1},
 }  # fmt: skip
 
 # lesson → the shops of everyday tests: each stands for a branch of its own; LLMARM_EVERY_SHOP=1 runs all
@@ -23,8 +23,8 @@ EVERYDAY = {
         "nothing new", "codes for names", "single items", "eight products", "thirty baskets", "one customer",
         "one item in every basket", "odd names",
     ],
-    "07": ["eight products", "single items", "two visits each"],
-    "08": [
+    "09": ["eight products", "single items", "two visits each"],
+    "10": [
         "twelve products", "nothing goes together", "nothing new", "single items", "one visit a customer",
         "eight products", "one day",
     ],
@@ -46,8 +46,8 @@ REFUSED = {
         "no times": "lacks an order", "no customers": "lacks users",
     },
     "06": OF_THREE,
-    "07": OF_THREE,
-    "08": OF_THREE | {
+    "09": OF_THREE,
+    "10": OF_THREE | {
         "one day": "this split leaves nothing for train", "three days": "this split leaves nothing for train",
     },
 }  # fmt: skip
@@ -85,7 +85,7 @@ LEFT_OUT = {
         "one item in every basket": [TEXTS, SHELF],
         "odd names": [TEXTS, SHELF],
     },
-    "08": {
+    "10": {
         shop: NOT_TO_COME + NOT_NEW
         for shop in (
             "twelve products", "codes for names", "eight products", "three visits each", "visit numbers",

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 08 · See the products as a graph
+# # 10 · See the products as a graph
 #
 # *Question: What does a graph of products add?*
 #
@@ -1106,9 +1106,9 @@ if has_new:
 
 # %% [markdown]
 # ## Check yourself
-# Run the check under each answer. For a hint run `check.hint("08.1")` in a new cell; ask again and you get another one.
+# Run the check under each answer. For a hint run `check.hint("10.1")` in a new cell; ask again and you get another one.
 #
-# **Exercise 08.1.** By hand: of 10 baskets 4 hold rice, 5 hold soy sauce, and 4 hold both. What is the lift of the pair, and what its PMI in
+# **Exercise 10.1.** By hand: of 10 baskets 4 hold rice, 5 hold soy sauce, and 4 hold both. What is the lift of the pair, and what its PMI in
 # bits?
 
 # %%
@@ -1116,10 +1116,10 @@ if has_new:
 ### BEGIN SOLUTION
 answer = 4 * 10 / (4 * 5), np.log2(4 * 10 / (4 * 5))
 ### END SOLUTION
-_ = check.exercise("08.1", answer)
+_ = check.exercise("10.1", answer)
 
 # %% [markdown]
-# **Exercise 08.2.** By hand: Dan has two products, tea and milk. Tea has 2 customers and holds the number 3; milk has 8 customers and holds 4;
+# **Exercise 10.2.** By hand: Dan has two products, tea and milk. Tea has 2 customers and holds the number 3; milk has 8 customers and holds 4;
 # Dan holds 0.5. What does Dan hold in layer 1 of LightGCN, and what is the mean of his layers 0 and 1?
 
 # %%
@@ -1128,10 +1128,10 @@ _ = check.exercise("08.1", answer)
 layer_1 = 3 / np.sqrt(2 * 2) + 4 / np.sqrt(2 * 8)
 answer = layer_1, (0.5 + layer_1) / 2
 ### END SOLUTION
-_ = check.exercise("08.2", answer)
+_ = check.exercise("10.2", answer)
 
 # %% [markdown]
-# **Exercise 08.3.** Write a function that gives for each pair the chance that a walker who takes exactly two steps gets from the first to the
+# **Exercise 10.3.** Write a function that gives for each pair the chance that a walker who takes exactly two steps gets from the first to the
 # second, links being chosen in proportion to their weights. Pairs that are linked directly, and a product with itself, get 0.
 
 
@@ -1148,10 +1148,10 @@ def two_steps(weights: np.ndarray) -> np.ndarray:
 
 
 ### END SOLUTION
-_ = check.exercise("08.3", two_steps)
+_ = check.exercise("10.3", two_steps)
 
 # %% [markdown]
-# **Exercise 08.4.** Write a function that judges link prediction fairly: of the pairs that are no link in the past, take the `k` with the highest
+# **Exercise 10.4.** Write a function that judges link prediction fairly: of the pairs that are no link in the past, take the `k` with the highest
 # scores. Which share of all *new* links is among them? Each pair counts once.
 
 
@@ -1169,7 +1169,7 @@ def recall_of_new_links(
 
 
 ### END SOLUTION
-_ = check.exercise("08.4", recall_of_new_links)
+_ = check.exercise("10.4", recall_of_new_links)
 
 # %% [markdown]
 # ## What the literature claims, what we measured

@@ -1,4 +1,4 @@
-"""Right and wrong answers to the exercises of lessons 05 to 08; `test_exercises.py` says how to read them."""
+"""Right and wrong answers to the exercises of lessons 05 to 11; `test_exercises.py` says how to read them."""
 
 RIGHT = {
     "05.1": ["4 / 9", "0.444", "0.4444", "np.mean([8 / 9, 0])"],
@@ -55,9 +55,9 @@ RIGHT = {
     w = table["size", True] * table["size", False] / (table["size", True] + table["size", False])
     return ((table["mean", True] - table["mean", False]) * w).sum() / w.sum() * buyers""",
     ],
-    "07.1": ["[9 / 10, 3 / 4]", "np.array([0.9, 0.75])", "tuple(1 / (1 + np.exp(-np.log(9) / T)) for T in (1, 2))"],
-    "07.2": ["0.1438, 0.1308", "[0.144, 0.131]", "np.array([0.14384, 0.13081])"],
-    "07.3": [
+    "09.1": ["[9 / 10, 3 / 4]", "np.array([0.9, 0.75])", "tuple(1 / (1 + np.exp(-np.log(9) / T)) for T in (1, 2))"],
+    "09.2": ["0.1438, 0.1308", "[0.144, 0.131]", "np.array([0.14384, 0.13081])"],
+    "09.3": [
         """def distillation(student, teacher, bought, alpha, heat):
     softmax = lambda scores: np.exp(scores) / np.exp(scores).sum()
     p, q = softmax(teacher / heat), softmax(student / heat)
@@ -67,7 +67,7 @@ RIGHT = {
     p, q = log_softmax(np.stack([teacher, student]) / heat, axis=1)
     return -(1 - alpha) * log_softmax(student)[bought] + alpha * heat * heat * np.exp(p) @ (p - q)""",
     ],
-    "07.4": [
+    "09.4": [
         """def codes_of(vectors, books):
     width = vectors.shape[1] // len(books)
     nearest = lambda part, book: int(np.argmin(np.linalg.norm(book - part, axis=1)))
@@ -77,9 +77,9 @@ RIGHT = {
     parts = np.split(vectors, len(books), axis=1)
     return np.column_stack([cdist(part, book).argmin(axis=1) for part, book in zip(parts, books)])""",
     ],
-    "08.1": ["2, 1", "[2.0, 1.0]", "np.array([2, 1])"],
-    "08.2": ["2.5, 1.5", "[2.5, 1.5]", "np.array([2.5, 1.5])"],
-    "08.3": [
+    "10.1": ["2, 1", "[2.0, 1.0]", "np.array([2, 1])"],
+    "10.2": ["2.5, 1.5", "[2.5, 1.5]", "np.array([2.5, 1.5])"],
+    "10.3": [
         """def two_steps(weights):
     n = len(weights)
     found = [[0.0] * n for _ in range(n)]
@@ -94,7 +94,7 @@ RIGHT = {
     step = np.divide(weights, out[:, None], out=np.zeros_like(weights), where=out[:, None] > 0)
     return np.where((weights > 0) | np.eye(len(weights), dtype=bool), 0, step.dot(step))""",
     ],
-    "08.4": [
+    "10.4": [
         """def recall_of_new_links(scores, past, later, k):
     pairs = [(scores[a, b], later[a, b]) for a in range(len(scores)) for b in range(a) if not past[a, b]]
     pairs.sort(key=lambda pair: pair[0], reverse=True)
@@ -186,7 +186,7 @@ WRONG = {
         "def fair_extra_sales(a, b, season, buyers): return buyers * (b[a].mean() - b[~a].mean())",
         "def fair_extra_sales(a, b, season, buyers): return 0",
     ],
-    "07.1": [
+    "09.1": [
         "0.9, 0.45",
         "0.9, 0.9",
         "0.75, 0.9",
@@ -196,7 +196,7 @@ WRONG = {
         "9, 3",
         "0.9, 0.25",
     ],
-    "07.2": [
+    "09.2": [
         "0.1308, 0.1438",
         "0.2075, 0.1887",
         "0.1438, 0.1438",
@@ -206,7 +206,7 @@ WRONG = {
         "0.1438",
         "0.0625, 0.0568",
     ],
-    "07.3": [
+    "09.3": [
         "heat**2 * (np -> (np",
         "heat**2 * (np -> heat * (np",
         "heat**2 * (np -> 2 * heat * (np",
@@ -229,7 +229,7 @@ WRONG = {
         "log_chances(teacher * heat), log_chances(student * heat)",
         "- np.log(np.exp(scores - scores.max()).sum()) -> - np.log2(np.exp(scores - scores.max()).sum())",
     ],
-    "07.4": [
+    "09.4": [
         "argmin(axis=-1) -> argmax(axis=-1)",
         "argmin(axis=-1) -> argmin(axis=1)",
         "argmin(axis=-1) -> argmin(axis=-1) + 1",
@@ -243,9 +243,9 @@ WRONG = {
         "vectors.reshape(len(vectors), len(books), -1) -> "
         "vectors.reshape(len(vectors), -1, len(books)).transpose(0, 2, 1)",
     ],
-    "08.1": ["0.8, np.log2(0.8)", "2, np.log(2)", "1, 2", "0.2, 1", "2, 2", "2", "2, np.log10(2)", "1.25, 1"],
-    "08.2": ["7, 3.75", "3.5, 2", "1.0, 0.75", "2.5, 3", "2.5, 2.5", "1.5, 2.5", "2.5", "2.5, 1.25", "3.5, 1.5"],
-    "08.3": [
+    "10.1": ["0.8, np.log2(0.8)", "2, np.log(2)", "1, 2", "0.2, 1", "2, 2", "2", "2, np.log10(2)", "1.25, 1"],
+    "10.2": ["7, 3.75", "3.5, 2", "1.0, 0.75", "2.5, 3", "2.5, 2.5", "1.5, 2.5", "2.5", "2.5, 1.25", "3.5, 1.5"],
+    "10.3": [
         "axis=1, keepdims=True -> axis=0, keepdims=True",
         "np.maximum(weights.sum(axis=1, keepdims=True), 1e-12) -> weights.sum(axis=1, keepdims=True)",
         "np.maximum(weights.sum(axis=1, keepdims=True), 1e-12) -> 1",
@@ -266,7 +266,7 @@ WRONG = {
         "return found -> return found.sum(axis=1)",
         "return found -> return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)",
     ],
-    "08.4": [
+    "10.4": [
         "-scores[i, j] -> scores[i, j]",
         "np.triu(~past, 1) -> ~past",
         "np.triu(~past, 1) -> np.triu(~past)",
