@@ -1,4 +1,4 @@
-"""Write what is computed into README.md, results/ and docs/lessons.md, or check that nothing of it is out of date.
+"""Write what is computed into README.md, results/, docs/lessons.md and what lessons show of benchmarks, or check it.
 
     python tools/results_tables.py [check]      after `llmarm verify DIR --record` or a benchmark
 
@@ -29,6 +29,7 @@ from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS, verdict  # n
 from llmarm_tutorial.lesson.ledger import Result  # noqa: E402
 
 RESULTS = ROOT / "results"
+IN_LESSONS = ROOT / "llmarm_tutorial" / "lesson" / "recorded.csv"
 BEGIN, END = "<!-- made by tools/results_tables.py -->", "<!-- end -->"
 PLAN = tomllib.loads((ROOT / "tools" / "results_pages.toml").read_text(encoding="utf-8"))
 SCALES = {"ms": 1e3, "kB": 1e-3}  # unit → what seconds or bytes are multiplied by
@@ -121,6 +122,21 @@ def of_published(block: dict[str, Any]) -> str:
     return table(rows, head)
 
 
+def in_lessons(blocks: list[dict[str, str]]) -> str:
+    """What lessons show of benchmarks, as the text of a CSV file: see `lesson.recorded`."""
+    parts = []
+    for block in blocks:
+        found = measured(block["benchmark"]).query(block["where"])
+        found = found.assign(system=[block["system"].format_map(row) for row in found.to_dict("records")])
+        level = found[found["metric"] == block["metric"]].set_index("system")[["value", "seeds"]]
+        gain = found[found["metric"] == f"{block['metric']} gain on {block['over']}"].set_index("system")
+        part = level.join(gain[["value", "low", "high"]].rename(columns={"value": "gain"})).reset_index()
+        data = PLAN["names"][found["data"].iloc[0]]
+        parts.append(part.assign(topic=block["topic"], data=data, metric=block["metric"], over=block["over"]))
+    columns = ["topic", "data", "system", "seeds", "metric", "value", "over", "gain", "low", "high"]
+    return pd.concat(parts)[columns].to_csv(index=False, float_format="%.6f")
+
+
 def headlines(lines: list[dict[str, str]]) -> str:
     """Answers to the question where a model beats counting, and how often each verdict fell."""
     rows, fell = [], []
@@ -166,6 +182,7 @@ def filled(path: Path, blocks: list[str]) -> str:
 def main() -> None:
     """Write the pages, or with `check` compare and exit 1 where one differs, is missing or has nothing behind it."""
     new = {path: filled(path, blocks) for path, blocks in pages().items()}
+    new[IN_LESSONS] = in_lessons(PLAN["recorded"])
     stale = [path for path in new if not path.exists() or new[path] != path.read_text(encoding="utf-8")]
     for path in stale if sys.argv[1:] != ["check"] else ():
         path.write_text(new[path], encoding="utf-8")

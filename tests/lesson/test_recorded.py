@@ -1,0 +1,55 @@
+"""What lessons show of benchmarks: the rows are those of results/benchmarks, verdicts those of their intervals."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+import results_tables
+
+from llmarm_tutorial.errors import UnknownName
+from llmarm_tutorial.lesson import recorded, recorded_rows
+
+TOPICS = {"next item": "sr", "joining": "model", "teaching": "hard labels"}
+
+
+@pytest.mark.parametrize(("topic", "over"), TOPICS.items())
+def test_every_system_has_its_mean_and_its_gain(topic: str, over: str):
+    table = recorded_rows(topic)
+    assert table.columns.tolist() == ["NDCG@10", "seeds", f"gain on {over}", "low", "high", "verdict"]
+    assert table.index.name == "MovieLens-1M"
+    assert table.index.is_unique
+    assert table["NDCG@10"].is_monotonic_decreasing
+    others = table.drop(index=over)
+    assert len(others) >= 3
+    assert others.notna().all(axis=None)
+    assert table.loc[over, ["low", "high"]].isna().all()
+    assert table.loc[over, "verdict"] == ""
+
+
+def test_the_verdict_is_that_of_the_interval(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    rows = [
+        ["t", "Films", "ahead", 3, "MRR", 0.4, "base", 0.1, 0.05, 0.2],
+        ["t", "Films", "behind", 3, "MRR", 0.2, "base", -0.1, -0.2, -0.05],
+        ["t", "Films", "base", 1, "MRR", 0.3, "base", 0.0, 0.0, 0.0],
+        ["t", "Films", "beside", 1, "MRR", 0.31, "base", 0.01, -0.1, 0.1],
+    ]
+    columns = ["topic", "data", "system", "seeds", "metric", "value", "over", "gain", "low", "high"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "rows.csv", index=False)
+    monkeypatch.setattr(recorded, "ROWS", tmp_path / "rows.csv")
+    said = {"ahead": "wins", "beside": "level", "base": "", "behind": "loses"}
+    assert recorded_rows("t")["verdict"].to_dict() == said
+    assert list(recorded_rows("t").index) == list(said)
+
+
+def test_the_file_holds_what_the_benchmarks_measured():
+    assert results_tables.in_lessons(results_tables.PLAN["recorded"]) == recorded.ROWS.read_text("utf-8")
+    row = recorded_rows("next item").loc["causal"]
+    measured = results_tables.measured("quality").query("data == 'movielens-1m' and system == 'causal'")
+    measured = measured.set_index("metric")["value"]
+    assert row["NDCG@10"] == pytest.approx(measured["NDCG@10"], abs=1e-6)
+    assert row["gain on sr"] == pytest.approx(measured["NDCG@10 gain on sr"], abs=1e-6)
+
+
+def test_an_unknown_topic_is_named():
+    with pytest.raises(UnknownName, match=r"There is no topic 'join'\. Did you mean 'joining'\?"):
+        recorded_rows("join")
