@@ -35,7 +35,7 @@ LOOKS = {
 }
 MEASURES = {
     "rmse": "error of the confidence (RMSE)",
-    "log_loss": "log loss, bits per basket",
+    "log_loss": "log loss, nats per basket",
     "brier": "Brier score per basket",
 }
 
@@ -86,7 +86,7 @@ def crossover(tables: dict[str, pd.DataFrame], measure: str = "rmse") -> Figure:
 
 
 def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
-    """What each estimate gains over a reference, in bits of log loss per unseen basket, by band.
+    """What each estimate gains over a reference, in nats of log loss per unseen basket, by band.
 
     Args:
         table: Columns `band`, `estimate`, `log_loss`.
@@ -102,7 +102,7 @@ def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
         axis.bar(at, wide[against] - wide[name], width, color=color, label=name)
     axis.axhline(0, color=INK, lw=0.8)
     axis.set_xticks(range(len(wide)), _short(wide.index))
-    axis.set(xlabel="training baskets behind the antecedent", ylabel="bits gained per unseen basket")
+    axis.set(xlabel="training baskets behind the antecedent", ylabel="nats gained per unseen basket")
     axis.set_title(f"Gain over “{against}” (above zero is better)")
     axis.legend()
     return finished(figure)

@@ -51,7 +51,7 @@ def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
         unseen: Evidence in the unseen baskets for the same antecedents.
 
     Returns:
-        Columns `baskets` (unseen ones), `log_loss` (bits per basket, summed over items), `brier` (likewise) and
+        Columns `baskets` (unseen ones), `log_loss` (nats per basket, summed over items), `brier` (likewise) and
         `squared_error` (mean over items; NaN below two baskets).
     """
     n = unseen.baskets.astype(float)
@@ -61,10 +61,10 @@ def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
         allowed, size = rows.open, np.maximum(rows.baskets, 1)[:, None]
         p = np.clip(estimate[part].astype(float), LEAST, 1 - LEAST)
         share = rows.joint / size
-        bits = -(share * np.log2(p) + (1 - share) * np.log2(1 - p))
+        nats = -(share * np.log(p) + (1 - share) * np.log(1 - p))
         error = (p - share) ** 2
         noise = share * (1 - share)
-        log_loss[part] = np.where(allowed, bits, 0).sum(axis=1)
+        log_loss[part] = np.where(allowed, nats, 0).sum(axis=1)
         brier[part] = np.where(allowed, error + noise, 0).sum(axis=1)
         fair = np.where(allowed, error - noise / np.maximum(size - 1, 1), 0).sum(axis=1) / allowed.sum(axis=1)
         squared[part] = np.where(rows.baskets > 1, fair, np.nan)

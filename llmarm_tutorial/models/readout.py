@@ -232,7 +232,7 @@ def train_completion_model(
         progress: Show a progress bar.
 
     Returns:
-        (the model, what the training did: its score is minus the log loss in bits per basket).
+        (the model, what the training did: its score is minus the log loss in nats per basket).
     """
     n_items = n_items or matrix.shape[1]
     model = new_model(matrix, seed=seed, **(shape or {}))

@@ -133,7 +133,7 @@ count_seconds = time.perf_counter() - start
 
 # %% [markdown]
 # How wrong is an estimate? We do not know the true chance, only what happened in a few unseen baskets. The **log loss**
-# (bits of surprise per basket, summed over all items) is *proper*: on average the truth has the lowest. So has the squared
+# (nats of surprise per basket, summed over all items) is *proper*: on average the truth has the lowest. So has the squared
 # error, from which we take off the part that is not the estimate's fault: the share $k/n$ in the unseen baskets has a
 # variance of its own, and $\frac{k/n\,(1 - k/n)}{n-1}$ estimates it without bias. The root of what remains is the
 # **RMSE of the confidence**.
@@ -150,7 +150,7 @@ wide[list(mining.COUNT_ESTIMATES)]
 # %%
 repaired = wide[[name for name in mining.COUNT_ESTIMATES if name != "counts"]]
 seen = [
-    f"with {band} baskets raw counts lose {wide.loc[band, 'counts']:.2f} bits, the best repair "
+    f"with {band} baskets raw counts lose {wide.loc[band, 'counts']:.2f} nats, the best repair "
     f"({repaired.loc[band].idxmin()}) {repaired.loc[band].min():.2f}"
     for band in dict.fromkeys([*wide.index[:2], wide.index[-1]])
 ]
@@ -158,7 +158,7 @@ say(f"**What we see.** On the test, {'; '.join(seen)}.")
 
 # %% [markdown]
 # Where baskets are few, an item that was not seen gets a chance of zero from raw counts, and a zero that comes true costs many
-# bits. Texts that let a model beat "Apriori" mean the first column. From now on the opponent is **best count**: in each band
+# nats. Texts that let a model beat "Apriori" mean the first column. From now on the opponent is **best count**: in each band
 # the one of the five that is best on validation.
 
 # %%
@@ -387,7 +387,7 @@ readout_figures.crossover(results)
 
 # %% [markdown]
 # (A point is missing where the noise of the unseen baskets hides the error.) With simulated data we need not guess: the same
-# kind of customers fill a far larger shop, and its counts are nearly the true chances. The bits of log loss, with counts shrunk to the shares as the reference:
+# kind of customers fill a far larger shop, and its counts are nearly the true chances. The nats of log loss, with counts shrunk to the shares as the reference:
 
 # %%
 final = results[list(results)[-1]]
@@ -433,7 +433,7 @@ for label, (low, high) in ranges.items():
 
 # %%
 seen = []
-for loss, measured in (("rmse", "In error (RMSE)"), ("log_loss", "In bits")):
+for loss, measured in (("rmse", "In error (RMSE)"), ("log_loss", "In nats")):
     for name in ("model", "combined"):
         those = {label: gains[name, label, loss] for label in ranges}
         known = [
@@ -452,17 +452,17 @@ for (name, label), error in errors.items():
         slug = f"rmse/{name}_{label}"
         ledger.record(slug, error, **slack, claim="1", note=f"against {last}")
 for (name, label, loss), gain in gains.items():
-    about = {"unit": "bits", "claim": "4", "note": f"against {last}, one training"}
+    about = {"unit": "nats", "claim": "4", "note": f"against {last}, one training"}
     if loss == "rmse":
         about |= {"unit": "", "claim": "1"}
     if np.isfinite(gain.difference):
-        prefix = "rmse/gain_" if loss == "rmse" else "bits_gained/"
+        prefix = "rmse/gain_" if loss == "rmse" else "log_loss/gain_"
         ledger.record_gain(f"{prefix}{name}_{label}", gain, **about)
 
 # %% [markdown]
 # How to read it. What a model gains *against raw counts* where support is low is the part of the claim that is easy: much of it
 # is caution, which a simple shrinkage has too and which costs one line. *Against the best count* the small and the large
-# errors tell different stories: the few large confidences decide the RMSE, the many small ones the bits. The parts of an
+# errors tell different stories: the few large confidences decide the RMSE, the many small ones the log loss. The parts of an
 # antecedent tell much of the whole, and adding log odds needs no network. *Combined* gains where the two err in
 # different ways: a shop that has both need not choose. Other data move the line: run the lesson with
 # `DATASET = "groceries"`, and see the repository's benchmark for more data and several seeds.
@@ -983,7 +983,7 @@ _ = check.exercise("04.4", best_strength)
 # ## What the literature claims, what we measured
 # | Claim | Source | Recorded above |
 # |---|---|---|
-# | Large models mine associations more accurately than Apriori and rule-based mining. | T1, T2, T4 | error of the confidence on unseen baskets and against the truth, few and many baskets behind the antecedent, gains over best count (`rmse/…`, `bits_gained/…`) |
+# | Large models mine associations more accurately than Apriori and rule-based mining. | T1, T2, T4 | error of the confidence on unseen baskets and against the truth, few and many baskets behind the antecedent, gains over best count (`rmse/…`, `log_loss/gain_…`) |
 # | … and more efficiently; counting is the bottleneck. | T1, T3 | seconds for training, reading and counting (`cost/…`) |
 # | They catch complex and rare associations that frequent itemsets miss. | T1, T2, T5 | average precision on planted rules by difficulty (`planted/…`) |
 # | They generalise better to unseen data. | T1, T4 | the same errors, all on baskets that nothing was fitted to |
