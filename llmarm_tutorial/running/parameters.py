@@ -49,6 +49,9 @@ class Parameter:
     def coerce(self, value: Any) -> Any:
         """A value in the declared type. Text is read as that type: "007" stays text for a str and is 7 for an int.
 
+        A list may be empty only where the lesson's own is: a lesson works through what its lists hold, and would fail
+        in the middle with none.
+
         Raises:
             BadParameter: If the value does not fit.
         """
@@ -57,11 +60,14 @@ class Parameter:
                 return None
             raise self._unfit(value)
         try:
-            if self.type == "list":
-                return [_read(item, self.element) for item in _items(value)]
-            return _read(value, self.type)
+            if self.type != "list":
+                return _read(value, self.type)
+            items = [_read(item, self.element) for item in _items(value)]
         except (ValueError, yaml.YAMLError):
             raise self._unfit(value) from None
+        if self.default and not items:
+            raise BadParameter(f"The parameter {self.name} must hold at least one value, as in {self.default!r}.")
+        return items
 
     def _unfit(self, value: Any) -> BadParameter:
         wanted = f"list[{self.element}]" if self.element else self.type

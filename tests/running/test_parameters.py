@@ -24,6 +24,7 @@ RATES: list[float] = [
     0.2,
 ]  # several lines
 WORDS: list = ["a"]
+EXTRA: list[int] = []
 LIMIT: int | None = None
 """
 
@@ -43,6 +44,7 @@ def test_parameters_are_read_with_type_default_and_comment(typed):
         "SIZES": ("list", "int", False, [1, 2], ""),
         "RATES": ("list", "float", False, [0.1, 0.2], "several lines"),
         "WORDS": ("list", "str", False, ["a"], ""),
+        "EXTRA": ("list", "int", False, [], ""),
         "LIMIT": ("int", "", True, None, ""),
     }
 
@@ -69,7 +71,8 @@ def test_papermill_finds_the_same_parameters(typed):
         ("FAST", "False", False),
         ("SIZES", "[3, 4]", [3, 4]),
         ("SIZES", "3,4", [3, 4]),
-        ("SIZES", "[]", []),
+        ("EXTRA", "[]", []),
+        ("EXTRA", "", []),
         ("RATES", "[1e-3, 1]", [0.001, 1.0]),
         ("LIMIT", "5", 5),
         ("LIMIT", "None", None),
@@ -106,6 +109,22 @@ def test_text_is_read_as_the_declared_type(typed, name, text, value):
 def test_what_does_not_fit_is_refused_with_the_type(typed, name, value, kind):
     with pytest.raises(BadParameter, match=f"{name} must be of type {kind}"):
         lessons.check_values(typed, {name: value})
+
+
+@pytest.mark.parametrize("value", ["[]", "", " ", []])
+@pytest.mark.parametrize(("name", "own"), [("SIZES", r"\[1, 2\]"), ("RATES", r"\[0.1, 0.2\]"), ("WORDS", r"\['a'\]")])
+def test_a_list_that_a_lesson_works_through_is_not_empty(typed, name, own, value):
+    with pytest.raises(BadParameter, match=f"^The parameter {name} must hold at least one value, as in {own}\\.$"):
+        lessons.check_values(typed, {name: value})
+
+
+def test_no_list_of_the_kit_may_be_emptied():
+    """Each would fail in the middle of its lesson."""
+    lists = [(lesson, p) for lesson in lessons.discover() for p in lesson.parameters.values() if p.type == "list"]
+    assert lists
+    for lesson, parameter in lists:
+        with pytest.raises(BadParameter, match="at least one value"):
+            lessons.check_values(lesson, {parameter.name: []})
 
 
 def test_unknown_parameters_list_the_valid_ones(typed):
@@ -177,7 +196,7 @@ PLAIN = [  # a parameter, and a plain value as somebody types it; None: refused
     ("SIZES", "[1, no]", None),
     ("SIZES", "[[1], [2]]", None),
     ("SIZES", "[1, ~]", None),
-    ("SIZES", "[]", []),
+    ("EXTRA", "[]", []),
     ("RATES", "[1e-3, 3e-3]", [0.001, 0.003]),
     ("RATES", "[1, 0.5]", [1.0, 0.5]),
     ("RATES", "[abc]", None),
