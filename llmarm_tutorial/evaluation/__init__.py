@@ -4,8 +4,8 @@ Public names, by module:
 
     comparison: CaseValues, Comparison, MeanOfPooledRuns, MeanOfRuns, changed_places, compare,
         comparison_table
-    groups: also_found, by_history_length, by_popularity, by_segment, gain_by_popularity, overlap,
-        popularity_bucket
+    groups: also_found, by_history_length, by_kind, by_popularity, by_segment, gain_by_kind,
+        gain_by_popularity, overlap, popularity_bucket
     intervals: bootstrap, bootstrap_interval
     latency: measure_latency
     metrics: Evaluation, user_vectors
@@ -20,7 +20,8 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "comparison": "CaseValues Comparison MeanOfPooledRuns MeanOfRuns changed_places compare comparison_table",
-        "groups": "also_found by_history_length by_popularity by_segment gain_by_popularity overlap popularity_bucket",
+        "groups": "also_found by_history_length by_kind by_popularity by_segment gain_by_kind gain_by_popularity "
+        "overlap popularity_bucket",
         "intervals": "bootstrap bootstrap_interval",
         "latency": "measure_latency",
         "metrics": "Evaluation user_vectors",

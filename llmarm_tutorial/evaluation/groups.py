@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -127,16 +127,73 @@ def gain_by_popularity(
         UnknownName: If single targets have no such metric.
         BadParameter: If the tasks differ, or there is no bucket.
     """
+    bucket = popularity_bucket(first.task.item_counts, buckets)
+    labels = [f"{number + 1} of {buckets}" for number in range(buckets)]
+    of_target = bucket[first.task.targets.indices]
+    kinds = {label: of_target == number for number, label in enumerate(labels)}
+    table = gain_by_kind(first, second, kinds, metric, seed=seed).rename(columns={"kind": "bucket"})
+    items = dict(zip(labels, np.bincount(bucket, minlength=buckets), strict=True))
+    table.insert(1, "items", table["bucket"].map(items))
+    return table.drop(columns=["cases", "targets"])
+
+
+def by_kind(
+    evaluation: Evaluation, kinds: Mapping[str, np.ndarray], metric: str = "NDCG@10", *, seed: int = 0
+) -> pd.DataFrame:
+    """A metric of single targets by what kind of target it is, with a bootstrap interval of 95 % over cases.
+
+    Args:
+        evaluation: The evaluation.
+        kinds: Name of the kind → which targets are of it, shape (n_targets,), bool, such as `Task.bought_before`.
+        metric: As for `by_popularity`.
+        seed: Seed of the intervals.
+
+    Returns:
+        One row per kind that a target is of: `segment` (its name), `cases` (with such a target), `targets`, and `mean`,
+        `low` and `high` over cases, of the mean over a case's targets of that kind.
+
+    Raises:
+        UnknownName: If single targets have no such metric.
+        BadParameter: If a kind has not one truth value per target.
+    """
+    rows = []
+    for name, which in kinds.items():
+        values = evaluation.values_of(which, metric)
+        if which.any():
+            low, high = bootstrap_interval(values, seed=seed)
+            rows.append((name, (~np.isnan(values)).sum(), which.sum(), float(mean_of_known(values)), low, high))
+    return pd.DataFrame(rows, columns=["segment", "cases", "targets", "mean", "low", "high"])
+
+
+def gain_by_kind(
+    first: Evaluation, second: Evaluation, kinds: Mapping[str, np.ndarray], metric: str = "NDCG@10", *, seed: int = 0
+) -> pd.DataFrame:
+    """Where one system is ahead of another: its gain by the kind of target, see `by_kind`.
+
+    Args:
+        first: The evaluation of the system whose gain it is.
+        second: That of the other one, of the same task.
+        kinds: As for `by_kind`.
+        metric: As for `by_popularity`.
+        seed: Seed of the intervals, which are paired, over cases.
+
+    Returns:
+        One row per kind that a target is of: `kind`, `cases`, `targets`, `gain`, `low`, `high`, and the `verdict`, see
+        `verdicts.verdict`.
+
+    Raises:
+        UnknownName: If single targets have no such metric.
+        BadParameter: If the tasks differ, or a kind has not one truth value per target.
+    """
     first.require_same_cases(second)
-    bucket, rows = popularity_bucket(first.task.item_counts, buckets), []
-    for number in range(buckets):
-        inside = bucket == number
-        gains = first.values_among(inside, metric) - second.values_among(inside, metric)
-        if not np.isnan(gains).all():
+    rows = []
+    for name, which in kinds.items():
+        gains = first.values_of(which, metric) - second.values_of(which, metric)
+        if which.any():
             low, high = bootstrap_interval(gains, seed=seed)
-            label = f"{number + 1} of {buckets}"
-            rows.append((label, inside.sum(), mean_of_known(gains), low, high, verdict(low, high)))
-    return pd.DataFrame(rows, columns=["bucket", "items", "gain", "low", "high", "verdict"])
+            cases = (~np.isnan(gains)).sum()
+            rows.append((name, cases, which.sum(), float(mean_of_known(gains)), low, high, verdict(low, high)))
+    return pd.DataFrame(rows, columns=["kind", "cases", "targets", "gain", "low", "high", "verdict"])
 
 
 def popularity_bucket(counts: np.ndarray, buckets: int = 3) -> np.ndarray:

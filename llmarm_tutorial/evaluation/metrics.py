@@ -159,6 +159,25 @@ class Evaluation:
             raise UnknownName("metric of single targets", metric, ["HR@k", "NDCG@k", "MRR"])
         return self.ranks.mean_of(_discounts(k) if name == "NDCG" else np.arange(k + 1.0))
 
+    def values_of(self, targets: np.ndarray, metric: str = "NDCG@10") -> np.ndarray:
+        """Mean of `target_values` over some of the targets of a case, NaN where it has none of them.
+
+        Args:
+            targets: Which targets, shape (n_targets,), bool, in the order of `task.targets.indices`.
+            metric: See `target_values`.
+
+        Returns:
+            Shape (n_cases,).
+
+        Raises:
+            BadParameter: If there is not one truth value per target.
+        """
+        if np.shape(targets) != self.task.targets.indices.shape:
+            raise BadParameter(f"Give one truth value per target, so {len(self.task.targets.indices)}.")
+        values = np.where(targets, self.target_values(metric), 0)
+        with np.errstate(invalid="ignore"):
+            return self.ranks.per_case(values) / self.ranks.per_case(np.asarray(targets, dtype=float))
+
     def values_among(self, items: np.ndarray, metric: str = "NDCG@10") -> np.ndarray:
         """Mean of `target_values` over the targets of a case that are among some items, NaN where none is.
 
@@ -169,10 +188,7 @@ class Evaluation:
         Returns:
             Shape (n_cases,).
         """
-        inside = items[self.task.targets.indices]
-        values = np.where(inside, self.target_values(metric), 0)
-        with np.errstate(invalid="ignore"):
-            return self.ranks.per_case(values) / self.ranks.per_case(inside.astype(float))
+        return self.values_of(items[self.task.targets.indices], metric)
 
     # --- single metrics --------------------------------------------------------------------------------------------
 

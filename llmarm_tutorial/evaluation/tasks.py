@@ -88,6 +88,12 @@ class Task:
         """Number of targets that are not in the history of their case; where there is one, `only_new` can be asked."""
         return int(self._new.nnz)
 
+    @property
+    def bought_before(self) -> np.ndarray:
+        """Whether each target is in the history of its case, shape (n_targets,), in the order of `targets.indices`."""
+        cases = np.repeat(np.arange(len(self)), np.diff(self.targets.indptr))
+        return np.asarray(self.histories.matrix()[cases, self.targets.indices]).ravel() > 0
+
     def only_new(self) -> Task:
         """The cases asked only for what is not in their history; those with nothing new are left out.
 

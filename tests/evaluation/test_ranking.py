@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from by_last_item import ByLast
 from given_scores import Given
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,13 @@ from scipy import sparse, stats
 
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
-from llmarm_tutorial.evaluation.groups import by_popularity, gain_by_popularity, popularity_bucket
+from llmarm_tutorial.evaluation.groups import (
+    by_kind,
+    by_popularity,
+    gain_by_kind,
+    gain_by_popularity,
+    popularity_bucket,
+)
 from llmarm_tutorial.evaluation.metrics import cutoff_of, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
 from llmarm_tutorial.evaluation.tasks import Task, next_item_task
@@ -329,6 +336,24 @@ def test_metrics_by_popularity_of_the_target():
     for metric in ("NDCG@3", "MRR", "HR@2"):
         parts = by_popularity(found, metric)
         assert (parts["value"] * parts["targets"]).sum() / 4 == pytest.approx(found.mean(metric))
+
+
+def test_gains_by_kind_of_the_target():
+    """Half of what is bought was bought before: one system knows only that, the other only the rest."""
+    task = Task.from_lists([[0], [0], [1]] * 20, [[0, 2], [0], [2]] * 20, 3)
+    assert task.bought_before.tolist() == [True, False, True, False] * 20
+    repeats = evaluate(ByLast([[2, 1, 0], [0, 1, 0], [0, 0, 1]]), task, ks=(1,), filter_seen=False)
+    fresh = evaluate(Given([0, 0, 1]), task, ks=(1,), filter_seen=False)
+    kinds = {"before": task.bought_before, "new": ~task.bought_before, "none": np.zeros(80, dtype=bool)}
+    means = by_kind(repeats, kinds, "HR@1").set_index("segment")
+    assert means["mean"].to_dict() == {"before": 1, "new": 0}
+    assert means["cases"].to_dict() == means["targets"].to_dict() == {"before": 40, "new": 40}
+    gains = gain_by_kind(repeats, fresh, kinds, "HR@1").set_index("kind")
+    assert gains["gain"].to_dict() == {"before": 1, "new": -1}
+    assert gains["verdict"].to_dict() == {"before": "wins", "new": "loses"}
+    assert repeats.values_of(task.bought_before, "HR@1")[:3] == pytest.approx([1, 1, np.nan], nan_ok=True)
+    with pytest.raises(BadParameter, match="one truth value per target, so 80"):
+        gain_by_kind(repeats, fresh, {"cases": np.ones(60, dtype=bool)})
 
 
 def test_values_of_single_targets_among_some_items():
