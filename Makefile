@@ -31,7 +31,7 @@ INSTALL := $(if $(UV),$(UV_PIP),$(PIP))
 PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest \
 	-n auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup run test lab notebooks bench clean
+.PHONY: help setup run test lab notebooks weights bench clean
 
 help: ## list what make can do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -50,6 +50,9 @@ lab: $(READY) ## open your own copies of lessons and exercises, in my/, in Jupyt
 notebooks: $(READY) ## run notebooks/source, store notebooks, reference results and tables (LESSONS="01" for one)
 	.venv/bin/python tools/editions.py build $(LESSONS) $(ARGS)
 	.venv/bin/python tools/results_tables.py
+
+weights: $(READY) ## train what data/weights lacks: the models that lessons open (ARGS="--only gaps" for one)
+	OMP_NUM_THREADS=1 .venv/bin/python -m llmarm_tutorial data weights $(ARGS)
 
 bench: $(READY_BENCH) ## compare time and memory with other libraries (BENCH=training takes the models)
 	.venv/bin/python benchmarks/$(BENCH).py $(ARGS)

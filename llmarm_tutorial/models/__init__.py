@@ -4,6 +4,7 @@ Public names, by module:
 
     batches: ItemBatches
     checkpoints: Checkpoints
+    completion: CompletionRecipe
     compress: bf16, factorise_table, measure_size, quantise_table
     distil_loss: DistillationMix
     export: NextItem, NextItemRecommender, to_onnx
@@ -17,6 +18,8 @@ Public names, by module:
     recipes: Recipe
     recommender: ItemRecommender
     serve: OnnxRecommender
+    shipped: trained
+    shipped_recipes: RECIPES
     students: narrow_student
     teachers: CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
     texts: ENCODER_PACKAGE, SentenceText, TfidfText, item_texts
@@ -31,6 +34,7 @@ __getattr__, __dir__, __all__ = face(
     {
         "batches": "ItemBatches",
         "checkpoints": "Checkpoints",
+        "completion": "CompletionRecipe",
         "compress": "bf16 factorise_table measure_size quantise_table",
         "distil_loss": "DistillationMix",
         "export": "NextItem NextItemRecommender to_onnx",
@@ -44,6 +48,8 @@ __getattr__, __dir__, __all__ = face(
         "recipes": "Recipe",
         "recommender": "ItemRecommender",
         "serve": "OnnxRecommender",
+        "shipped": "trained",
+        "shipped_recipes": "RECIPES",
         "students": "narrow_student",
         "teachers": "CountingTeacher JointTeacher ModelTeacher Student TopTeacher fidelity",
         "texts": "ENCODER_PACKAGE SentenceText TfidfText item_texts",

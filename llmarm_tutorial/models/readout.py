@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -216,6 +217,7 @@ def train_completion_model(
     shape: dict[str, Any] | None = None,
     settings: Settings = READOUT_SETTINGS,
     seed: int = 0,
+    folder: str | Path | None = None,
     progress: bool = False,
 ) -> tuple[ItemModel, Training]:
     """Train a completion model; it ends with the weights of the lowest log loss on validation baskets.
@@ -229,6 +231,7 @@ def train_completion_model(
         shape: Arguments of `item_config` that differ from its defaults.
         settings: How to train.
         seed: Seed of weights and draws.
+        folder: Keeps checkpoints, see `training.train`.
         progress: Show a progress bar.
 
     Returns:
@@ -242,7 +245,8 @@ def train_completion_model(
     def score(model: nn.Module) -> float:
         return -mean_losses(confidence_losses(confidences(model, antecedents, n_items), unseen))["log_loss"]
 
-    done = train(model, drawn, settings, loss=completion_loss, validate=score, progress=progress)
+    options = {"loss": completion_loss, "validate": score, "folder": folder, "progress": progress}
+    done = train(model, drawn, settings, **options)
     return model, done
 
 

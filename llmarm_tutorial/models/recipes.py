@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.models.batches import ItemBatches
@@ -79,12 +80,7 @@ class Recipe:
         Returns:
             12 hexadecimal digits.
         """
-        fields = {name: value for name, value in asdict(self).items() if name != "log_every"}
-        digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
-        digest.update(histories.fingerprint.encode())
-        for name, weight in () if start is None else start.state_dict().items():
-            digest.update(name.encode() + weight.cpu().numpy().tobytes())
-        return digest.hexdigest()[:12]
+        return recipe_key(self, histories, start)
 
     def model(self, histories: Histories, *, seed: int) -> ItemModel:
         """The model before training.
@@ -169,6 +165,16 @@ class Recipe:
         return Fitted(recommender, training)
 
 
+def recipe_key(recipe: Any, histories: Histories, start: ItemModel | None = None) -> str:
+    """12 hexadecimal digits for a recipe (a dataclass), its histories and what it starts from; see `Recipe.key`."""
+    fields = {name: value for name, value in asdict(recipe).items() if name != "log_every"}
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+    digest.update(histories.fingerprint.encode())
+    for name, weight in () if start is None else start.state_dict().items():
+        digest.update(name.encode() + weight.cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """A trained item model.
@@ -176,10 +182,12 @@ class Fitted:
     Attributes:
         recommender: The model as a recommender.
         training: What the training did.
+        note: One sentence about where the weights come from, if `shipped.trained` was asked for them; else empty.
     """
 
     recommender: ItemRecommender
     training: Training
+    note: str = ""
 
     @property
     def model(self) -> ItemModel:

@@ -9,7 +9,9 @@ import typer
 
 from llmarm_tutorial.errors import BadParameter
 
-app = typer.Typer(no_args_is_help=True, help="Data sets: list, describe, fetch, check, make.")
+app = typer.Typer(
+    no_args_is_help=True, help="Data sets: list, describe, fetch, check, make; weights of models for them."
+)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a data set of the catalogue.")]
 
@@ -149,3 +151,34 @@ def make(
     chosen = {} if seed is None else {"seed": seed}
     simulate.write(out, customers=customers, progress=True, **chosen)
     typer.echo(f"written: {out}")
+
+
+@app.command()
+def weights(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="A name, or the path of your own file.")] = "shop",
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="MODEL", help="One of them; give it again for more.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to; default where lessons look.", show_default=False)
+    ] = None,
+    basket_col: BasketCol = None,
+    item_col: ItemCol = None,
+    user_col: UserCol = None,
+    time_col: TimeCol = None,
+    order_col: OrderCol = None,
+    quantity_col: QuantityCol = None,
+    format: Format = None,
+) -> None:
+    """Train the models that lessons open, minutes each; what is there is left, what was stopped goes on."""
+    from llmarm_tutorial.data import catalogue, loading
+    from llmarm_tutorial.files import ROOT
+    from llmarm_tutorial.models import shipped, shipped_recipes
+
+    names = ("basket_col", "item_col", "user_col", "time_col", "order_col", "quantity_col", "format")
+    said = (basket_col, item_col, user_col, time_col, order_col, quantity_col, format)
+    data = loading.load(dataset, **{name: value or "" for name, value in zip(names, said, strict=True)})
+    ours = dataset == "shop" and (ROOT / "pyproject.toml").exists()
+    folder = out or (shipped.SHIPPED if ours else catalogue.data_home() / "weights")
+    shipped_recipes.make(data, folder, only or (), say=typer.echo)
+    typer.echo(f"in {folder}")
