@@ -33,7 +33,8 @@ from nbformat import NotebookNode
 
 from llmarm_tutorial.errors import RunError
 from llmarm_tutorial.lesson import ledger
-from llmarm_tutorial.lesson.ledger import MIME, Result
+from llmarm_tutorial.lesson.ledger import MIME
+from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running import reference
 from llmarm_tutorial.running.report import about
 

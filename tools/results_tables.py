@@ -26,7 +26,7 @@ sys.path.append(str(ROOT / "benchmarks"))  # for the schema of their rows
 from rows import over_seeds, read_rows, unfolded  # noqa: E402
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS, verdict  # noqa: E402
-from llmarm_tutorial.lesson.ledger import Result  # noqa: E402
+from llmarm_tutorial.lesson.results import Result  # noqa: E402
 
 RESULTS = ROOT / "results"
 IN_LESSONS = ROOT / "llmarm_tutorial" / "lesson" / "recorded.csv"

@@ -3,7 +3,7 @@
 Public names, by module:
 
     comparison: CaseValues, Comparison, MeanOfPooledRuns, MeanOfRuns, changed_places, compare,
-        comparison_table
+        comparison_table, means_table
     groups: also_found, by_history_length, by_kind, by_popularity, by_segment, gain_by_kind,
         gain_by_popularity, overlap, popularity_bucket
     intervals: bootstrap, bootstrap_interval
@@ -19,7 +19,8 @@ from llmarm_tutorial.faces import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
-        "comparison": "CaseValues Comparison MeanOfPooledRuns MeanOfRuns changed_places compare comparison_table",
+        "comparison": "CaseValues Comparison MeanOfPooledRuns MeanOfRuns changed_places compare comparison_table "
+        "means_table",
         "groups": "also_found by_history_length by_kind by_popularity by_segment gain_by_kind gain_by_popularity "
         "overlap popularity_bucket",
         "intervals": "bootstrap bootstrap_interval",

@@ -254,3 +254,23 @@ def comparison_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """Comparisons as a table, one row each; without the p-values if no comparison has one."""
     table = pd.DataFrame(list(comparisons), columns=Comparison._fields)
     return table.drop(columns="p_value") if len(table) and table["p_value"].isna().all() else table
+
+
+def means_table(results: Mapping[str, CaseResults], metric: str = "NDCG@10", *, seed: int = 0) -> pd.DataFrame:
+    """Several systems on one metric: the means with their 95 % bootstrap intervals over cases.
+
+    Args:
+        results: System → its results.
+        metric: A metric that all know.
+        seed: Seed of the intervals.
+
+    Returns:
+        One row per system, in the given order: "mean", "low", "high" in the unit of the metric, and "cases", those for
+        which it is defined. As `ledger.record_table` and the figures take it.
+    """
+    rows = []
+    for result in results.values():
+        values = result.values(metric)
+        low, high = bootstrap_interval(values, result.clusters, seed=seed)
+        rows.append((float(mean_of_known(values)), float(low), float(high), int((~np.isnan(values)).sum())))
+    return pd.DataFrame(rows, columns=["mean", "low", "high", "cases"], index=pd.Index(results, name="system"))

@@ -6,155 +6,27 @@ executed notebook carries its own results; `collect` reads them back.
 
 from __future__ import annotations
 
-import html
 import numbers
 import re
-import sys
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmarm_tutorial.data.notes import note_lines
 from llmarm_tutorial.errors import BadParameter, RunError
-from llmarm_tutorial.evaluation import verdicts
 from llmarm_tutorial.lesson import claims
+from llmarm_tutorial.lesson.results import Result
 
 if TYPE_CHECKING:
+    import pandas as pd
     from nbformat import NotebookNode
 
     from llmarm_tutorial.evaluation.comparison import Comparison
 
 MIME = "application/vnd.llmarm.result+json"
-NO_FORMULAS = 'class="mathjax_ignore tex2jax_ignore"'  # of HTML in a notebook that holds names with dollar signs
 NOTES_MIME = "application/vnd.llmarm.notes+json"
-_NAME = re.compile(r"[a-z0-9]+([._@-][a-z0-9]+)*(/[a-z0-9]+([._@-][a-z0-9]+)*)*")
-
-Value = float | int | bool | str
-
-
-@dataclass(frozen=True)
-class Result:
-    """One recorded value: a level that something reaches, or a gain of one system over another.
-
-    A level reproduces within its tolerance. A tolerance that could hide which side of its baseline the level is on
-    says nothing: such a level is recorded without baseline, and its gain beside it. A gain reproduces by what its
-    interval allows one to say, see `running.verify`.
-
-    Attributes:
-        name: Slug with parts joined by "/", such as "rules/precision_at_20".
-        value: A finite number, a truth value or text; of a gain, how much better, so that more is better.
-        unit: Unit of the value, "" for a pure number.
-        interval: Lower and upper bound of a confidence interval, in the unit of the value; of a gain, the paired one.
-        baseline: What counting reaches on the same task, in the unit of the value; of a gain, what the other system
-            reaches, None if it was not measured.
-        tolerance: How far a rerun may differ in absolute terms; None: its number is not compared (timings, and gains
-            of which only the verdict must stay).
-        relative: How far a rerun may differ beyond `tolerance`, as a share of the value.
-        claim: Identifier of the claim of the literature that the value speaks to, see `lesson.claims`.
-        note: What a reader must know to interpret the value.
-        over: Name of the system that a gain is over; "" for a level.
-
-    Raises:
-        BadParameter: If the name is no slug, a number is not finite, the interval is not ordered, or a gain has none.
-    """
-
-    name: str
-    value: Value
-    unit: str = ""
-    interval: tuple[float, float] | None = None
-    baseline: float | None = None
-    tolerance: float | None = 0.0
-    relative: float = 0.0
-    claim: str | None = None
-    note: str = ""
-    over: str = ""
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
-            raise BadParameter(
-                f"The result name {self.name!r} is not usable: join lower-case words by _ . - @ and parts by /, "
-                "for example 'rules/precision_at_20'."
-            )
-        where = f"The result {self.name!r}"
-        value = _plain(self.value)
-        if not isinstance(value, str):
-            value = _number(value, f"{where}: its value")
-        object.__setattr__(self, "value", value)
-        if self.interval is not None:
-            if isinstance(value, str | bool):
-                raise BadParameter(f"{where} has an interval, but only a number can have one.")
-            given = self.interval if isinstance(self.interval, Iterable) else ()
-            bounds = tuple(_number(_plain(bound), f"{where}: its interval") for bound in given)
-            if len(bounds) != 2 or bounds[0] > bounds[1]:
-                raise BadParameter(
-                    f"{where} has the interval {self.interval!r}; give (lower, upper) with lower not above upper."
-                )
-            object.__setattr__(self, "interval", bounds)
-        elif self.over:
-            raise BadParameter(
-                f"{where} is a gain over {self.over}; give its paired interval, interval=(lower, upper)."
-            )
-        if self.baseline is not None:
-            object.__setattr__(self, "baseline", _number(_plain(self.baseline), f"{where}: its baseline"))
-        for allowed in ("tolerance", "relative"):
-            slack = getattr(self, allowed)
-            if slack is None and allowed == "tolerance":
-                continue
-            if _number(_plain(slack), f"{where}: its {allowed}") < 0:
-                raise BadParameter(f"{where} has a negative {allowed}; 0 asks for an exact match.")
-            object.__setattr__(self, allowed, float(slack))
-
-    @property
-    def verdict(self) -> str | None:
-        """Of a gain "wins", "level" or "loses", see `evaluation.verdicts`; None of a level."""
-        return verdicts.verdict(*self.interval) if self.over and self.interval else None
-
-    def line(self) -> str:
-        """The result as one line of text."""
-        sign = "+" if self.over and self.value > 0 else ""
-        parts = [f"{self.name} = {sign}{show(self.value)}{' ' + self.unit if self.unit else ''}"]
-        if self.interval is not None:
-            parts[0] += f" [{show(self.interval[0])}, {show(self.interval[1])}]"
-        if self.over:
-            reached = "" if self.baseline is None else f" ({show(self.baseline)})"
-            parts.append(f"{self.verdict} against {self.over}{reached}")
-        elif self.baseline is not None:
-            parts.append(f"baseline {show(self.baseline)}")
-        return " · ".join([*parts, self.note] if self.note else parts)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result as JSON-ready types; read back with `from_dict`."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, entry: dict[str, Any]) -> Result:
-        """A result from what `to_dict` gave; keys of later versions are ignored."""
-        known = {f.name for f in fields(cls)}
-        return cls(**{key: value for key, value in entry.items() if key in known})
-
-    def _repr_html_(self) -> str:
-        first, *rest = self.line().split(" · ")
-        name, value = first.split(" = ", 1)
-        muted = "".join(f'<span style="opacity:.65"> · {html.escape(part)}</span>' for part in rest)
-        return (
-            f'<div {NO_FORMULAS} style="border-left:3px solid #0f766e;padding:.15em .7em;margin:.2em 0">'
-            f'<span style="opacity:.75">{html.escape(name)}</span> &nbsp;<b>{html.escape(value)}</b>{muted}</div>'
-        )
-
-
-def show(value: Value | None) -> str:
-    """A value for people: integers with thousands separators, other numbers with four significant digits."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{int(value):,}"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
+_NONE = object()  # of a row that an argument says nothing of
 
 
 def slug(label: str) -> str:
@@ -255,6 +127,102 @@ def record_gain(
     )
 
 
+def record_table(
+    name: str,
+    table: pd.DataFrame | Mapping[Any, Any] | Iterable[Comparison],
+    *,
+    less_is_better: bool = False,
+    **facts: Any,
+) -> list[Result]:
+    """Record a whole table, one result for each row: levels as by `record`, gains as by `record_gain`.
+
+    Args:
+        name: Pattern of the names, such as "next/ndcg10_{}": `{}` is the row's label as `slug` writes it, and a label
+            of several parts (a tuple) fills `{}` several times. Of gains `{first}`, `{second}` and `{metric}` are what
+            the comparison names.
+        table: What was measured; a value that is NaN was not, and is left out.
+
+            - label → number, truth value or text (a mapping or a Series): levels;
+            - a data frame with a column "mean" or "value": levels, with their intervals where it has "low" and "high",
+              as `evaluation.means_table` makes it;
+            - any other data frame: every cell is a level, and its label is that of the row and that of the column;
+            - label → `Comparison`, or comparisons alone, whose label is the first system: gains.
+        less_is_better: Of gains, whether the metric is an error, see `record_gain`.
+        facts: Further arguments of `record` or `record_gain`: `unit`, `baseline`, `tolerance`, `relative`, `claim`,
+            `note`. Each is one value for all rows; a mapping or a Series from label to value, in which a row that is
+            missing or NaN has none; or a function of the label. A mapping for the `baseline` of gains goes by the name
+            of the system that the gain is over, so that a table of levels serves.
+
+    Returns:
+        The results, in the order of the table.
+
+    Raises:
+        BadParameter: See `Result`; or two rows get one name.
+        UnknownName: If the literature makes no such claim, see `lesson.claims`.
+
+    Example:
+        >>> levels = {"popularity": 0.25, "model": 0.5}
+        >>> _ = record_table("next/ndcg10_{}", levels, tolerance={"model": 0.02}, note="one seed")
+        next/ndcg10_popularity = 0.25 · one seed
+        next/ndcg10_model = 0.5 · one seed
+        >>> from llmarm_tutorial.evaluation.comparison import Comparison
+        >>> gain = Comparison("NDCG@10", "model", "popularity", 0.25, 0.125, 0.5, 0.01, 90)
+        >>> _ = record_table("next/gain_{first}_over_{second}", [gain], baseline=levels)
+        next/gain_model_over_popularity = +0.25 [0.125, 0.5] · wins against popularity (0.25)
+    """
+    rows = [row for row in _rows(table) if not _unknown(getattr(row[1], "difference", row[1]))]
+    named: dict[str, tuple[Any, Any, dict[str, Any]]] = {}
+    for label, value, interval in rows:
+        of_gain = hasattr(value, "difference")
+        fields = {part: slug(getattr(value, part)) for part in ("metric", "first", "second")} if of_gain else {}
+        filled = name.format(*(slug(str(part)) for part in _parts(label)), **fields)
+        if filled in named:
+            raise BadParameter(
+                f"Two rows of the table get the name {filled!r}; let the pattern {name!r} tell them apart by {{}}."
+            )
+        keys = {fact: value.second if of_gain and fact == "baseline" else label for fact in facts}
+        chosen = {fact: _of_row(given, keys[fact], label) for fact, given in facts.items()}
+        chosen = {fact: value for fact, value in chosen.items() if value is not _NONE}
+        chosen |= {"less_is_better": less_is_better} if of_gain else {"interval": interval}
+        named[filled] = record_gain if of_gain else record, value, chosen
+    return [keep(filled, value, **chosen) for filled, (keep, value, chosen) in named.items()]
+
+
+def _rows(table: Any) -> Iterator[tuple[Any, Any, tuple[float, float] | None]]:
+    """(label, value, interval) of each result of a table, see `record_table`."""
+    if not hasattr(table, "columns"):
+        pairs = table.items() if hasattr(table, "items") else ((gain.first, gain) for gain in table)
+        yield from ((label, value, None) for label, value in pairs)
+        return
+    column = next((column for column in ("mean", "value") if column in table), None)
+    if column is None:
+        for row, values in zip(table.index, table.to_numpy(), strict=True):
+            yield from (((*_parts(row), *_parts(c)), value, None) for c, value in zip(table, values, strict=True))
+        return
+    ends = [(None, None)] * len(table)
+    if {"low", "high"} <= set(table):
+        ends = list(zip(table["low"], table["high"], strict=True))
+    for label, value, (low, high) in zip(table.index, table[column], ends, strict=True):
+        yield label, value, None if low is None or _unknown(low) or _unknown(high) else (low, high)
+
+
+def _of_row(given: Any, key: Any, label: Any) -> Any:
+    """What an argument of `record_table` says of one row; `_NONE` where it says nothing."""
+    if callable(given):
+        return given(label)
+    found = given.get(key, _NONE) if hasattr(given, "get") else given
+    return _NONE if _unknown(found) else found
+
+
+def _parts(label: Any) -> tuple[Any, ...]:
+    return label if isinstance(label, tuple) else (label,)
+
+
+def _unknown(value: Any) -> bool:
+    """Whether a value is NaN."""
+    return isinstance(value, numbers.Real) and value != value
+
+
 def record_notes(notes: Mapping[str, int]) -> None:
     """Show what reading a data set guessed, merged or left out, a line each, and keep it in the notebook for reports.
 
@@ -331,17 +299,3 @@ def _in_notebook() -> bool:
     except ImportError:
         return False
     return getattr(get_ipython(), "kernel", None) is not None
-
-
-def _plain(value: Any) -> Any:
-    """Plain Python for a NumPy scalar or a zero-dimensional array."""
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", 0) == 0 else value
-
-
-def _number(value: Any, what: str) -> float | int | bool:
-    if not isinstance(value, numbers.Real):
-        raise BadParameter(f"{what} is a {type(value).__name__}; record a number, a truth value or text.")
-    if not -sys.float_info.max <= value <= sys.float_info.max:
-        shown = value if isinstance(value, float) else "beyond what a computer's number holds"
-        raise BadParameter(f"{what} is {shown}; only finite numbers can be recorded.")
-    return value if isinstance(value, bool | int) else float(value)

@@ -8,11 +8,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
-from llmarm_tutorial.lesson.ledger import show
+from llmarm_tutorial.lesson.results import show
 
 if TYPE_CHECKING:
     from llmarm_tutorial.evaluation.comparison import Comparison
-    from llmarm_tutorial.lesson.ledger import Result
+    from llmarm_tutorial.lesson.results import Result
 
 _MARKUP = re.compile(r"[\\`*_{}\[\]|~]")  # what Markdown reads as a sign of its own, wherever it stands
 _WORDS = {WINS: "better than", LEVEL: "level with", LOSES: "worse than"}

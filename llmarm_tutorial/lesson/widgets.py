@@ -17,7 +17,7 @@ import pandas as pd
 from IPython.display import HTML, display
 
 from llmarm_tutorial.errors import BadParameter
-from llmarm_tutorial.lesson.ledger import NO_FORMULAS
+from llmarm_tutorial.lesson.results import NO_FORMULAS
 
 try:
     import ipywidgets

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmarm_tutorial.errors import BadParameter, RunError
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running import lessons
 
 RECORDED = (  # what is kept of a run beside its values

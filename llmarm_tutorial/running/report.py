@@ -21,7 +21,8 @@ from typing import Any
 from llmarm_tutorial import files
 from llmarm_tutorial.data.notes import note_lines
 from llmarm_tutorial.errors import RunError, is_own
-from llmarm_tutorial.lesson.ledger import Result, read_notebook, show
+from llmarm_tutorial.lesson.ledger import read_notebook
+from llmarm_tutorial.lesson.results import Result, show
 from llmarm_tutorial.running import plan, run_folder
 
 _TEMPLATE = Path(__file__).with_name("report.html")

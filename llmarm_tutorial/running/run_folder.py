@@ -21,7 +21,7 @@ from typing import Any
 
 from llmarm_tutorial.errors import BadParameter, is_own
 from llmarm_tutorial.files import ROOT, prepared_file, writing
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running.lessons import Lesson
 
 RESULTS = "results.json"

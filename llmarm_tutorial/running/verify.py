@@ -14,7 +14,7 @@ from typing import Any
 from llmarm_tutorial import files
 from llmarm_tutorial.errors import BadParameter, RunError
 from llmarm_tutorial.evaluation.verdicts import contradicts
-from llmarm_tutorial.lesson.ledger import Result, Value, show
+from llmarm_tutorial.lesson.results import Result, Value, show
 from llmarm_tutorial.running import reference, report
 
 REPRODUCED, DRIFTED, MISSING, NEW, SKIPPED = "reproduced", "drifted", "missing", "new", "not compared"

@@ -17,6 +17,7 @@ from llmarm_tutorial.evaluation.comparison import (
     changed_places,
     compare,
     comparison_table,
+    means_table,
 )
 from llmarm_tutorial.evaluation.metrics import Evaluation
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
@@ -42,6 +43,24 @@ def test_a_comparison_tells_a_difference_from_luck():
     same = compare(good, good)
     assert same[3:7] == (0, 0, 0, 1)
     assert list(comparison_table([found, same])["p_value"]) == [found.p_value, 1]
+
+
+def test_a_table_of_means_says_of_every_system_what_its_summary_says():
+    good, poor = two_systems()
+    table = means_table({"good one": good, "poor": poor}, "MRR", seed=3)
+    assert list(table.index) == ["good one", "poor"]
+    for (_, row), result in zip(table.iterrows(), (good, poor), strict=True):
+        assert row.to_numpy() == pytest.approx(result.summary(["MRR"], seed=3).to_numpy().ravel())
+
+
+def test_a_table_of_means_knows_which_cases_are_defined_and_what_they_share():
+    values = np.append(np.repeat([0.0, 1.0, 0.5], 20), np.nan)  # three customers, each the same twenty times
+    alone = means_table({"a": CaseValues("a", "share", values)}, "share").loc["a"]
+    assert (alone["mean"], alone["cases"]) == (pytest.approx(0.5), 60)
+    clusters = [np.append(np.repeat([0, 1, 2], 20), 3)]
+    together = means_table({"a": CaseValues("a", "share", values, clusters)}, "share").loc["a"]
+    assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
+    assert list(means_table({}, "share").columns) == ["mean", "low", "high", "cases"]
 
 
 def test_a_table_of_no_comparisons_has_all_columns():

@@ -6,6 +6,7 @@ import io
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
 from llmarm_tutorial.evaluation import Comparison
 from llmarm_tutorial.lesson import ledger
-from llmarm_tutorial.lesson.ledger import MIME, Result
+from llmarm_tutorial.lesson.ledger import MIME
+from llmarm_tutorial.lesson.results import Result, show
 
 
 def notebook_of(*results: Result) -> nbformat.NotebookNode:
@@ -187,7 +189,7 @@ def test_what_is_no_notebook_is_one_sentence(tmp_path, content):
     ],
 )
 def test_numbers_are_shown_for_people(value, text):
-    assert ledger.show(value) == text
+    assert show(value) == text
 
 
 @pytest.mark.parametrize(
@@ -203,3 +205,95 @@ def test_numbers_are_shown_for_people(value, text):
 def test_a_label_becomes_a_part_of_a_name(label, slug):
     assert ledger.slug(label) == slug
     Result(f"a/{ledger.slug(label)}", 1)
+
+
+# --- whole tables ----------------------------------------------------------------------------------------------------
+
+GAIN = Comparison("NDCG@10", "model", "own habits", 0.02, 0.01, 0.03, 0.01, 90)
+
+
+def of(results: list[Result], *fields: str) -> dict:
+    """Name → some fields of recorded results."""
+    return {result.name: tuple(getattr(result, field) for field in fields) for result in results}
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"own habits": 0.5, "never tried": float("nan"), "model": 0.25},
+        pd.Series({"own habits": 0.5, "never tried": np.nan, "model": 0.25}),
+        pd.DataFrame({"mean": {"own habits": 0.5, "never tried": np.nan, "model": 0.25}}),
+        pd.DataFrame({"value": {"own habits": 0.5, "model": 0.25}, "cases": 9}),
+    ],
+)
+def test_one_call_records_every_row_that_was_measured(table):
+    found = ledger.record_table("next/ndcg10_{}", table, tolerance=1e-6)
+    assert of(found, "value", "interval", "tolerance") == {
+        "next/ndcg10_own_habits": (0.5, None, 1e-6),
+        "next/ndcg10_model": (0.25, None, 1e-6),
+    }
+
+
+def test_a_table_brings_its_intervals_along():
+    table = pd.DataFrame({"mean": [0.5, 0.25], "low": [0.4, np.nan], "high": [0.6, np.nan]}, index=["a", "b"])
+    assert of(ledger.record_table("x/{}", table), "interval") == {"x/a": ((0.4, 0.6),), "x/b": (None,)}
+
+
+def test_a_table_of_cells_is_named_by_row_and_column():
+    table = pd.DataFrame({"p-value": [0.5, 0.25], "lift": [1.5, np.nan]}, index=[1, 10])
+    assert of(ledger.record_table("truth/{}_{}", table), "value") == {
+        "truth/1_p_value": (0.5,),
+        "truth/1_lift": (1.5,),
+        "truth/10_p_value": (0.25,),
+    }
+    assert of(ledger.record_table("truth/met_{}_by_{}", {(10, "lift"): 3}), "value") == {"truth/met_10_by_lift": (3,)}
+
+
+def test_what_differs_by_row_is_a_mapping_or_a_function():
+    table = pd.Series({"model": 0.5, "counts": 0.25})
+    found = ledger.record_table(
+        "x/{}",
+        table,
+        tolerance=lambda name: None if name == "model" else 1e-6,
+        claim={"model": "1"},
+        note=pd.Series({"counts": "tuned"}),
+        baseline={"model": 0.25, "counts": np.nan},
+        unit="nats",
+    )
+    assert of(found, "tolerance", "claim", "note", "baseline", "unit") == {
+        "x/model": (None, "1", "", 0.25, "nats"),
+        "x/counts": (1e-6, None, "tuned", None, "nats"),
+    }
+
+
+def test_gains_have_their_baseline_from_the_table_of_levels():
+    levels = {"model": 0.5, "own habits": 0.48}
+    unknown = GAIN._replace(first="nobody", difference=float("nan"), low=float("nan"), high=float("nan"))
+    found = ledger.record_table("next/gain_{first}_over_{second}", [GAIN, unknown], baseline=levels, claim="1")
+    assert of(found, "value", "baseline", "verdict", "tolerance", "claim") == {
+        "next/gain_model_over_own_habits": (0.02, 0.48, "wins", None, "1")
+    }
+    found = ledger.record_table("{}/{}/{metric}", {("next", "model"): GAIN}, less_is_better=True, tolerance=0.1)
+    assert of(found, "value", "verdict", "tolerance") == {"next/model/ndcg@10": (-0.02, "loses", 0.1)}
+
+
+def test_a_table_is_shown_as_its_results_one_by_one(capsys):
+    ledger.record_table("x/{}", {"a": 0.5}, baseline=0.25)
+    together = capsys.readouterr().out
+    ledger.record("x/a", 0.5, baseline=0.25)
+    assert together == capsys.readouterr().out
+
+
+def test_two_rows_of_one_name_are_refused_before_anything_is_recorded(capsys):
+    with pytest.raises(BadParameter, match="get the name 'x/level'; let the pattern 'x/level' tell them apart"):
+        ledger.record_table("x/level", {"a": 1, "b": 2})
+    assert capsys.readouterr().out == ""
+
+
+def test_a_table_without_rows_records_nothing():
+    assert ledger.record_table("x/{}", {}) == ledger.record_table("x/{}", []) == []
+
+
+def test_a_wrong_value_in_a_table_is_named():
+    with pytest.raises(BadParameter, match="'x/b'"):
+        ledger.record_table("x/{}", {"a": 1, "b": float("inf")})

@@ -21,7 +21,7 @@ import editions
 import pytest
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 
 ROOT = Path(__file__).parents[2]
 SOURCES = {source.stem[:2]: source for source in editions.sources(ROOT)}

@@ -10,7 +10,7 @@ import pytest
 
 from llmarm_tutorial.evaluation import Comparison
 from llmarm_tutorial.lesson import against, each_against, left_out, plain, say, signed
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 
 
 @pytest.mark.parametrize(

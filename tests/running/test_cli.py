@@ -17,7 +17,7 @@ from llmarm_tutorial import __version__, files
 from llmarm_tutorial.data import download
 from llmarm_tutorial.data.shop import simulate
 from llmarm_tutorial.errors import FetchError
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running import doctor, run_folder
 from llmarm_tutorial.running.cli import app
 from llmarm_tutorial.running.doctor import Finding

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from llmarm_tutorial.errors import RunError
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running import plan, report
 
 PIXEL = base64.b64encode(b"\x89PNG a picture").decode()

@@ -12,7 +12,7 @@ from lesson_factory import write_lesson
 from test_report import ERROR, put_run
 
 from llmarm_tutorial.errors import BadParameter, RunError, UnknownName
-from llmarm_tutorial.lesson.ledger import Result
+from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running import lessons, machine, reference, run_folder, schedule, verify
 
 
