@@ -9,9 +9,14 @@
 # |---|---|---|
 # | … | … | lesson 01 · 30 minutes · under 2 GB of memory · no GPU · {run_time} |
 
-# %%
+# %% tags=["hide"]
 from llmarm_tutorial.data import load, thin
 from llmarm_tutorial.lesson import check, ledger
+
+# %% [markdown]
+# The next cell holds what you can change: change a value, run all cells, look at what moved.
+#
+# {parameters}
 
 # %% tags=["parameters"]
 DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
@@ -56,8 +61,13 @@ _ = check.exercise("{number}.1", answer)
 # A claim with its source, our number with its interval, and the best counting baseline on the
 # same split.
 
-# %%
+# %% tags=["hide"]
 _ = ledger.record("items", data.describe()["items"], note="replace by what the lesson measures")
+
+# %% [markdown]
+# ## Summary
+# - Three to five bullets: what the reader can do now, and what came out. Where a bullet speaks
+#   of an outcome, `say` makes it from the results.
 
 # %% [markdown]
 # ## References

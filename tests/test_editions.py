@@ -172,6 +172,57 @@ def test_the_template_gives_both_editions(tmp_path: Path):
     assert "answer = ..." in str(editions.exercises_of(notebook, "07_try_the_editions"))
 
 
+DECLARED = """\
+# %% [markdown]
+# # 07 · Try the editions
+
+# %% tags=["hide"]
+import math
+
+# %% [markdown]
+# What you can change:
+#
+# {parameters}
+
+# %% tags=["parameters"]
+DATASET: str = "shop"  # a name, or a | b
+SEEDS: list[int] = [1, 2]  # of the draws
+LIMIT: float | None = None
+
+# %%
+print(DATASET, SEEDS, LIMIT, math.pi)
+"""
+
+
+def test_parameters_are_shown_where_the_source_asks_for_them(tmp_path: Path):
+    shown = editions.notebook_of(lesson(tmp_path, DECLARED)).cells[3].source
+    before, _, table = shown.partition("<details>\n")
+    assert before == "What you can change:\n\n"
+    assert table.splitlines() == [
+        "<summary>The 3 parameters of this lesson</summary>",
+        "",  # without it the table would not be read as Markdown
+        "| Name | Type | Default | Meaning |",
+        "|---|---|---|---|",
+        "| `DATASET` | str | `'shop'` | a name, or a \\| b |",
+        "| `SEEDS` | list of int | `[1, 2]` | of the draws |",
+        "| `LIMIT` | float or None | `None` |  |",
+        "",
+        "</details>",
+    ]
+
+
+def test_parameters_of_a_lesson_that_has_none_cannot_be_shown(tmp_path: Path):
+    with pytest.raises(editions.EditionError, match=r"07_try_the_editions\.py: \{parameters\} needs a cell"):
+        editions.notebook_of(lesson(tmp_path, DECLARED.replace('tags=["parameters"]', "")))
+
+
+def test_code_that_is_marked_so_is_folded_in_both_editions(tmp_path: Path):
+    notebook = editions.notebook_of(lesson(tmp_path, DECLARED))
+    for edition in (notebook, editions.exercises_of(notebook, "07_try_the_editions")):
+        folded = [cell.source.splitlines()[-1].strip() for cell in edition.cells if editions.folded(cell)]
+        assert folded == [editions.setup_cell().splitlines()[-1].strip(), "import math"]
+
+
 # --- making them -----------------------------------------------------------------------------------------------------
 
 
@@ -272,6 +323,10 @@ def _untagged(notebook):
     notebook.cells[2].metadata = {}
 
 
+def _unfolded(notebook):
+    notebook.cells[1].metadata.pop("jupyter")
+
+
 def _result(notebook):
     (output,) = notebook.cells[-1].outputs
     return output.data
@@ -308,6 +363,7 @@ def _result_renamed(notebook):
         (_not_in_order, "from top to bottom"),
         (_edited, "is not what"),
         (_untagged, "is not what"),
+        (_unfolded, "is not what"),
         (_another_value, "its result answer/value is not that of the reference"),
         (_another_text, "it shows another answer/value than it records"),
         (_another_tolerance, "its result answer/value is not that of the reference"),

@@ -7,8 +7,9 @@
 `notebooks/source/NN_name.py` (percent text) is what people edit. From it come `notebooks/NN_name.ipynb`, run from top
 to bottom with its outputs in place, and `notebooks/exercises/NN_name.ipynb`, without outputs and with a gap wherever
 the source has a solution. Badges and the set-up cell for Colab are put in here, so that all lessons have the same, and
-the time that a lesson takes comes from where it was recorded, results/reference/quick.json. A notebook that
-somebody has worked in is not made anew, unless with --force.
+the time that a lesson takes comes from where it was recorded, results/reference/quick.json. A cell of Markdown that
+holds {parameters} shows the parameters of the lesson in a folded table; code with the tag `hide` is folded. A notebook
+that somebody has worked in is not made anew, unless with --force.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +38,13 @@ from llmarm_tutorial.lesson import ledger
 from llmarm_tutorial.lesson.ledger import MIME
 from llmarm_tutorial.lesson.results import Result
 from llmarm_tutorial.running import reference
+from llmarm_tutorial.running.parameters import Parameter, declared
 from llmarm_tutorial.running.report import about
 
 ROOT = Path(__file__).resolve().parents[1]
 RUN_TIME = "{run_time}"  # where a source has this, its editions say how long the lesson takes
+PARAMETERS = "{parameters}"  # where a source has this, its editions show the lesson's parameters in a folded table
+HIDE = "hide"  # tag of set-up, imports and ledger: such code is folded, what it shows is not
 GAP = "...  # your code here"
 SOLUTION = re.compile(
     r"^([ \t]*)### BEGIN SOLUTION[^\n]*\n(.*?)^[ \t]*### END SOLUTION[^\n]*$", re.DOTALL | re.MULTILINE
@@ -167,16 +172,44 @@ def notebook_of(source: Path) -> NotebookNode:
     if "COLAB_RELEASE_TAG" in str(parsed) or "colab.research.google" in str(parsed):
         raise EditionError(f"{source.name}: leave out badges and set-up cell, tools/editions.py puts them in.")
     title, *rest = parsed.cells
+    _show_parameters(rest, source)
     heading, _, text = title.source.partition("\n")
     text = text.replace(RUN_TIME, run_time(source))
     title.source = f"{heading}\n\n{badges(f'notebooks/{source.stem}.ipynb')}\n\n{text.strip()}".strip()
     notebook = nbformat.v4.new_notebook(metadata=METADATA)
-    for cell in (title, nbformat.v4.new_code_cell(setup_cell()), *rest):
+    for cell in (title, nbformat.v4.new_code_cell(setup_cell(), metadata={"tags": [HIDE]}), *rest):
         kept = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        if HIDE in kept.get("tags", []):
+            kept["jupyter"] = {"source_hidden": True}
         make = nbformat.v4.new_code_cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell
         notebook.cells.append(make(cell.source, metadata=kept))
     _name_cells(notebook)
     return notebook
+
+
+def _show_parameters(cells: list[NotebookNode], source: Path) -> None:
+    """Put the table of parameters wherever a cell asks for it.
+
+    Raises:
+        EditionError: If one asks for it in a lesson without parameters.
+    """
+    asking = [cell for cell in cells if cell.cell_type == "markdown" and PARAMETERS in cell.source]
+    given = [cell.source for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    if asking and not given:
+        raise EditionError(f"{source.name}: {PARAMETERS} needs a cell with the tag parameters.")
+    for cell in asking:
+        cell.source = cell.source.replace(PARAMETERS, parameters_table(declared(given[0], source.stem)))
+
+
+def parameters_table(parameters: Iterable[Parameter]) -> str:
+    """A folded table of parameters, as HTML around Markdown: name, type, default, meaning."""
+    rows = ["| Name | Type | Default | Meaning |", "|---|---|---|---|"]
+    for one in parameters:
+        kind = (f"list of {one.element}" if one.element else one.type) + (" or None" if one.optional else "")
+        cells = (f"`{one.name}`", kind, f"`{one.default!r}`", one.help)
+        rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    table = "\n".join(rows)
+    return f"<details>\n<summary>The {len(rows) - 2} parameters of this lesson</summary>\n\n{table}\n\n</details>"
 
 
 def _name_cells(notebook: NotebookNode) -> None:
@@ -445,8 +478,15 @@ def _not_recorded(notebook: NotebookNode, name: str, root: Path) -> list[str]:
     return sorted(found)
 
 
-def _cells(notebook: NotebookNode) -> list[tuple[str, str, str, list[str]]]:
-    return [(c.get("id", ""), c.cell_type, c.source, list(c.metadata.get("tags", []))) for c in notebook.cells]
+def _cells(notebook: NotebookNode) -> list[tuple[str, str, str, list[str], bool]]:
+    return [
+        (c.get("id", ""), c.cell_type, c.source, list(c.metadata.get("tags", [])), folded(c)) for c in notebook.cells
+    ]
+
+
+def folded(cell: NotebookNode) -> bool:
+    """Whether Jupyter folds the code of a cell."""
+    return bool(cell.metadata.get("jupyter", {}).get("source_hidden"))
 
 
 def _unsound(notebook: NotebookNode) -> list[str]:

@@ -33,7 +33,7 @@ _STRONG, _PALE, _WARM = "#0f766e", "#a7cfc9", "#c2410c"
 
 
 # nbconvert's page waits for three scripts from the network; this one shows at once, with its formulas as TeX until the
-# one that draws them has come
+# one that draws them has come, and folds the code that the notebook folds
 _NOTEBOOK_PAGE = """
 {% extends "lab/index.html.j2" %}
 {% block html_head_js %}{% endblock %}
@@ -43,6 +43,13 @@ _NOTEBOOK_PAGE = """
 MathJax.Hub.Config({tex2jax: {inlineMath: [["$", "$"]], processEscapes: true}});
 </script>
 <script async src="{{ resources.mathjax_url }}"></script>
+{% endblock %}
+{% block input_group %}
+{% if cell.metadata.get("jupyter", {}).get("source_hidden") %}
+<details><summary>Code</summary>{{ super() }}</details>
+{% else %}
+{{ super() }}
+{% endif %}
 {% endblock %}
 """
 

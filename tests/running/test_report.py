@@ -167,6 +167,28 @@ def test_the_executed_notebook_can_be_read_in_a_browser(page, tmp_path):
     assert not notebook.all("link")
 
 
+def test_a_rendering_folds_code_that_the_notebook_folds_and_shows_what_it_printed(tmp_path):
+    pytest.importorskip("nbconvert")
+    output = nbformat.v4.new_output("stream", text="printed by folded code")
+    table = "<details>\n<summary>Parameters</summary>\n\n| Name |\n|---|\n| `SEED` |\n\n</details>"
+    cells = [
+        nbformat.v4.new_markdown_cell(table),
+        nbformat.v4.new_code_cell("folded = 1", outputs=[output], metadata={"jupyter": {"source_hidden": True}}),
+        nbformat.v4.new_code_cell("shown = 2"),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    page = report.render_notebook(tmp_path / "n.ipynb", "A lesson").read_text(encoding="utf-8")
+    body = page[page.index("<body") :]
+    parameters, code = re.findall(r"<details>.*?</details>", body, re.DOTALL)
+    assert "<td>" in parameters
+    assert "folded" in code
+    assert "printed by folded code" not in code
+    rest = body.replace(code, "")
+    assert "printed by folded code" in rest
+    assert "shown" in rest
+    assert ">folded<" not in rest
+
+
 def test_a_rendering_is_made_again_only_when_the_notebook_is_newer(page, tmp_path):
     pytest.importorskip("nbconvert")
     notebook, rendered = tmp_path / "01_count" / "01_count.ipynb", tmp_path / "01_count" / "01_count.html"
