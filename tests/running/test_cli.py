@@ -265,9 +265,10 @@ def test_making_weights_where_lessons_look_for_them(monkeypatch, tmp_path):
         shipped_recipes, "make", lambda data, folder, names, say: calls.append((data.name, folder, list(names)))
     )
     monkeypatch.setenv("LLMARM_CACHE", str(tmp_path))
-    (tmp_path / "mine.csv").write_text("basket_id,item_id\n1,a\n1,b\n2,a\n2,b\n")
+    (tmp_path / "mine.csv").write_text("basket,item\n1,a\n1,b\n2,a\n2,b\n")
+    columns = ("--basket-col", "basket", "--item-col", "item")
     assert llmarm("data", "weights").exit_code == 0
-    assert llmarm("data", "weights", str(tmp_path / "mine.csv"), "--only", "gaps").exit_code == 0
+    assert llmarm("data", "weights", str(tmp_path / "mine.csv"), "--only", "gaps", *columns).exit_code == 0
     assert llmarm("data", "weights", "--out", str(tmp_path / "x")).exit_code == 0
     shop, own, elsewhere = calls
     assert shop == ("shop", shipped.SHIPPED, [])
@@ -277,8 +278,10 @@ def test_making_weights_where_lessons_look_for_them(monkeypatch, tmp_path):
 
 def test_weights_that_cannot_be_made_are_refused(tmp_path):
     assert "shipped model 'gap'" in complaint("data", "weights", "--only", "gap", "--out", str(tmp_path))
-    (tmp_path / "mine.csv").write_text("basket_id,item_id\n1,a\n1,b\n2,a\n2,b\n")
-    assert "lacks users" in complaint("data", "weights", str(tmp_path / "mine.csv"))
+    (tmp_path / "mine.csv").write_text("basket,item\n1,a\n1,b\n2,a\n2,b\n")
+    assert "lacks users" in complaint(
+        "data", "weights", str(tmp_path / "mine.csv"), "--basket-col", "basket", "--item-col", "item"
+    )
 
 
 # --- the rest
