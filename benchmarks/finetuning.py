@@ -269,7 +269,7 @@ def figures(rows: pd.DataFrame, bench: harness.Bench) -> dict[str, Figure]:
     few = table[(table["metric"] == "macro F1") & (table["labels"] != "") & (table["advice"] == "")]
     few = few.assign(labels=few["labels"].astype(int))
     return {
-        "finetuning": classify_figures.pareto(models, "macro F1", counted),
+        "finetuning": classify_figures.quality_and_size(models, "macro F1", counted),
         "finetuning_few": classify_figures.efficiency(few, "macro F1"),
     }
 

@@ -8,13 +8,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import CYCLE, INK, QUIET, SECOND, finished, log_ticks_at, power_ticks
+from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
+from llmarm_tutorial.figures.house_style import (
+    ACCENT,
+    CYCLE,
+    INK,
+    QUIET,
+    SECOND,
+    THIRD,
+    finished,
+    log_ticks_at,
+    power_ticks,
+)
 from llmarm_tutorial.figures.labels import write_names
-from llmarm_tutorial.figures.panels import draw_cells, front, reach
+from llmarm_tutorial.figures.panels import draw_cells, reach
 from llmarm_tutorial.labels.scores import LOWER_IS_BETTER, ClassScores
 
 LINES = (*CYCLE, "#000000", "#7F3C8D", QUIET)  # enough for the one-vs-rest curves of nine classes
 DASHES = ("-", "--", ":", "-.")
+COLOR_OF = {WINS: THIRD, LEVEL: ACCENT, LOSES: QUIET}
 
 
 def reports(scores: ClassScores, threshold: float | None = None) -> Figure:
@@ -88,40 +100,39 @@ def _draw_reliability(axis: Axes, scores: ClassScores) -> None:
     axis.set_title(f"Reliability: ECE {scores.value('ECE'):.3f}")
 
 
-def pareto(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None = None) -> Figure:
+def quality_and_size(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None = None) -> Figure:
     """Quality against the number of parameters that are trained, every variant named.
 
     Args:
         table: Columns `variant`, `parameters` (trained ones, at least 1), `value`, `low` and `high` (ends of the
-            interval or of the spread over seeds); one row per variant.
+            interval or of the spread over seeds), and `verdict` where the variants were compared with one system on
+            the same cases ("wins", "level", "loses"): then the colour says it; one row per variant.
         metric: What `value` is.
         baselines: Name of a baseline → its value, drawn as a line.
     """
     figure, axis = plt.subplots(figsize=(8.5, 4.6))
+    compared = "verdict" in table
     rows = table.sort_values("parameters", kind="stable").reset_index(drop=True)
-    worth = rows["value"] * (-1 if metric in LOWER_IS_BETTER else 1)
-    best = front(rows["parameters"].to_numpy(), worth.to_numpy())
-    axis.step(rows["parameters"][best], rows["value"][best], where="post", color=QUIET, lw=1, zorder=1)
-    unbeaten = rows.index.isin(best)
-    for part, color in ((rows[unbeaten], CYCLE[0]), (rows[~unbeaten], QUIET)):
-        axis.errorbar(part["parameters"], part["value"], reach(part["value"], part["low"], part["high"]), fmt="o", ms=6,
-                      color=color, elinewidth=1, capsize=2)  # fmt: skip
+    for verdict, color in COLOR_OF.items() if compared else {"": CYCLE[0]}.items():
+        part = rows[rows["verdict"] == verdict] if compared else rows
+        if len(part):
+            axis.errorbar(part["parameters"], part["value"], reach(part["value"], part["low"], part["high"]), fmt="o",
+                          ms=6, color=color, elinewidth=1, capsize=2, label=verdict)  # fmt: skip
     axis.set_xscale("log")
     power_ticks(axis.xaxis)
     low, high = rows["parameters"].min(), rows["parameters"].max()
     axis.set_xlim(low / 2.5, high * 2.5)
-    for color, dashes, (name, value) in zip(CYCLE[1:], DASHES[1:] * 2, (baselines or {}).items(), strict=False):
-        axis.axhline(value, color=color, ls=dashes, lw=1.4, label=name)
-    axis.set(xlabel="trained parameters (logarithmic)", ylabel=_named(metric))
-    axis.set_title("Quality and size (blue: nothing smaller is as good)")
-    if baselines:
+    for dashes, (name, value) in zip(DASHES[1:] * 2, (baselines or {}).items(), strict=False):
+        axis.axhline(value, color=INK, ls=dashes, lw=1.4, label=name)
+    axis.set(xlabel="trained parameters (logarithmic)", ylabel=_named(metric), title="Quality and size")
+    if baselines or compared:
         figure.legend(loc="outside right upper")
     write_names(axis, rows[["parameters", "value"]].to_numpy(), dict(enumerate(rows["variant"])), fontsize=8.5)
     return finished(figure)
 
 
 def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | None = None) -> Figure:
-    """Quality by the number of labels to learn from: mean line, and band from the worst to the best seed.
+    """Quality by the number of labels to learn from: mean line, and bars from the worst to the best seed.
 
     Args:
         table: Columns `system`, `labels`, `value`; one row per seed.
@@ -129,16 +140,19 @@ def efficiency(table: pd.DataFrame, metric: str, baselines: dict[str, float] | N
         baselines: Name → value of what needs no labels or all of them, drawn as a line.
     """
     figure, axis = plt.subplots(figsize=(8.5, 4.2))
-    for color, (name, rows) in zip(LINES, table.groupby("system", sort=False), strict=False):
+    systems = table.groupby("system", sort=False)
+    for place, (color, (name, rows)) in enumerate(zip(LINES, systems, strict=False)):
         spread = rows.groupby("labels")["value"].agg(["mean", "min", "max"])
-        axis.fill_between(spread.index, spread["min"], spread["max"], color=color, alpha=0.15, lw=0)
-        axis.plot(spread.index, spread["mean"], "o-", ms=4, color=color, label=name)
+        beside = spread.index * 1.03 ** (place - (len(systems) - 1) / 2)  # so that bars do not hide each other
+        ends = reach(spread["mean"], spread["min"], spread["max"])
+        axis.errorbar(beside, spread["mean"], ends, fmt="o-", ms=4, lw=1.6, color=color, elinewidth=1, capsize=2,
+                      label=name)  # fmt: skip
     for dashes, (name, value) in zip(DASHES[1:] * 2, (baselines or {}).items(), strict=False):
         axis.axhline(value, color="#555555", ls=dashes, lw=1.2, label=name)
     log_ticks_at(axis, sorted(table["labels"].unique()), "{:,}")
     axis.set(xlabel="labels to learn from (logarithmic)", ylabel=_named(metric))
     several = table.groupby(["system", "labels"]).size().max() > 1
-    axis.set_title(f"What labels are worth ({'line: mean of seeds, band: all of them' if several else 'one seed'})")
+    axis.set_title(f"What labels are worth ({'mean, worst and best seed' if several else 'one seed'})")
     figure.legend(loc="outside right upper")
     return finished(figure)
 

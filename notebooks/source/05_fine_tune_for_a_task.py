@@ -280,7 +280,7 @@ table.set_index("variant").rename(columns={"value": f"test {task.metric}"})
 
 # %%
 baseline = plain["logistic on counts"].value(task.metric)
-classify_figures.pareto(table, task.metric, {"logistic on counts": baseline})
+classify_figures.quality_and_size(table, task.metric, {"logistic on counts": baseline})
 
 # %% [markdown]
 # (Bars: where the value of the *same* model would lie for other customers; with several seeds, the spread over seeds.) Is a

@@ -201,12 +201,24 @@ def test_figures_show_what_they_are_given():
         {"variant": list("wxyz"), "parameters": [10, 10, 10, 1000], "value": [0.5, 0.501, 0.4, 0.6]}
     )
     variants = variants.assign(low=variants["value"] - 0.02, high=variants["value"] + 0.02)
-    axis = classify_figures.pareto(variants, "AUROC", {"counting": 0.55}).axes[0]
+    axis = classify_figures.quality_and_size(variants, "AUROC", {"counting": 0.55}).axes[0]
     boxes = [text.get_window_extent() for text in axis.texts if text.get_text() in "wxyz"]
     assert len(boxes) == 4
     assert not any(a.overlaps(b) for number, a in enumerate(boxes) for b in boxes[:number])
     curve = pd.DataFrame({"system": ["a"] * 4, "labels": [10, 10, 100, 100], "value": [0.1, 0.3, 0.4, 0.6]})
-    line = classify_figures.efficiency(curve, "AUROC").axes[0].get_lines()[0]
-    assert line.get_ydata().tolist() == pytest.approx([0.2, 0.5])
+    axis = classify_figures.efficiency(curve, "AUROC").axes[0]
+    assert axis.get_lines()[0].get_ydata().tolist() == pytest.approx([0.2, 0.5])
+    (bars,) = axis.collections
+    assert [bar[:, 1].tolist() for bar in bars.get_segments()] == [pytest.approx([0.1, 0.3]), pytest.approx([0.4, 0.6])]
     tried = pd.DataFrame({"setting": ["cosine", "linear"], "value": [0.1, 0.2], "chosen": [False, True]})
     assert isinstance(classify_figures.advice({"schedule": tried}, "log loss"), Figure)
+
+
+def test_a_variant_has_the_colour_of_its_verdict():
+    """A point that lies higher is no winner where its paired interval holds zero."""
+    table = pd.DataFrame({"variant": list("xyz"), "parameters": [1, 10, 100], "value": [0.1, 0.5, 0.6]})
+    table = table.assign(low=table["value"] - 0.2, high=table["value"] + 0.2, verdict=["loses", "level", "level"])
+    handles, verdicts = classify_figures.quality_and_size(table, "macro F1").axes[0].get_legend_handles_labels()
+    assert verdicts == ["level", "loses"]
+    assert [len(handle.lines[0].get_xdata()) for handle in handles] == [2, 1]
+    assert len({handle.lines[0].get_color() for handle in handles}) == 2
