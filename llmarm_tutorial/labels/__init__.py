@@ -5,7 +5,7 @@ Public names, by module:
     baselines: LogisticOnCounts, TreesOnCounts, majority
     customer_tasks: customer_segments, returning_customers, soon_returning_customers
     product_tasks: holding_rules, same_category_pairs
-    scores: ClassScores, choose_threshold
+    scores: ClassScores, choose_threshold, score_table
 """
 
 from llmarm_tutorial.faces import face
@@ -16,6 +16,6 @@ __getattr__, __dir__, __all__ = face(
         "baselines": "LogisticOnCounts TreesOnCounts majority",
         "customer_tasks": "customer_segments returning_customers soon_returning_customers",
         "product_tasks": "holding_rules same_category_pairs",
-        "scores": "ClassScores choose_threshold",
+        "scores": "ClassScores choose_threshold score_table",
     },
 )

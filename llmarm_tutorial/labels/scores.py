@@ -6,7 +6,7 @@ with one product, all rules with one antecedent), a threshold that is chosen on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -273,6 +273,36 @@ METRICS: dict[str, Metric] = {
     "Brier": _brier,
     "ECE": _ece,
 }
+
+
+# --- several systems -------------------------------------------------------------------------------------------------
+
+
+def score_table(
+    systems: Mapping[str, ClassScores],
+    names: Sequence[str],
+    *,
+    interval: bool = False,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Metrics of several systems side by side.
+
+    Args:
+        systems: Name of a row → what the system says.
+        names: Metrics, a column each.
+        interval: Whether columns `low` and `high`, the ends of the 95 % interval of the first metric, follow.
+        resamples: Draws of the interval.
+        seed: Seed of the draws.
+
+    Raises:
+        UnknownName: If there is no such metric.
+    """
+    rows = {label: {name: scores.value(name) for name in names} for label, scores in systems.items()}
+    for label, scores in systems.items() if interval else ():
+        ends = scores.interval(names[0], resamples=resamples, seed=seed)
+        rows[label] |= dict(zip(("low", "high"), ends, strict=True))
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 # --- choosing --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, UnknownName
 from llmarm_tutorial.evaluation.comparison import compare
 from llmarm_tutorial.figures import classify as classify_figures
-from llmarm_tutorial.labels.scores import METRICS, ClassScores, choose_threshold
+from llmarm_tutorial.labels.scores import METRICS, ClassScores, choose_threshold, score_table
 from llmarm_tutorial.labels.tasks import Labelled
 
 
@@ -222,3 +222,14 @@ def test_a_variant_has_the_colour_of_its_verdict():
     assert verdicts == ["level", "loses"]
     assert [len(handle.lines[0].get_xdata()) for handle in handles] == [2, 1]
     assert len({handle.lines[0].get_color() for handle in handles}) == 2
+
+
+def test_a_table_of_systems_has_their_values_and_the_interval_of_the_first_metric():
+    rng = np.random.default_rng(0)
+    systems = {name: two(rng.integers(2, size=60).tolist(), rng.random(60).tolist()) for name in ("a", "b")}
+    table = score_table(systems, ("AUROC", "log loss"), interval=True, resamples=50, seed=3)
+    assert list(table.columns) == ["AUROC", "log loss", "low", "high"]
+    for name, scores in systems.items():
+        assert table.loc[name, "log loss"] == scores.value("log loss")
+        assert tuple(table.loc[name, ["low", "high"]]) == scores.interval("AUROC", resamples=50, seed=3)
+    assert list(score_table(systems, ("ECE",)).columns) == ["ECE"]

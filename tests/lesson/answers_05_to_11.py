@@ -4,13 +4,6 @@ RIGHT = {
     "05.1": ["4 / 9", "0.444", "0.4444", "np.mean([8 / 9, 0])"],
     "05.2": ["2048", "2048.0", "np.int64(2048)"],
     "05.3": [
-        "def divide_pairs(i, j, part_of): return [p if p == r else -1 for p, r in zip(part_of[i], part_of[j])]",
-        """def divide_pairs(i, j, part_of):
-    parts = part_of[i].copy()
-    parts[part_of[i] != part_of[j]] = -1
-    return pd.Series(parts)""",
-    ],
-    "05.4": [
         """def calibration_error(p, right):
     bins = pd.cut(pd.Series(p), np.linspace(0, 1, 11), include_lowest=True)
     table = pd.DataFrame({"p": p, "right": right}).groupby(bins.astype(str)).agg(["mean", "size"])
@@ -108,19 +101,6 @@ WRONG = {
     "05.1": ["0.8", "8 / 9", "0.8 * 8 / 9", "0.5", "2 * 0.8 * 0.5 / 1.3", "0.44", "44.4", "'4/9'"],
     "05.2": ["16384", "512", "1024", "256", "4096", "2048.5", "'2048'"],
     "05.3": [
-        "np.where(part_of[i] == part_of[j], part_of[i], -1) -> part_of[i]",
-        "np.where(part_of[i] == part_of[j], part_of[i], -1) -> part_of[i] == part_of[j]",
-        "part_of[i], -1) -> part_of[i], 0)",
-        "part_of[i], -1) -> part_of[i], 3)",
-        "part_of[i], -1) -> i, -1)",
-        "part_of[i] == part_of[j] -> i == j",
-        "part_of[i] == part_of[j] -> part_of[i] <= part_of[j]",
-        "part_of[i] == part_of[j] -> (part_of[i] == part_of[j]) & (part_of[i] > 0)",
-        "np.where(part_of[i] == part_of[j], part_of[i], -1) -> np.minimum(part_of[i], part_of[j])",
-        "np.where(part_of[i] == part_of[j], part_of[i], -1) -> part_of[i][part_of[i] == part_of[j]]",
-        "np.where(part_of[i] == part_of[j], part_of[i], -1) -> np.where(part_of[i] == part_of[j], part_of[i], np.nan)",
-    ],
-    "05.4": [
         "np.minimum((p * 10).astype(int), 9) -> (p * 10).astype(int)",
         "np.minimum((p * 10).astype(int), 9) -> np.minimum(np.round(p * 10), 9)",
         "np.minimum((p * 10).astype(int), 9) -> np.round(p * 10)",

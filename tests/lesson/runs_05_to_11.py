@@ -5,7 +5,7 @@ from __future__ import annotations
 # lesson → parameters of the cheapest run
 PARAMETERS = {
     "05": {
-        "PRETRAIN_EPOCHS": 1, "EPOCHS": 3, "WIDTH": 4, "LENGTH": 8, "PATIENCE": 1, "LABELS": [12], "TRIALS": 1,
+        "PRETRAIN_EPOCHS": 1, "EPOCHS": 3, "WIDTH": 4, "LENGTH": 8, "PATIENCE": 1, "LABELS": [12], "SWEEP_SEEDS": 1,
         "RATES": [2e-5, 2e-3],
     },
     "06": {"EPOCHS": 1, "HIDDEN": 4, "MAX_LENGTH": 16, "TRIES": 1, "TRADES": [0.5, 1.0]},

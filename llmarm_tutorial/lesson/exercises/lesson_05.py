@@ -6,8 +6,6 @@ import numpy as np
 
 from llmarm_tutorial.lesson.answers import Exercise, near, number
 
-LEFT, RIGHT = np.array([0, 0, 1, 3, 4, 5]), np.array([1, 2, 2, 4, 5, 2])
-PART_OF = np.array([0, 0, 1, 2, 2, 1])
 SAID = np.array([0.52, 0.58, 0.62, 0.66, 0.91, 0.93, 0.96, 0.97, 0.99, 0.74, 1.0, 0.0, 0.15])
 CAME_TRUE = np.array([True, True, True, False, True, True, True, False, False, True, True, False, False])
 BINS = [[0, 1], [2, 3], [4, 5, 6, 7, 8, 10], [9], [11], [12]]  # places in SAID; none but 0 and 1 lies on an edge
@@ -56,26 +54,6 @@ EXERCISES = [
     ),
     Exercise(
         id="05.3",
-        title="divide pairs by product",
-        returns="an array with a part for each pair",
-        checks=[
-            (lambda f: len(f(LEFT, RIGHT, PART_OF)) == len(LEFT), "return one part for each pair."),
-            (
-                lambda f: list(f(LEFT, RIGHT, PART_OF))[1] == -1,
-                "products 0 and 2 are in different parts: that pair belongs to none.",
-            ),
-            (
-                lambda f: list(f(LEFT, RIGHT, PART_OF)) == [0, -1, -1, 2, -1, 1],
-                "a pair belongs to a part when both of its products do.",
-            ),
-        ],
-        hints=[
-            "`part_of[i]` is the part of the first product of every pair, all at once.",
-            "`np.where(condition, a, b)` chooses between two arrays.",
-        ],
-    ),
-    Exercise(
-        id="05.4",
         title="calibration error",
         returns="a number",
         checks=[
