@@ -14,7 +14,7 @@
 # | compare quality with few labels and with all | whether pretraining saves labels, and whether counting needs them | 75 minutes, under 2 GB of memory, no GPU |
 # | test learning rates, dropout, augmentation, stopping, ensembles | which advice is worth following here; how to report a classifier honestly | {run_time} |
 
-# %%
+# %% tags=["hide"]
 from dataclasses import replace
 
 import numpy as np
@@ -36,6 +36,11 @@ models.quiet_loading()
 torch.set_num_threads(1)  # models this small get slower when several cores share the work
 pd.options.display.float_format = "{:.4g}".format
 pd.options.display.max_colwidth = None
+
+# %% [markdown]
+# The next cell holds what you can change: change a value, run all cells, look at what moved.
+#
+# {parameters}
 
 # %% tags=["parameters"]
 DATASET: str = "shop"  # a name from `llmarm data list`, or the path of your own file
@@ -73,8 +78,8 @@ MAX_RULES: int = 20000  # rules to judge
 #
 # Each needs a split in which nothing gives the answer away. Customers are divided by *customer*. Pairs are divided by
 # *product*: if bread is known from the training pairs, its test pairs are half known. Rules are divided by *antecedent*
-# and in *time*. One of the texts under test [T3] builds training, validation and test set from the same full data;
-# section 6 shows what a milder leak is already worth.
+# and in *time*. One text under test [T3] builds training, validation and test set from the same data; section 6 shows
+# what a milder leak is worth.
 
 # %%
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
@@ -84,15 +89,16 @@ data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("users", "order", purpose="a lesson on labelled customers")
 data = data if DATASET == "shop" else data.filter_items(5)
-
-# %%
-known_columns = [] if data.users is None else [c for c in data.users if c != "user_id"]
-column = LABEL_COL or next((c for c in ("segment", "gender") if c in known_columns), "")
+known_columns = set() if data.users is None else {*data.users}
+known = (name for name in ("segment", "gender") if name in known_columns)
+column = LABEL_COL or next(known, "")
 if column:
     task = labels.customer_segments(data, seed=SEED, max_events=LENGTH, column=column)
 else:
     task, days = labels.soon_returning_customers(data, seed=SEED, max_events=LENGTH)
     print(f"Does a customer come again within {days:g} days?")
+
+# %%
 test = task.of("test")
 print(task, "· judged by", task.metric)
 task.balance()
@@ -104,8 +110,7 @@ task.balance()
 # as much as large ones.
 #
 # Before any model, two systems without one. **Majority** knows the shares of the classes and nothing of the customer.
-# **Logistic regression** gets a *bag of items*, how often each was bought, and is tuned on validation like everybody
-# else.
+# **Logistic regression** gets a *bag of items*, how often each was bought, and is tuned on validation.
 
 # %%
 counted = LogisticOnCounts().fit(task)
@@ -181,8 +186,7 @@ for name, value in tensors.items():
 
 # %% [markdown]
 # One label per customer, one row of logits per customer: the shapes fit. Two of the texts under test [T1, T5] train a
-# *token* classifier, which gives a row of logits for every token, with one label per text; that fails at the first
-# batch. Print shapes before you train.
+# *token* classifier, with a row of logits for every token, on one label per text; that fails at the first batch.
 
 # %% [markdown]
 # ## 3. How much of it must move?
@@ -205,7 +209,7 @@ for whose, d in (("BERT", 768), ("ours", WIDTH)):
     )
 
 # %% [markdown]
-# The percentages of the papers belong to wide models. Ours is narrow, and the same rank is a larger share of it.
+# The percentages of the papers belong to wide models.
 #
 # All variants keep the epoch that did best on validation. *Scratch* gets `PATIENCE` times as many epochs, since it has
 # more to learn, and a rival that was stopped too early proves nothing. Variants that move few weights need larger
@@ -316,10 +320,9 @@ say(
 )
 
 # %% [markdown]
-# *Level* is no proof of equality: with a few hundred test customers only large differences show, and one run cannot rank
-# the variants. What moving little saves is memory of training, and what must be *stored per task*. It saves little time,
-# since the whole network is still computed. The benchmark (`benchmarks/finetuning.py`, in `results/labels.md`) has a
-# larger model, three seeds and three data sets.
+# *Level* is no proof of equality: with a few hundred test customers only large differences show. What moving little saves
+# is memory of training, and what must be *stored per task*. It saves little time, since the whole network is still
+# computed. The benchmark has a larger model, three seeds and three data sets (`results/labels.md`).
 
 # %% [markdown]
 # ## 4. How many labels does one need?
@@ -396,8 +399,8 @@ if len(collapsed):
 say(f"**What we see**, seeds for each point: {SWEEP_SEEDS}.", "\n".join(sentences))
 
 # %% [markdown]
-# A run that hardly differs from *majority* has **collapsed**: it calls nearly every customer the same. So few steps were
-# not enough for a network with random weights. Such a point says nothing of labels.
+# A run that hardly differs from *majority* has **collapsed**: it calls nearly every customer the same. Such a point says
+# nothing of labels, only that the steps were too few for a network with random weights.
 #
 # Where pretraining is ahead at the same number of steps and not at several times as many, what it saves is *steps*. Where
 # a distance stays with few labels, it saves labels too. A comparison that stops both at the same step, as is common,
@@ -459,15 +462,15 @@ of_lowest = compare(lowest, best_rate, task.metric, **draws)
 ratio = by_rate.idxmax() / PRETRAIN_RATE
 spans = [f"{name} {values.max() - values.min():.3f}" for name, values in by_setting.items()]
 say(
-    f"**What we see.** Dots are seeds. The best rate is {by_rate.idxmax():g}, {ratio:.2g} "
-    f"times that of pretraining. On the test the rate {RATES[0]:g} is {against(of_lowest)}. From the "
-    f"worst to the best mean, on validation: {'; '.join(spans)}."
+    f"**What we see.** Dots are seeds. The best rate is {by_rate.idxmax():g}, that is "
+    f"{ratio:.2g} times the rate of pretraining.",
+    f"On the test the rate {RATES[0]:g} is {against(of_lowest)}.",
+    f"From the worst to the best mean, on validation: {'; '.join(spans)}.",
 )
 
 # %% [markdown]
-# At a tiny rate a network of this size hardly moves in the same number of steps; 2e-5 comes from models thousands of
-# times larger. A model of *sets* cannot notice shuffling: what separates "shuffle" from "none" is rounding, grown over
-# many steps.
+# At a tiny rate a network of this size hardly moves in so few steps; 2e-5 comes from models thousands of times larger. A
+# model of *sets* cannot notice shuffling: what separates "shuffle" from "none" is rounding, grown over many steps.
 #
 # **Early stopping and ensembles.** Train three times as long and take the last epoch, or the best one; average the
 # probabilities of several fine-tunings (here three, with different seeds):
@@ -537,6 +540,7 @@ for each in others.values():
 # The model for these is pretrained on *baskets* of the first half, since rules and pairs are about baskets.
 
 # %%
+OF_SETS = {"max_length": 8, "batch_size": 128}
 on_baskets = {"max_length": 50, "copying": False, "batch_size": 128, "epochs": 3}
 if others:
     recipe = replace(of_customers, **on_baskets, learning_rate=3e-3)
@@ -554,13 +558,12 @@ def all_systems(each) -> dict[str, ClassScores]:
     for variant in ("scratch", "full"):
         epochs = EPOCHS * (PATIENCE if variant == "scratch" else 1)
         settings = replace(plan, epochs=epochs, patience=epochs, learning_rate=3e-3)
-        fit = models.fine_tune(
-            of_baskets, each, variant, settings, max_length=8, batch_size=128
-        )
+        fit = models.fine_tune(of_baskets, each, variant, settings, **OF_SETS)
         systems[f"model, {variant}"] = fit.scores(held_out)
     return systems
 
 
+# %%
 scores_of = {name: all_systems(each) for name, each in others.items()}
 tables = [
     score_table(systems, (others[name].metric,), interval=True, **draws).assign(task=name)
@@ -606,8 +609,7 @@ if "pair" in others:
 
 # %% [markdown]
 # Divided at random, the network can pass from pair to pair: if bread goes with rolls and rolls with buns, bread goes with
-# buns. For products without labelled pairs that says nothing. (The two are judged on different pairs, so no interval is
-# paired.) Only the second number answers the question that was asked.
+# buns. For products without labelled pairs that says nothing. Only the second number answers the question.
 
 # %% [markdown]
 # ## 7. Report a classifier
@@ -636,10 +638,9 @@ say(
 final.report()
 
 # %% [markdown]
-# *Confusion matrix*: rows are the truth, shading is the share of the row. *ROC* and *precision–recall* (same colours): the
-# second is the one to look at for rare classes, since a small rate of false alarms among many negatives is still many
-# false alarms. *Calibration*: on the diagonal a "70 %" comes true seven times in ten. With two classes a threshold is
-# chosen too, on validation; with more, the most probable class is named.
+# *Confusion matrix*: rows are the truth, shading is the share of the row. *ROC* and *precision–recall* (same colours): look
+# at the second for rare classes, since a small rate of false alarms among many negatives is still many false alarms.
+# *Calibration*: on the diagonal a "70 %" comes true seven times in ten.
 
 # %% [markdown]
 # ## Check yourself
@@ -696,84 +697,70 @@ _ = check.exercise("05.3", calibration_error)
 # | Early stopping, dropout, augmentation and ensembles relieve over-fitting. | T1, T2, T5 | the panels of section 5; gains in log loss (`advice/…`) |
 # | Fine-tuned models predict rules more accurately. | T1 | which rules hold: gain over counting (`rule/…`) |
 
-# %%
+# %% tags=["hide"]
 # Trained numbers differ a little between machines (order of additions); counted ones do not.
 _ = ledger.record("data/fingerprint", data.fingerprint())
-_ = ledger.record(
-    "customer/counting", baseline, baseline=plain["majority"].value(task.metric),
-    interval=plain["logistic on counts"].interval(task.metric, resamples=300, seed=SEED),
-    tolerance=0.005, note=f"{task.metric}, {len(test)} customers",
-)  # fmt: skip
+note = f"{task.metric}, {len(test)} customers"
+ends = plain["logistic on counts"].interval(task.metric, resamples=300, seed=SEED)
+facts = {"baseline": majority, "interval": ends, "tolerance": 0.005, "note": note}
+_ = ledger.record("customer/counting", baseline, **facts)
 
-# %%
-for row in table.to_dict("records"):
-    ledger.record(
-        f"variants/{ledger.slug(row['variant'])}", row["value"], tolerance=0.08,
-        interval=(row["low"], row["high"]), claim="5" if row["variant"] in MANY else "6",
-        note=f"{task.metric}, {row['parameters']:,} weights trained",
-    )  # fmt: skip
+# %% tags=["hide"]
 note = f"{task.metric}, {len(test)} customers, {VARIANT_SEEDS} seed(s)"
-of_full = table.set_index("variant").loc["full", "value"]
-for variant in fits_of:
-    slug = ledger.slug(variant)
-    gain = over_counting[variant]
-    ledger.record_gain(f"customer/gain_{slug}", gain, baseline=baseline, note=note)
-    if variant not in ("full", "scratch"):
-        ledger.record_gain(
-            f"variants/gain_{slug}", over_full[variant], baseline=of_full, claim="6", note=note
-        )
+levels = table.set_index("variant")
+facts = {"tolerance": 0.08, "claim": lambda variant: "5" if variant in MANY else "6"}
+ledger.record_table("variants/{}", levels, **facts, note=note)
+known = levels["value"].to_dict() | {"logistic on counts": baseline}
+ledger.record_table("customer/gain_{}", over_counting, baseline=known, note=note)
+pretrained_too = {name: gain for name, gain in over_full.items() if name != "scratch"}
+facts = {"baseline": known, "claim": "6", "note": note}
+_ = ledger.record_table("variants/gain_{}", pretrained_too, **facts)
 
-# %%
+# %% tags=["hide"]
 means = curve.groupby(["system", "labels"], sort=False)["value"].mean()
 note = f"{task.metric}, {SWEEP_SEEDS} seed(s)"
-for (system, n_labels), value in means.items():
-    name = f"labels/{ledger.slug(system)}_{n_labels}"
-    ledger.record(name, value, tolerance=0.08, claim="5", note=note)
-for (system, n_labels), gain in label_gains.items():
-    decides = system == "from scratch"  # in as many steps, as claim 5 asks
-    ledger.record_gain(
-        f"labels/{'gain' if decides else 'pretrained'}_over_{ledger.slug(system)}_{n_labels}",
-        gain, baseline=means[system, n_labels], claim="5" if decides else None, note=note,
-    )  # fmt: skip
+ledger.record_table("labels/{}_{}", means, tolerance=0.08, claim="5", note=note)
+deciding = {of: gain for of, gain in label_gains.items() if of[0] == "from scratch"}
+others_too = {of: gain for of, gain in label_gains.items() if of not in deciding}
+facts = {"baseline": lambda of: means[of], "note": note}
+# from scratch in as many steps, as claim 5 asks
+ledger.record_table("labels/gain_over_{}_{}", deciding, claim="5", **facts)
+_ = ledger.record_table("labels/pretrained_over_{}_{}", others_too, **facts)
 
-# %%
-_ = ledger.record(
-    "advice/best_rate_over_pretraining", ratio, tolerance=None, claim="7",
-    note=f"of {RATES}, validation",
-)  # fmt: skip
-_ = ledger.record(
-    "advice/f1_at_2e-5", by_rate.iloc[0], tolerance=0.1, claim="7",
-    note=f"{task.metric} on validation at the lowest rate",
-)  # fmt: skip
-_ = ledger.record_gain(
-    "advice/gain_at_2e-5", of_lowest, claim="7",
-    note=f"{task.metric} on the test, lowest rate over the best on validation",
-)  # fmt: skip
-for slug, one, other, tolerance in (
-    ("best_epoch", of_best, of_last, 0.15),
-    ("ensemble", of_one, of_three, 0.1),
-):
-    level, before = (which.weighted("log loss", np.ones(len(test))) for which in (one, other))
-    about = {"unit": "nats", "claim": "14"}
-    ledger.record(f"advice/log_loss_{slug}", level, tolerance=tolerance, **about)
-    ledger.record_gain(f"advice/gain_{slug}", remedy_gains[slug], baseline=before, **about)
+# %% tags=["hide"]
+facts = {"tolerance": None, "claim": "7", "note": f"of {RATES}, validation"}
+_ = ledger.record("advice/best_rate_over_pretraining", ratio, **facts)
+note = f"{task.metric} on validation at the lowest rate"
+_ = ledger.record("advice/f1_at_2e-5", by_rate.iloc[0], tolerance=0.1, claim="7", note=note)
+note = f"{task.metric} on the test, lowest rate over the best on validation"
+_ = ledger.record_gain("advice/gain_at_2e-5", of_lowest, claim="7", note=note)
+losses = {
+    run.system: run.weighted("log loss", np.ones(len(test))) for run in (of_last, of_three)
+}
+losses |= {"best epoch": remedies["best epoch on validation"].value("log loss")}
+losses |= {"ensemble": remedies["three averaged"].value("log loss")}
+about = {"unit": "nats", "claim": "14"}
+kept = {name: losses[name] for name in ("best epoch", "ensemble")}
+ledger.record_table("advice/log_loss_{}", kept, tolerance=0.15, **about)
+_ = ledger.record_table("advice/gain_{}", remedy_gains, baseline=losses, **about)
 
-# %%
-for (part, network), gain in harder_gains.items():
-    ours, before = scores_of[part][f"model, {network}"], scores_of[part][gain.second]
-    about = {"claim": "1", "note": gain.metric}
-    ends = ours.interval(gain.metric, **draws)
-    ledger.record(
-        f"{part}/{network}", ours.value(gain.metric), interval=ends, tolerance=0.08, **about
-    )
-    level = before.value(gain.metric)
-    ledger.record_gain(f"{part}/gain_{network}", gain, baseline=level, **about)
+# %% tags=["hide"]
+for name, systems in scores_of.items():
+    metric = others[name].metric
+    about = {"claim": "1", "note": metric}
+    ours = {variant: systems[f"model, {variant}"] for variant in ("scratch", "full")}
+    of_ours = score_table(ours, (metric,), interval=True, **draws)
+    of_ours = of_ours.rename(columns={metric: "value"})
+    ledger.record_table(f"{name}/{{}}", of_ours, tolerance=0.08, **about)
+    known = {system: scores.value(metric) for system, scores in systems.items()}
+    gains = {variant: harder_gains[name, variant] for variant in ours}
+    ledger.record_table(f"{name}/gain_{{}}", gains, baseline=known, **about)
 
 # %% [markdown]
 # ## Summary
 # - A classifier on a pretrained model needs one new row of weights per class; the rest is a choice of how much may move.
 # - Pretraining can save steps, labels, or both. Only a rival from scratch that gets more steps tells which.
-# - A pretrained network has seen all customers, labelled or not. Counting has not, and still it is the baseline to beat.
+# - Counting has seen the labelled customers only, and still it is the baseline to beat.
 # - Split so that nothing gives the answer away: by customer, by product, in time.
 
 # %%
