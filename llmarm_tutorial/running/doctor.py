@@ -32,7 +32,6 @@ _RECORDED = (
     "transformers",
     "accelerate",
     "peft",
-    "optuna",
     "torch-geometric",
     "onnxruntime",
 )
