@@ -135,9 +135,20 @@ def check_dataset(name: str, relative_to: Path | None = None) -> str:
 
 
 def check_declared(chosen: Iterable[Lesson], names: Iterable[str]) -> None:
-    """Raise `UnknownName` unless each parameter is declared by at least one of the lessons."""
+    """Raise `UnknownName` unless each parameter is declared by at least one of the lessons.
+
+    Raises:
+        BadParameter: If a data set is named for lessons that read the corner shop only.
+    """
+    chosen = list(chosen)
     valid = {name for lesson in chosen for name in lesson.parameters}
     for name in names:
+        if name == "DATASET" and name not in valid:
+            numbers = ", ".join(lesson.number for lesson in chosen)
+            raise BadParameter(
+                f"Of the chosen lessons ({numbers}) none takes a data set, as they work on the corner shop only: leave "
+                "it out, or choose a lesson that declares DATASET."
+            )
         if name not in valid:
             raise UnknownName("parameter of the chosen lessons", name, valid)
 

@@ -99,6 +99,7 @@ def test_run_into_the_same_folder_runs_again(place):
         (["-p", "SEED=1", "--seed", "2"], "SEED is given twice"),
         (["-p", "SIZE=1", "-p", "SIZE=2"], "SIZE is given twice"),
         (["0", "--seed", "2"], "There is no parameter of the chosen lessons 'SEED'"),
+        (["0", "--dataset", "shop"], "chosen lessons (00) none takes a data set, as they work on the corner shop"),
         (["--basket-col", "b"], "There is no parameter of the chosen lessons 'BASKET_COL'"),
         (["--dataset", "grocery"], "Did you mean 'groceries'?"),
         (["--dataset", "nowhere.csv"], "There is no file 'nowhere.csv'"),
