@@ -31,7 +31,19 @@ RIGHT = {
     return np.array(order)""",
         "similarity[:, chosen].max(axis=1) -> similarity[chosen].max(axis=0)",
     ],
-    "06.4": [
+    "07.1": ["0.4567", "np.mean(1 / np.arange(1, 6))", "137 / 300"],
+    "07.2": ["0.3, 0.25", "[0.3, 0.2 / 0.8]", "np.array([0.3, 0.25])"],
+    "07.3": [
+        """def lend(confidence, similarity, k):
+    order = sorted(range(len(similarity)), key=lambda item: similarity[item], reverse=True)[:k]
+    return [sum(row[i] * similarity[i] for i in order) / sum(similarity[i] for i in order) for row in confidence]""",
+        """def lend(confidence, similarity, k):
+    weights = np.where(similarity >= np.sort(similarity)[-k], similarity, 0)
+    return pd.Series((confidence * weights).sum(axis=1) / weights.sum())""",
+    ],
+    "08.1": ["15", "15.0", "100 * (1 / 4 - 1 / 10)", "np.float64(15)"],
+    "08.2": ["1.75, 1", "[1.75, 1.0]", "np.array([7 / 4, 1])"],
+    "08.3": [
         """def fair_extra_sales(a, b, season, buyers):
     total = weight = 0.0
     for label in set(season):
@@ -148,7 +160,36 @@ WRONG = {
         "return chosen -> return scores[chosen]",
         "return chosen -> pass",
     ],
-    "06.4": [
+    "07.1": [
+        "1 / 3",
+        "1 / 5",
+        "0.2",
+        "137 / 60",
+        "2.283",
+        "(1 + 1 / 2 + 1 / 3 + 1 / 4) / 4",
+        "0.5",
+        "45.67",
+        "'0.4567'",
+    ],
+    "07.2": ["0.3, 0.2", "0.18, 0.2", "0.18, 0.25", "0.3, 0.1", "0.25, 0.3", "0.3", "0.3, 0.4", "30, 25", "0.1, 0.25"],
+    "07.3": [
+        "np.argsort(-similarity)[:k] -> np.argsort(similarity)[:k]",
+        "np.argsort(-similarity)[:k] -> np.argsort(-similarity)",
+        "np.argsort(-similarity)[:k] -> np.argsort(-similarity)[: k + 1]",
+        "np.argsort(-similarity)[:k] -> np.arange(k)",
+        "np.argsort(-similarity)[:k] -> np.argsort(-confidence.max(axis=0))[:k]",
+        "confidence[:, nearest] @ s / s.sum() -> confidence[:, nearest] @ s",
+        "confidence[:, nearest] @ s / s.sum() -> confidence[:, nearest] @ s / k",
+        "confidence[:, nearest] @ s / s.sum() -> confidence[:, nearest].mean(axis=1)",
+        "confidence[:, nearest] @ s / s.sum() -> confidence[:, nearest] @ s / similarity.sum()",
+        "confidence[:, nearest] @ s / s.sum() -> confidence[:, nearest].max(axis=1)",
+        "confidence[:, nearest] @ s / s.sum() -> confidence[:, nearest] * s / s.sum()",
+        "confidence[:, nearest] @ s / s.sum() -> (confidence[:, nearest] @ s / s.sum()).sum()",
+        "def lend(confidence, similarity, k): return confidence[:, np.argmax(similarity)]",
+    ],
+    "08.1": ["25", "0.15", "10", "12", "-15", "50 / 200 * 100", "1500", "'15'", "50 / 80 * 100"],
+    "08.2": ["1.5, 1", "7, 4", "1, 1.75", "2, 1", "1.25, 1", "2.75, 2", "1.75", "1.75, 2", "2 / 3, 1", "'1.75', '1'"],
+    "08.3": [
         "n1 * n0 / (n1 + n0) -> 1",
         "n1 * n0 / (n1 + n0) -> n1",
         "n1 * n0 / (n1 + n0) -> n0",

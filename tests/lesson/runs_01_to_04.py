@@ -67,6 +67,7 @@ LEFT_OUT = {
         "eight products": [RECOUNT],
         "one item in every basket": [RECOUNT],
         "odd names": [RECOUNT],
+        "shared words": [RECOUNT],
         "three visits each": [RECOUNT],
         "two items a basket": [RECOUNT],
         "nothing follows": [RECOUNT],
@@ -81,6 +82,7 @@ LEFT_OUT = {
         "no baskets": [NEGATIVES],
         "one item in every basket": [NEGATIVES],
         "odd names": [NEGATIVES],
+        "shared words": [NEGATIVES],
         "one day": [NEGATIVES],
         "three days": [NEGATIVES],
     },
@@ -101,6 +103,7 @@ LEFT_OUT = {
             "no baskets",
             "one item in every basket",
             "odd names",
+            "shared words",
         )
     },
     "04": {
@@ -122,5 +125,6 @@ LEFT_OUT = {
         "no customers": [SURE],
         "one item in every basket": [SURE],
         "odd names": [SURE],
+        "shared words": [SURE],
     },
 }

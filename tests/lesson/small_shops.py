@@ -123,6 +123,13 @@ def visit_numbers() -> pd.DataFrame:
     return table.assign(visit=table.groupby("card")["day"].rank(method="dense").astype(int)).drop(columns="day")
 
 
+def shared_words() -> pd.DataFrame:
+    """Names that tell what is alike."""
+    return habits(
+        [f"{kind} {thing}" for thing in ("tea", "bread", "soap", "jam") for kind in ("green", "black", "red")]
+    )
+
+
 def _three_days(table: pd.DataFrame) -> pd.Series:
     """The days of a shop in which the n-th visit of everybody is on the n-th day."""
     return "2024-03-0" + table.groupby("card")["day"].rank(method="dense").astype(int).astype(str)
@@ -150,6 +157,7 @@ SHOPS: dict[str, Callable[[], pd.DataFrame]] = {
     "no customers": lambda: habits(numbered(15)).drop(columns="card"),
     "one item in every basket": with_one_everywhere,
     "odd names": lambda: habits(ODD_NAMES, seed=6),
+    "shared words": shared_words,
 }
 
 

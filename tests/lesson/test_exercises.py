@@ -105,7 +105,8 @@ CHANGES_ITS_INPUT = {
     "03.3": "row.copy() -> row",
     "04.4": "return min(strengths, -> strengths.sort(reverse=True); return min(strengths,",
     "06.3": "chosen = [ -> scores *= 1.1; chosen = [",
-    "06.4": "differences, weights = [], [] -> a[:] = ~a; a[:] = ~a; b[:] = ~b; differences, weights = [], []",
+    "07.3": "nearest = np -> similarity *= 2; nearest = np",
+    "08.3": "differences, weights = [], [] -> a[:] = ~a; a[:] = ~a; b[:] = ~b; differences, weights = [], []",
     "09.3": "log_p, log_q = -> student /= heat; log_p, log_q =",
     "10.3": "found = step @ step -> weights *= 2; found = step @ step",
 }

@@ -2,8 +2,8 @@
 
 A section without material is left out with a sentence, and what was measured stays. The shops are in `small_shops`, and
 what each lesson is expected to do in the files `runs_NN_to_NN.py` beside this one: `PARAMETERS` of its cheapest run,
-the shops it is `REFUSED` by, and what is `LEFT_OUT`. A lesson that takes long runs on the shops in `EVERYDAY`,
-one for every way through it, and on all shops where the environment has LLMARM_EVERY_SHOP.
+the shops it is `REFUSED` by, what is `LEFT_OUT`, and where it `SHOWS_NAMES` of products. A lesson that takes long runs
+on the shops in `EVERYDAY`, one for every way through it, and on all shops where the environment has LLMARM_EVERY_SHOP.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ PARAMETERS, REFUSED, LEFT_OUT = (
     ChainMap(*(getattr(module, name) for module in EXPECTED)) for name in ("PARAMETERS", "REFUSED", "LEFT_OUT")
 )
 EVERYDAY = ChainMap(*(getattr(module, "EVERYDAY", {}) for module in EXPECTED))
+SHOWS_NAMES = ChainMap(*(getattr(module, "SHOWS_NAMES", {}) for module in EXPECTED))
 EVERY_SHOP = bool(os.environ.get("LLMARM_EVERY_SHOP"))
 CASES = [
     (lesson, shop) for lesson in sorted(PARAMETERS) for shop in (SHOPS if EVERY_SHOP else EVERYDAY.get(lesson, SHOPS))
@@ -38,7 +39,7 @@ def test_a_lesson_goes_through_or_says_at_its_start_what_it_needs(lesson: str, s
     if needed is None:
         _went_through(told, LEFT_OUT.get(lesson, {}).get(shop, []))
         if shop == "odd names":
-            _names_stand_as_they_are(told)
+            _names_stand_as_they_are(told, SHOWS_NAMES.get(lesson, ["drawings", "tables"]))
     else:
         _was_refused(told, needed)
 
@@ -56,11 +57,12 @@ def _went_through(told: Told, left_out: list[str]) -> None:
     assert not [text for text in told.drawn if "\\mathdefault" in text]  # the source of a formula
 
 
-def _names_stand_as_they_are(told: Told) -> None:
-    """Names that look like formulas or markup, in what is drawn and in the tables."""
-    shown = [str(value) for table in told.tables for value in (*table.index, *table.to_numpy().ravel())]
-    for texts in (told.drawn, shown):
-        assert any(name in text for text in texts for name in ODD_NAMES if {"$", "_"} & {*name})
+def _names_stand_as_they_are(told: Told, where: list[str]) -> None:
+    """Names that look like formulas or markup, in what is drawn and in the tables, wherever a lesson shows names."""
+    in_tables = [str(value) for table in told.tables for value in (*table.index, *table.to_numpy().ravel())]
+    texts = {"drawings": told.drawn, "tables": in_tables}
+    for part in where:
+        assert any(name in text for text in texts[part] for name in ODD_NAMES if {"$", "_"} & {*name}), part
 
 
 def _was_refused(told: Told, needed: str) -> None:

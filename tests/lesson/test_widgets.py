@@ -213,7 +213,7 @@ def test_wrong_input():
 # --- a lesson's widget still answers after all cells ran -----------------------------------------------------------
 
 
-SMALL = {"EPOCHS": 1, "HIDDEN": 16, "TRIES": 1, "MAX_CASES": 100, "TRADES": [0.5, 1.0], "PAGES": 5, "SHELF": 40}
+SMALL = {"EPOCHS": 1, "MAX_CASES": 100, "PAGES": 5, "SHELF": 40}
 MOVES = """
 tables = [twin.shown.value]
 assert tables == [twin.static]
@@ -235,9 +235,9 @@ assert len(set(tables)) == len(tables)
 """
 
 
-def test_the_controls_of_lesson_06_answer_after_its_last_cell():
+def test_the_controls_of_lesson_08_answer_after_its_last_cell():
     """The whole lesson runs, with small settings, and only then somebody moves the controls."""
-    (source,) = [source for source in SOURCES if source.stem.startswith("06_")]
+    (source,) = [source for source in SOURCES if source.stem.startswith("08_")]
     notebook = editions.notebook_of(source)
     (parameters,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     parameters.source += "".join(f"\n{name} = {value}" for name, value in SMALL.items())

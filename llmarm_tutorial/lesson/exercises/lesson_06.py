@@ -1,23 +1,17 @@
-"""The exercises of lesson 06: cosine, fusing two lists, trading relevance for diversity, and a fair promotion."""
+"""The exercises of lesson 06: cosine, fusing two lists, and trading relevance for diversity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near, number
+from llmarm_tutorial.lesson.answers import Exercise, near
 from llmarm_tutorial.recommend import rerank
 
 # scores fall as 2, 0, 3, 1: the place in the list is not the number of the item
 SCORES = np.array([0.95, 0.3, 1.0, 0.6])
 SIMILAR = np.array([[1.0, 0.0, 0.9, 0.1], [0.0, 1.0, 0.0, 0.5], [0.9, 0.0, 1.0, 0.1], [0.1, 0.5, 0.1, 1.0]])
-
-# two seasons: within each, a says nothing about b; over both together it seems to
-SEASON = np.repeat([0, 1], 100)
-BOUGHT_A = np.concatenate([np.arange(100) < 10, np.arange(100) < 50])
-BOUGHT_B = np.concatenate([np.arange(100) % 10 == 0, np.arange(100) % 2 == 0])
 
 
 def _list(answer: Any) -> list[int]:
@@ -34,23 +28,7 @@ def _chosen(trade: float, k: int) -> list[int]:
     return rerank.mmr(DRAWN_SCORES[None], DRAWN_SIMILAR, trade, k, len(DRAWN_SCORES))[0].tolist()
 
 
-def _fair(function: Callable[..., float], a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
-    return number(function(a, b, season, 100))
-
-
-def _by_hand(a: np.ndarray, b: np.ndarray, season: np.ndarray) -> float:
-    """Difference of shares in each season, weighted with n₁n₀/(n₁ + n₀), for 100 buyers."""
-    parts = [(a[season == s], b[season == s]) for s in np.unique(season)]
-    weights = [x.sum() * (~x).sum() / len(x) for x, _ in parts]
-    return 100 * float(np.average([y[x].mean() - y[~x].mean() for x, y in parts], weights=weights))
-
-
 _RANDOM = np.random.default_rng(6)
-_WHEN = _RANDOM.choice(3, 600, p=[0.2, 0.3, 0.5])
-DRAWN_A = _RANDOM.random(600) < np.array([0.1, 0.3, 0.6])[_WHEN]
-DRAWN_B = _RANDOM.random(600) < np.array([0.1, 0.2, 0.5])[_WHEN] + np.array([0.1, 0.5, 0.2])[_WHEN] * DRAWN_A
-DRAWN_SEASON = np.array(["winter", "spring", "summer"])[_WHEN]
-NOBODY, AUTUMN = np.zeros(20, dtype=bool), np.repeat("autumn", 20)  # a season without buyers of a
 DRAWN_SCORES = _RANDOM.permutation(12) / 11
 DRAWN_SIMILAR = np.triu(_RANDOM.random((12, 12)), 1)
 DRAWN_SIMILAR = DRAWN_SIMILAR + DRAWN_SIMILAR.T + np.eye(12)
@@ -133,40 +111,4 @@ EXERCISES = [
             "`similarity[:, chosen].max(axis=1)` gives the second term for all items; set those chosen to -np.inf.",
         ],
     ),
-    Exercise(
-        id="06.4",
-        title="a promotion, judged within seasons",
-        returns="a number",
-        checks=[
-            (
-                lambda f: not near(_fair(f, BOUGHT_A, BOUGHT_B, SEASON), _naive(BOUGHT_A, BOUGHT_B), 1e-3),
-                "this is the naive number; compare baskets of the same season only.",
-            ),
-            (
-                lambda f: abs(_fair(f, BOUGHT_A, BOUGHT_B, SEASON)) < 1e-9,
-                "two seasons, in each of which a says nothing about b: the answer is 0.",
-            ),
-            (
-                lambda f: near(_fair(f, DRAWN_A, DRAWN_B, DRAWN_SEASON), _by_hand(DRAWN_A, DRAWN_B, DRAWN_SEASON)),
-                "weight the difference of each season with n₁n₀/(n₁ + n₀) and multiply the mean by the buyers.",
-            ),
-            (
-                lambda f: near(
-                    _fair(f, np.append(DRAWN_A, NOBODY), np.append(DRAWN_B, ~NOBODY), np.append(DRAWN_SEASON, AUTUMN)),
-                    _by_hand(DRAWN_A, DRAWN_B, DRAWN_SEASON),
-                ),
-                "a season in which nobody buys a has the weight 0: leave it out.",
-            ),
-        ],
-        hints=[
-            "In each season take the share of b among the baskets with a, less that among those without.",
-            "With n₁ baskets with a and n₀ without, the season's weight is n₁n₀/(n₁ + n₀).",
-            "`np.average(differences, weights=weights)` times the number of buyers.",
-        ],
-    ),
 ]
-
-
-def _naive(a: np.ndarray, b: np.ndarray) -> float:
-    """What comes out if the seasons are thrown together, for 100 buyers."""
-    return 100 * float(b[a].mean() - b[~a].mean())
