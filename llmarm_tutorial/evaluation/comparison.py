@@ -250,6 +250,27 @@ def changed_places(
     ]
 
 
+def clear_winner(results: Mapping[str, CaseResults], metric: str = "NDCG@10", *, seed: int = 0) -> str | None:
+    """The system that is better than each of the others beyond the luck of the cases, by the interval of `compare`.
+
+    Args:
+        results: System → its results, all on the same cases.
+        metric: A metric that all know.
+        seed: Seed of the intervals.
+
+    Returns:
+        Its name; None where the best is level with another, or is alone.
+
+    Raises:
+        BadParameter: If systems were asked different things.
+    """
+    means = {name: mean_of_known(result.values(metric)) for name, result in results.items()}
+    best = max(means, key=means.__getitem__, default=None)
+    others = [result for name, result in results.items() if name != best]
+    wins = [compare(results[best], other, metric, seed=seed).verdict == WINS for other in others]
+    return best if wins and all(wins) else None
+
+
 def comparison_table(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """Comparisons as a table, one row each; without the p-values if no comparison has one."""
     table = pd.DataFrame(list(comparisons), columns=Comparison._fields)

@@ -189,6 +189,31 @@ def next_item_task(
     return Task(histories, targets, ids, n_items, counts).sample(max_cases, seed)
 
 
+def hide_one_visit(histories: Histories, visits: np.ndarray, cases: np.ndarray) -> tuple[Histories, Task]:
+    """Hide one visit of each customer, wherever it lies: only to show what it does to know what came after it.
+
+    Args:
+        histories: All that was bought.
+        visits: Number of the visit to hide, by customer, shape (n_customers,); -1 hides none.
+        cases: Numbers of the customers who are asked, each with a hidden visit and with another one.
+
+    Returns:
+        What is left, before and after the hidden visits, to train on; and the task to find the hidden visits from it.
+
+    Raises:
+        BadParameter: If a customer who is asked has nothing hidden.
+    """
+    hidden = histories.visits == visits[histories.rows]
+    rest = histories.keep(~hidden)
+    places = histories.rows[hidden], histories.items[hidden]
+    targets = sparse.csr_matrix((np.ones(hidden.sum(), bool), places), (len(histories), histories.n_items))[cases]
+    if (np.diff(targets.indptr) == 0).any():
+        raise BadParameter("Every customer who is asked needs a hidden visit; choose visits that they made.")
+    users = np.arange(len(histories)) if histories.user_ids is None else histories.user_ids
+    counts = np.bincount(rest.items, minlength=histories.n_items)
+    return rest, Task(rest.take(cases), targets, users[cases], histories.n_items, counts)
+
+
 def _events(split: Split) -> pd.DataFrame:
     """All events of users: user_id, user and visit number, item code and part, by user, parts in order."""
     tables = []

@@ -204,7 +204,7 @@ def grouped_matrix(rules: pd.DataFrame, n_groups: int = 24, n_consequents: int =
         labels.append(members.iloc[0][:26] + (f" +{len(members) - 1}" if len(members) > 1 else ""))
     axis.set_xticks(range(len(labels)), labels, rotation=40, ha="right", fontsize=8)
     axis.set_yticks(range(len(top)), [y[:34] for y in top], fontsize=8)
-    axis.set(xlabel="antecedents: strongest of the group, and how many more", ylabel="consequent")
+    axis.set(xlabel="antecedents in groups, each named by its strongest rule (+ how many others)", ylabel="consequent")
     axis.invert_yaxis()
     axis.set_title(
         f"{len(top)} of {len(strongest)} consequents, those with the strongest rules; larger circle: more support"

@@ -94,13 +94,15 @@ def before_and_after(profiles: pd.DataFrame, columns: int = 3) -> Figure:
     return finished(figure)
 
 
-def scores(means: Mapping[str, pd.DataFrame], metric: str) -> Figure:
+def scores(means: Mapping[str, pd.DataFrame], metric: str, winners: Mapping[str, str | None] | None = None) -> Figure:
     """A metric of several systems with its intervals, one panel per task.
 
     Args:
         means: Name of the task → table indexed by system with columns `mean`, `low` and `high`; the first row comes on
             top.
         metric: Name of the metric.
+        winners: Name of the task → the system to paint, see `comparison.clear_winner`; nothing else is painted, since
+            intervals side by side do not tell who is ahead.
     """
     names = list(dict.fromkeys(system for table in means.values() for system in table.index))
     figure, axes = plt.subplots(
@@ -109,7 +111,7 @@ def scores(means: Mapping[str, pd.DataFrame], metric: str) -> Figure:
     place = {name: row for row, name in enumerate(names)}
     for axis, (task, table) in zip(axes.flat, means.items(), strict=True):
         rows = [place[name] for name in table.index]
-        best = table["mean"].to_numpy() == table["mean"].max()
+        best = table.index == (winners or {}).get(task)
         axis.barh(rows, table["mean"], color=np.where(best, ACCENT, QUIET), height=0.66)
         bars = reach(table["mean"], table["low"], table["high"])
         axis.errorbar(table["mean"], rows, xerr=bars, fmt="none", ecolor=INK, elinewidth=1.2, capsize=2.5)

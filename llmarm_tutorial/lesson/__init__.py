@@ -11,7 +11,7 @@ Public names, by module:
     libraries: library_answers
     listing: show_code
     needs: material, require_enough, require_sequences
-    prose: against, each_against, left_out, plain, say, signed
+    prose: against, each_against, left_out, number, plain, say, signed
     recorded: recorded_rows
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
         does
@@ -29,7 +29,7 @@ __getattr__, __dir__, __all__ = face(
         "libraries": "library_answers",
         "listing": "show_code",
         "needs": "material require_enough require_sequences",
-        "prose": "against each_against left_out plain say signed",
+        "prose": "against each_against left_out number plain say signed",
         "recorded": "recorded_rows",
         "widgets": "",
     },

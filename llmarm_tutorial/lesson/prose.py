@@ -73,12 +73,19 @@ def each_against(gains: Iterable[Comparison]) -> str:
     return "\n".join(f"- {gain.metric}: {_named(gain.first)} is {against(gain)}." for gain in gains)
 
 
-def signed(value: float) -> str:
-    """A difference with its sign, a true minus, four significant digits and no exponent: "+0.0109", "−0.00004", "0"."""
+def number(value: float) -> str:
+    """A number with a true minus, four significant digits and no exponent: "0.00009", "−7.1", "12,346", "NaN"."""
+    if value != value:
+        return "NaN"
     text = show(abs(value))
     if "e-" in text:
         text = f"{Decimal(text):f}"
-    return text if value == 0 else f"{'+' if value > 0 else '−'}{text}"
+    return f"−{text}" if value < 0 else text
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, else as `number`: "+0.0109", "−0.00004", "0"."""
+    return f"+{number(value)}" if value > 0 else number(value)
 
 
 def _named(system: str) -> str:

@@ -15,6 +15,7 @@ from llmarm_tutorial.evaluation.comparison import (
     MeanOfPooledRuns,
     MeanOfRuns,
     changed_places,
+    clear_winner,
     compare,
     comparison_table,
     means_table,
@@ -61,6 +62,16 @@ def test_a_table_of_means_knows_which_cases_are_defined_and_what_they_share():
     together = means_table({"a": CaseValues("a", "share", values, clusters)}, "share").loc["a"]
     assert together["high"] - together["low"] > 2 * (alone["high"] - alone["low"])
     assert list(means_table({}, "share").columns) == ["mean", "low", "high", "cases"]
+
+
+def test_a_winner_is_better_than_each_of_the_others():
+    values = np.arange(40) % 7 / 7
+    high, also, low = (CaseValues("any", "share", values + more) for more in (0.5, 0.49, 0.0))
+    assert clear_winner({"low": low, "high": high}, "share") == "high"
+    noisy = CaseValues("any", "share", values + 0.49 + np.where(np.arange(40) % 2, 0.2, -0.2))
+    assert clear_winner({"low": low, "high": high, "noisy": noisy}, "share") is None
+    assert clear_winner({"low": low, "high": high, "also": also}, "share") == "high"  # by little, but in every case
+    assert clear_winner({"high": high}, "share") is clear_winner({}, "share") is None
 
 
 def test_a_table_of_no_comparisons_has_all_columns():

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, stats
 
+from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.evaluation.groups import (
@@ -25,7 +26,7 @@ from llmarm_tutorial.evaluation.groups import (
 )
 from llmarm_tutorial.evaluation.metrics import cutoff_of, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
-from llmarm_tutorial.evaluation.tasks import Task, next_item_task
+from llmarm_tutorial.evaluation.tasks import Task, hide_one_visit, next_item_task
 
 
 def events(rows: list[tuple], columns: str) -> Transactions:
@@ -467,3 +468,20 @@ def test_a_summary_has_an_interval_per_metric():
     assert (summary["mean"] <= summary["high"] + rounding).all()
     assert summary.loc["HR@10", "low"] < summary.loc["HR@10", "mean"] < summary.loc["HR@10", "high"]
     assert "Coverage@10" not in summary.index
+
+
+def test_a_hidden_visit_is_asked_for_and_what_came_after_it_stays():
+    #            customer 0, visits 0 1 2 · customer 1, visits 0 1 · customer 2, visit 0
+    histories = Histories(
+        np.array([0, 1, 2, 3, 1, 4, 0], dtype=np.int32),
+        np.array([0, 4, 6, 7]),
+        np.array([0, 1, 1, 2, 0, 1, 0], dtype=np.int32),
+        5,
+    )
+    rest, task = hide_one_visit(histories, np.array([1, 1, -1]), np.array([0, 1]))
+    assert [rest.of(row).tolist() for row in range(3)] == [[0, 3], [1], [0]]
+    assert [task.histories.of(row).tolist() for row in range(2)] == [[0, 3], [1]]
+    assert task.targets.toarray().tolist() == [[False, True, True, False, False], [False] * 4 + [True]]
+    assert task.item_counts.tolist() == [2, 1, 0, 1, 0]
+    with pytest.raises(BadParameter, match="needs a hidden visit"):
+        hide_one_visit(histories, np.array([1, -1, -1]), np.array([0, 1]))

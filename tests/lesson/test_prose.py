@@ -6,10 +6,11 @@ import html
 import re
 
 import nbconvert.filters
+import numpy as np
 import pytest
 
 from llmarm_tutorial.evaluation import Comparison
-from llmarm_tutorial.lesson import against, each_against, left_out, plain, say, signed
+from llmarm_tutorial.lesson import against, each_against, left_out, number, plain, say, signed
 from llmarm_tutorial.lesson.results import Result
 
 
@@ -85,3 +86,18 @@ def test_what_is_left_out_is_said_in_a_sentence(monkeypatch):
     monkeypatch.setattr("IPython.display.display", shown.append)
     left_out("the recount on unseen baskets", "no pair rule has a lift above 1.5")
     assert shown[0].data == "**Left out:** the recount on unseen baskets, since no pair rule has a lift above 1.5."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (9e-05, "0.00009"),
+        (-7.13, "−7.13"),
+        (0.0, "0"),
+        (12345.6, "12,346"),
+        (float("nan"), "NaN"),
+        (np.float32(2), "2"),
+    ],
+)
+def test_a_number_is_shown_without_exponent_and_with_a_true_minus(value, text):
+    assert number(value) == text
