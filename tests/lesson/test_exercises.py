@@ -98,8 +98,8 @@ def test_what_is_no_answer_is_refused_in_one_sentence(id: str):
 
 
 CHANGES_ITS_INPUT = {
-    "01.3": "with_a = sum( -> baskets.pop(); with_a = sum(",
-    "01.4": "chance = -> pairs['x'] = 0; chance =",
+    "01.2": "with_a = sum( -> baskets.pop(); with_a = sum(",
+    "01.3": "chance = -> pairs['x'] = 0; chance =",
     "02.3": "ends = {i for -> sequence.append([]); ends = {i for",
     "02.4": "followed = [ -> sequences.append('x'); followed = [",
     "03.3": "row.copy() -> row",

@@ -1,4 +1,4 @@
-"""The exercises of lesson 01: confidence, maximal itemsets, lift and substitutes."""
+"""The exercises of lesson 01: confidence, lift and substitutes."""
 
 from __future__ import annotations
 
@@ -50,30 +50,6 @@ EXERCISES = [
     ),
     Exercise(
         id="01.2",
-        title="maximal itemsets at one half",
-        gives="a set of frozensets",
-        checks=[
-            (lambda v: all(isinstance(s, frozenset) for s in v), "give a set whose members are frozensets."),
-            (
-                lambda v: frozenset({1, 2, 3}) not in v,
-                "{1, 2, 3} is in two baskets of five: not frequent, so it cannot be maximal.",
-            ),
-            (
-                lambda v: not any(len(s) == 1 for s in v),
-                "a single item here is part of a larger frequent itemset, so it is not maximal.",
-            ),
-            (
-                lambda v: set(v) == {frozenset({1, 2}), frozenset({2, 3}), frozenset({3, 4})},
-                "maximal means frequent and without any frequent superset: go through the frequent pairs.",
-            ),
-        ],
-        hints=[
-            "Which itemsets are frequent at all? Section 2 lists them.",
-            "No itemset of three items is frequent here.",
-        ],
-    ),
-    Exercise(
-        id="01.3",
         title="lift from nothing",
         returns="a number",
         checks=[
@@ -101,7 +77,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="01.4",
+        id="01.3",
         title="products that avoid each other",
         returns="rows of the table that it gets, as a data frame",
         checks=[
