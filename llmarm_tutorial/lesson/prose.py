@@ -74,13 +74,17 @@ def each_against(gains: Iterable[Comparison]) -> str:
 
 
 def number(value: float) -> str:
-    """A number with a true minus, four significant digits and no exponent: "0.00009", "−7.1", "12,346", "NaN"."""
+    """A number with a true minus and four significant digits: "0.00009", "−7.1", "12,346", "NaN", "3.2e−40".
+
+    Without an exponent down to a billionth, since readers take 9e-05 for nine; what is smaller, such as a p-value, has
+    one.
+    """
     if value != value:
         return "NaN"
     text = show(abs(value))
-    if "e-" in text:
+    if "e-" in text and abs(value) >= 1e-9:
         text = f"{Decimal(text):f}"
-    return f"−{text}" if value < 0 else text
+    return ("−" if value < 0 else "") + text.replace("e-", "e−")
 
 
 def signed(value: float) -> str:

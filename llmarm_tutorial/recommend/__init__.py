@@ -5,7 +5,7 @@ Public names, by module:
     by_rules: recommend_by_rules
     by_text: Borrowed, ContentNeighbours, RestrictedRecommender, validation_score_of_new_items
     counting: AssociationRules, Ease, ItemNeighbours, MarkovChain, PersonalPopularity, Popularity, SequentialRules
-    experts: Expert, Precomputed, choose_weight, product_of_experts
+    experts: Expert, Fusion, Precomputed, choose_weight, product_of_experts
     hybrid: choose_hybrid
     item_weights: ItemScores, ItemWeights, Profile
     new_items: hidden_before, hide_items, launched_items, new_customers, new_or_hidden
@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = face(
         "by_rules": "recommend_by_rules",
         "by_text": "Borrowed ContentNeighbours RestrictedRecommender validation_score_of_new_items",
         "counting": "AssociationRules Ease ItemNeighbours MarkovChain PersonalPopularity Popularity SequentialRules",
-        "experts": "Expert Precomputed choose_weight product_of_experts",
+        "experts": "Expert Fusion Precomputed choose_weight product_of_experts",
         "hybrid": "choose_hybrid",
         "item_weights": "ItemScores ItemWeights Profile",
         "new_items": "hidden_before hide_items launched_items new_customers new_or_hidden",

@@ -200,8 +200,8 @@ if len(right_hand):
     top = right_hand["rules"].idxmax()
     share_of_top = float(right_hand["rules"][top] / right_hand["rules"].sum())
     say(
-        f"**What we see.** {share_of_top:.0%} of the confident rules say “⇒ {plain(top)}”, with a "
-        f"mean lift of {right_hand['lift'][top]:.2f}."
+        f"**What we see.** {share_of_top:.0%} of the confident rules say “⇒ {plain(top)}”, "
+        f"with a mean lift of {right_hand['lift'][top]:.2f}."
     )
 else:
     say(f"No pair rule has a confidence of {MIN_CONFIDENCE:g}: lower MIN_CONFIDENCE for some.")
@@ -452,9 +452,9 @@ if recounted >= 10:
     both_times = pd.DataFrame({"mined": past["confidence"], "unseen": future["confidence"]})
     mined, unseen = both_times.dropna().to_numpy().T
     say(
-        f"**What we see.** On unseen baskets the rules keep **{unseen.sum() / mined.sum():.0%}** "
-        f"of their confidence: {kept['kept'].iloc[0]:.0%} where the fewest baskets are behind the "
-        f"rule, {kept['kept'].iloc[-1]:.0%} where the most are."
+        f"**What we see.** On unseen baskets rules keep **{unseen.sum() / mined.sum():.0%}** "
+        f"of their confidence: {kept['kept'].iloc[0]:.0%} where the fewest baskets are behind "
+        f"the rule, {kept['kept'].iloc[-1]:.0%} where the most are."
     )
 
 # %% tags=["hide"]

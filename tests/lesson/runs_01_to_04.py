@@ -5,7 +5,7 @@ from __future__ import annotations
 # lesson → parameters of the cheapest run
 PARAMETERS = {
     "01": {"PATIENCE": 0.05},
-    "02": {"PATIENCE": 0.05, "MAX_CASES": 100},
+    "02": {"MAX_CASES": 100},
     "03": {
         "EPOCHS": 1,
         "VISIT_EPOCHS": 1,

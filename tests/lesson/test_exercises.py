@@ -101,7 +101,7 @@ CHANGES_ITS_INPUT = {
     "01.2": "with_a = sum( -> baskets.pop(); with_a = sum(",
     "01.3": "chance = -> pairs['x'] = 0; chance =",
     "02.3": "ends = {i for -> sequence.append([]); ends = {i for",
-    "02.4": "followed = [ -> sequences.append('x'); followed = [",
+    "02.2": "followed = [ -> sequences.append('x'); followed = [",
     "03.3": "row.copy() -> row",
     "04.4": "return min(strengths, -> strengths.sort(reverse=True); return min(strengths,",
     "06.3": "chosen = [ -> scores *= 1.1; chosen = [",

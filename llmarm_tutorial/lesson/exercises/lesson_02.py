@@ -1,18 +1,11 @@
-"""The exercises of lesson 02: support of patterns, projection, limits on gaps, confidence within a window."""
+"""The exercises of lesson 02: support of patterns, confidence within a window, limits on gaps."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from llmarm_tutorial.lesson.answers import Exercise, near, number, truth
 
 FIVE = ["cmf", "mcfm", "fmc", "cf", "mcmf"]
-PATTERNS = {("c", "f"), ("c", "m"), ("m", "c"), ("m", "f")}
 BASKETS = [["a"], ["b", "c"], ["a", "b"], ["c"], ["d"]]
-
-
-def _as_patterns(value: Any) -> set[tuple[str, ...]]:
-    return {tuple(pattern) for pattern in value}
 
 
 EXERCISES = [
@@ -36,18 +29,40 @@ EXERCISES = [
     ),
     Exercise(
         id="02.2",
-        title="what comes after the first c",
-        gives="a list of five texts",
+        title="confidence within a window",
+        returns="a number",
         checks=[
-            (lambda v: len(v) == 5, "give a list of five texts, one per customer, in the order of the customers."),
-            (lambda v: "c" not in "".join(v), "the c itself belongs to the prefix, not to what comes after it."),
-            (lambda v: list(v)[2] == "", 'the third customer buys nothing after the c: write "".'),
+            (lambda f: near(f(["ab"], "a", "b", 1), 1), "after the only a comes b at once: the confidence is 1."),
             (
-                lambda v: list(v) == ["mf", "fm", "", "f", "mf"],
-                "cut every sequence right behind its first c and keep the rest.",
+                lambda f: near(f(["aab"], "a", "b", 1), 1 / 2),
+                "every visit with an a counts: of two only the second is followed by b at the next visit.",
             ),
+            (lambda f: near(f(["aab"], "a", "b", 2), 1), "with a window of two visits the first a reaches b as well."),
+            (
+                lambda f: near(f(["aba"], "a", "b", 1), 1),
+                "of the last visit nobody knows what follows: leave it out, above and below the line.",
+            ),
+            (
+                lambda f: near(f(["aab"], "a", "a", 1), 1 / 2),
+                "the window begins after the visit: an a is not followed by itself.",
+            ),
+            (lambda f: near(f(["abb"], "a", "b", 2), 1), "b twice in the window is one visit of a that was followed."),
+            (
+                lambda f: near(f(["abc", "ac"], "a", "b", 2), 1 / 2),
+                "a visit counts although its sequence ends before the window does.",
+            ),
+            (
+                lambda f: near(f(["ca", "bca", "bc"], "c", "b", 2), 0),
+                "a window ends with its sequence: what the next customer buys is not in it.",
+            ),
+            (lambda f: near(f(FIVE, "c", "f", 1), 2 / 4), "for c and f in the five sequences it must be one half."),
+            (lambda f: near(f(FIVE, "c", "f", 2), 1), "for c and f within two visits it must be 1."),
         ],
-        hints=['"cmf" begins with c, so what is left is "mf".', '"mcfm": the c is its second visit.'],
+        hints=[
+            "Go through all customers and all their visits but the last one.",
+            "The visits in the window after visit i are sequence[i + 1 : i + 1 + within].",
+            "Confidence = (visits with a that have a b in their window) / (visits with a).",
+        ],
     ),
     Exercise(
         id="02.3",
@@ -94,43 +109,6 @@ EXERCISES = [
             "Keep the set of all visits at which the part of the pattern so far can end.",
             "At the start these are all visits with the first item.",
             "For the next item: keep a visit j if it holds the item and some kept visit i has 1 ≤ j − i ≤ max_gap.",
-        ],
-    ),
-    Exercise(
-        id="02.4",
-        title="confidence within a window",
-        returns="a number",
-        checks=[
-            (lambda f: near(f(["ab"], "a", "b", 1), 1), "after the only a comes b at once: the confidence is 1."),
-            (
-                lambda f: near(f(["aab"], "a", "b", 1), 1 / 2),
-                "every visit with an a counts: of two only the second is followed by b at the next visit.",
-            ),
-            (lambda f: near(f(["aab"], "a", "b", 2), 1), "with a window of two visits the first a reaches b as well."),
-            (
-                lambda f: near(f(["aba"], "a", "b", 1), 1),
-                "of the last visit nobody knows what follows: leave it out, above and below the line.",
-            ),
-            (
-                lambda f: near(f(["aab"], "a", "a", 1), 1 / 2),
-                "the window begins after the visit: an a is not followed by itself.",
-            ),
-            (lambda f: near(f(["abb"], "a", "b", 2), 1), "b twice in the window is one visit of a that was followed."),
-            (
-                lambda f: near(f(["abc", "ac"], "a", "b", 2), 1 / 2),
-                "a visit counts although its sequence ends before the window does.",
-            ),
-            (
-                lambda f: near(f(["ca", "bca", "bc"], "c", "b", 2), 0),
-                "a window ends with its sequence: what the next customer buys is not in it.",
-            ),
-            (lambda f: near(f(FIVE, "c", "f", 1), 2 / 4), "for c and f in the five sequences it must be one half."),
-            (lambda f: near(f(FIVE, "c", "f", 2), 1), "for c and f within two visits it must be 1."),
-        ],
-        hints=[
-            "Go through all customers and all their visits but the last one.",
-            "The visits in the window after visit i are sequence[i + 1 : i + 1 + within].",
-            "Confidence = (visits with a that have a b in their window) / (visits with a).",
         ],
     ),
 ]
