@@ -40,7 +40,7 @@ from llmarm_tutorial.models.onnx_int8 import quantise
 from llmarm_tutorial.models.pruning import prune, prune_weights
 from llmarm_tutorial.models.recommender import ItemRecommender
 from llmarm_tutorial.models.serve import OnnxRecommender
-from llmarm_tutorial.models.students import narrow_student
+from llmarm_tutorial.models.students import narrow_student, ready_to_learn
 from llmarm_tutorial.models.training import Settings, train
 from llmarm_tutorial.recommend import tuning
 
@@ -125,12 +125,7 @@ class Question(NextBasket):
                 codes, model = model.bert.embeddings.word_embeddings.codes, ItemModel(model.config, seed=seed)
                 model.bert.embeddings.word_embeddings.codes.copy_(codes)
                 model.start_from_popularity(self.histories.item_counts)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0  # a student has no weights to spare
-        model.requires_grad_(True)
-        model.bert.embeddings.position_embeddings.weight.requires_grad_(bool(model.config.positions))
-        return model
+        return ready_to_learn(model)
 
     def teaching(self, method: str, seed: int) -> tuple[teachers.Teacher | None, DistillationMix, float]:
         """Teacher, mix and weight of matching of a method."""

@@ -17,11 +17,12 @@ from llmarm_tutorial.figures.panels import front
 
 
 def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.97, metric: str = "NDCG@10") -> Figure:
-    """Quality against bytes and against waiting time, with the front of what nothing beats.
+    """Quality against bytes and against waiting time, with a line up the points that have no higher one at less cost.
 
     Args:
         table: One row per system: `system`, `family`, `quality`, `bytes`, `p50` (seconds of a call for one customer),
-            and `name`, what is written beside the point ("" for nothing); without it the fronts are named.
+            and `name`, what is written beside the point ("" for nothing); without it the points on the lines are named.
+            With `low` and `high` each point has a bar between them: whether a step up is more than noise.
         teacher: Quality of the teacher, for a line at a share of it; None draws none.
         share: That share.
         metric: What the quality is.
@@ -35,8 +36,11 @@ def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.9
         best = front(cost, quality)
         axis.set(xscale="log", xlabel=f"{label} (logarithmic)")
         for family, rows in table.reset_index(drop=True).groupby("family", sort=False):
+            shown = look(families.index(family))
+            if {"low", "high"} <= set(rows):
+                axis.vlines(cost[rows.index], rows["low"], rows["high"], color=shown["color"], lw=1, alpha=0.6)
             axis.plot(cost[rows.index], quality[rows.index], ls="none", ms=6.5, mec="white", mew=0.6, label=family,
-                      zorder=3, **look(families.index(family)))  # fmt: skip
+                      zorder=3, **shown)  # fmt: skip
         _wide_enough(axis, cost)
         axis.step([*cost[best], axis.get_xlim()[1]], [*quality[best], quality[best][-1]], where="post", color=QUIET,
                   lw=1.4, zorder=1)  # fmt: skip
@@ -51,7 +55,7 @@ def pareto(table: pd.DataFrame, teacher: float | None = None, share: float = 0.9
                      ha="right", transform=axes[1].get_yaxis_transform())  # fmt: skip
     axes[0].set_ylabel(metric)
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend([*handles, mpl.lines.Line2D([], [], color=QUIET)], [*labels, "nothing beats it"],
+    figure.legend([*handles, mpl.lines.Line2D([], [], color=QUIET)], [*labels, "no higher point at less cost"],
                   loc="outside lower center", ncols=min(5, len(labels) + 1))  # fmt: skip
     for axis, cost, _ in panels:
         named = front(cost, quality) if "name" not in table else np.flatnonzero(table["name"] != "")

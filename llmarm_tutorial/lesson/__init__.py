@@ -10,7 +10,7 @@ Public names, by module:
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
     libraries: library_answers
     listing: show_code
-    needs: material, require_enough, require_sequences
+    needs: material, require_choices, require_enough, require_sequences
     prose: against, each_against, left_out, number, plain, say, signed
     recorded: recorded_rows
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
@@ -28,7 +28,7 @@ __getattr__, __dir__, __all__ = face(
         "ledger": "",
         "libraries": "library_answers",
         "listing": "show_code",
-        "needs": "material require_enough require_sequences",
+        "needs": "material require_choices require_enough require_sequences",
         "prose": "against each_against left_out number plain say signed",
         "recorded": "recorded_rows",
         "widgets": "",

@@ -1,15 +1,15 @@
-"""What a lesson needs of its data, said at its start: before anything is counted or trained, not in the middle."""
+"""What a lesson needs of its data and parameters, said at its start: before anything is counted or trained."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import numpy as np
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.data.transactions import Transactions
-from llmarm_tutorial.errors import DataError, Lacks
+from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.lesson.prose import left_out, plain
 
 T = TypeVar("T")
@@ -61,6 +61,30 @@ def require_enough(
     if missing:
         needed = " and ".join(f"at least {what} ({data.name} has {there:,})" for what, there in missing)
         raise DataError(f"{purpose[0].upper()}{purpose[1:]} needs {needed}: take a file that holds them.")
+
+
+def require_choices(parameter: str, given: Iterable[str], valid: Iterable[str], needed: Iterable[str] = ()) -> None:
+    """Raise unless a parameter that lists names names only what there is, each once, and what the lesson cannot miss.
+
+    Args:
+        parameter: Its name.
+        given: What it lists.
+        valid: All that it may list.
+        needed: What it must list.
+
+    Raises:
+        UnknownName: If it lists something else.
+        BadParameter: If it lists something twice, or lacks something.
+    """
+    given, valid = list(given), list(valid)
+    for one in given:
+        if one not in valid:
+            raise UnknownName(f"value of {parameter}", one, valid)
+        if given.count(one) > 1:
+            raise BadParameter(f"{parameter} lists {one!r} twice; once is enough.")
+    for one in needed:
+        if one not in given:
+            raise BadParameter(f"{parameter} must list {one!r} too: the others are compared with it.")
 
 
 def require_sequences(past: Histories, purpose: str) -> None:

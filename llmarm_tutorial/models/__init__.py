@@ -5,8 +5,7 @@ Public names, by module:
     batches: ItemBatches
     checkpoints: Checkpoints
     completion: CompletionRecipe
-    compress: bf16, factorise_table, measure_size, quantise_table
-    distil_loss: DistillationMix
+    compress: bf16, learnt_weights, measure_size
     export: NextItem, NextItemRecommender, to_onnx
     fine_tuning: VARIANTS, fine_tune, new_classifier
     gap_reading: Calibration, from_gaps, gap_chances, items_to_come, train_gap_model
@@ -20,8 +19,9 @@ Public names, by module:
     serve: OnnxRecommender
     shipped: trained
     shipped_recipes: RECIPES
-    students: narrow_student
-    teachers: CountingTeacher, JointTeacher, ModelTeacher, Student, TopTeacher, fidelity
+    students: narrow_student, ready_to_learn
+    teachers: Student, fidelity
+    teaching: WAYS, teachers_of
     texts: ENCODER_PACKAGE, SentenceText, TfidfText, item_texts
     tokens: FIRST_ITEM, MASK, mark_visits
     training: Settings, Training, train
@@ -35,8 +35,7 @@ __getattr__, __dir__, __all__ = face(
         "batches": "ItemBatches",
         "checkpoints": "Checkpoints",
         "completion": "CompletionRecipe",
-        "compress": "bf16 factorise_table measure_size quantise_table",
-        "distil_loss": "DistillationMix",
+        "compress": "bf16 learnt_weights measure_size",
         "export": "NextItem NextItemRecommender to_onnx",
         "fine_tuning": "VARIANTS fine_tune new_classifier",
         "gap_reading": "Calibration from_gaps gap_chances items_to_come train_gap_model",
@@ -50,8 +49,9 @@ __getattr__, __dir__, __all__ = face(
         "serve": "OnnxRecommender",
         "shipped": "trained",
         "shipped_recipes": "RECIPES",
-        "students": "narrow_student",
-        "teachers": "CountingTeacher JointTeacher ModelTeacher Student TopTeacher fidelity",
+        "students": "narrow_student ready_to_learn",
+        "teachers": "Student fidelity",
+        "teaching": "WAYS teachers_of",
         "texts": "ENCODER_PACKAGE SentenceText TfidfText item_texts",
         "tokens": "FIRST_ITEM MASK mark_visits",
         "training": "Settings Training train",

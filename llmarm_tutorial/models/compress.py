@@ -61,6 +61,20 @@ def measure_size(model: nn.Module | str | Path) -> Size:
     return Size(sum(array.size for array in arrays), length, sum(int((array == 0).sum()) for array in arrays))
 
 
+def learnt_weights(model: ItemModel) -> dict[str, int]:
+    """Numbers that training may change, by part: "table of items", "attention", "feed-forward" and "rest".
+
+    Args:
+        model: The model; positions of one that reads sets are switched off, and not counted.
+    """
+    marks = {"table of items": "word_embeddings", "attention": ".attention.", "feed-forward": ".layer."}
+    spent = dict.fromkeys([*marks, "rest"], 0)
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and (model.config.positions or "position" not in name):
+            spent[next((part for part, mark in marks.items() if mark in name), "rest")] += weight.numel()
+    return spent
+
+
 def _tensors(model: nn.Module) -> list[Tensor]:
     found = []
     for value in model.state_dict().values():

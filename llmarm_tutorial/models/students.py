@@ -1,4 +1,4 @@
-"""Students that begin as part of their teacher: its main directions only.
+"""Students that begin as part of their teacher: its main directions only; and what makes one ready to learn.
 
 A student with random weights has to find again what its teacher knows before it can learn the rest. What is taken over
 is copied; nothing is shared, and the teacher stays as it is.
@@ -63,6 +63,24 @@ def narrow_student(teacher: ItemModel, hidden: int, weights: np.ndarray | None =
         _norm(old.output.LayerNorm, new.output.LayerNorm, kept)
     student.item_bias.copy_(teacher.item_bias)
     return student.eval()
+
+
+def ready_to_learn(student: ItemModel) -> ItemModel:
+    """Let a small model learn with all it has; what it took from a teacher is changed too.
+
+    Args:
+        student: A model that was cut, narrowed, or made anew; it is changed.
+
+    Returns:
+        The same model: every weight is trained but the positions of one that reads sets, and nothing is dropped, since
+        a small model has no weights to spare.
+    """
+    for module in student.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    student.requires_grad_(True)
+    student.bert.embeddings.position_embeddings.weight.requires_grad_(bool(student.config.positions))
+    return student
 
 
 def _directions(table: Tensor, hidden: int, weights: np.ndarray | None) -> Tensor:

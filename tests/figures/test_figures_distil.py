@@ -50,6 +50,15 @@ def test_a_pareto_figure_draws_its_front_and_names_it(systems: pd.DataFrame):
     assert words(figure.axes[1])[0] == "97% of the teacher"
 
 
+def test_bars_stand_where_the_points_do(systems: pd.DataFrame):
+    ends = systems.assign(low=systems["quality"] - 0.01, high=systems["quality"] + 0.02)
+    for axis, column in zip(distil_figures.pareto(ends).axes, ("bytes", "p50"), strict=True):
+        unit = 1e-3 if column == "bytes" else 1e3
+        drawn = {tuple(np.round(bar.ravel(), 9)) for bars in axis.collections for bar in bars.get_segments()}
+        rows = ends[[column, "low", "high"]].to_numpy()
+        assert drawn == {tuple(np.round([x * unit, low, x * unit, high], 9)) for x, low, high in rows}
+
+
 def test_names_cover_neither_each_other_nor_points_and_stay_inside(systems: pd.DataFrame):
     named = systems.assign(name=[f"name {n}" if n % 3 == 0 else "" for n in range(len(systems))])
     with house_style.style():

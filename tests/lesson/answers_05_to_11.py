@@ -72,16 +72,6 @@ RIGHT = {
     p, q = log_softmax(np.stack([teacher, student]) / heat, axis=1)
     return -(1 - alpha) * log_softmax(student)[bought] + alpha * heat * heat * np.exp(p) @ (p - q)""",
     ],
-    "09.4": [
-        """def codes_of(vectors, books):
-    width = vectors.shape[1] // len(books)
-    nearest = lambda part, book: int(np.argmin(np.linalg.norm(book - part, axis=1)))
-    return [[nearest(v[p * width : (p + 1) * width], book) for p, book in enumerate(books)] for v in vectors]""",
-        """def codes_of(vectors, books):
-    from scipy.spatial.distance import cdist
-    parts = np.split(vectors, len(books), axis=1)
-    return np.column_stack([cdist(part, book).argmin(axis=1) for part, book in zip(parts, books)])""",
-    ],
     "10.1": ["2, 1", "[2.0, 1.0]", "np.array([2, 1])"],
     "10.2": ["2.5, 1.5", "[2.5, 1.5]", "np.array([2.5, 1.5])"],
     "10.3": [
@@ -249,20 +239,6 @@ WRONG = {
         "log_chances(teacher / heat), log_chances(student / heat) -> "
         "log_chances(teacher * heat), log_chances(student * heat)",
         "- np.log(np.exp(scores - scores.max()).sum()) -> - np.log2(np.exp(scores - scores.max()).sum())",
-    ],
-    "09.4": [
-        "argmin(axis=-1) -> argmax(axis=-1)",
-        "argmin(axis=-1) -> argmin(axis=1)",
-        "argmin(axis=-1) -> argmin(axis=-1) + 1",
-        "argmin(axis=-1) -> argmin(axis=-1).T",
-        "argmin(axis=-1) -> argmin(axis=-1)[:, :1]",
-        "argmin(axis=-1) -> min(axis=-1)",
-        "((parts[:, :, None, :] - books[None]) ** 2) -> abs(parts[:, :, None, :] - books[None])",
-        "((parts[:, :, None, :] - books[None]) ** 2) -> (parts[:, :, None, :] - books[None])",
-        "((parts[:, :, None, :] - books[None]) ** 2) -> -(parts[:, :, None, :] * books[None])",
-        "((parts[:, :, None, :] - books[None]) ** 2) -> ((parts[:, :, None, :] - books[None, :1]) ** 2)",
-        "vectors.reshape(len(vectors), len(books), -1) -> "
-        "vectors.reshape(len(vectors), -1, len(books)).transpose(0, 2, 1)",
     ],
     "10.1": ["0.8, np.log2(0.8)", "2, np.log(2)", "1, 2", "0.2, 1", "2, 2", "2", "2, np.log10(2)", "1.25, 1"],
     "10.2": ["7, 3.75", "3.5, 2", "1.0, 0.75", "2.5, 3", "2.5, 2.5", "1.5, 2.5", "2.5", "2.5, 1.25", "3.5, 1.5"],

@@ -8,8 +8,8 @@ import IPython.display
 import pytest
 
 from llmarm_tutorial.data import Histories, Transactions
-from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.lesson import material, require_enough, require_sequences
+from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
+from llmarm_tutorial.lesson import material, require_choices, require_enough, require_sequences
 from llmarm_tutorial.mining import transactions_from_lists
 
 
@@ -70,3 +70,24 @@ def test_learning_from_the_past_needs_two_items_of_somebody():
     for past in (Histories.from_lists([[0], [1]]), Histories.from_lists([])):
         with pytest.raises(DataError, match="Learning from the past needs customers with two items before their last"):
             require_sequences(past, "learning from the past")
+
+
+def test_choices_that_exist_pass():
+    require_choices("METHODS", ["hard", "soft"], ("hard", "soft", "ranks"), needed=["hard"])
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "sentence"),
+    [
+        (
+            ["hard", "sofd"],
+            UnknownName,
+            r"There is no value of METHODS 'sofd'\. Did you mean 'soft'\? Valid: hard, soft\.",
+        ),
+        (["soft"], BadParameter, r"METHODS must list 'hard' too: the others are compared with it\."),
+        (["hard", "hard"], BadParameter, r"METHODS lists 'hard' twice; once is enough\."),
+    ],
+)
+def test_choices_that_cannot_be_used_are_refused(given, kind, sentence):
+    with pytest.raises(kind, match=f"^{sentence}$"):
+        require_choices("METHODS", given, ("hard", "soft"), needed=["hard"])

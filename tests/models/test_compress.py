@@ -15,7 +15,7 @@ from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError, Lacks
 from llmarm_tutorial.models import compress, item_model, pruning
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.compress import bf16, factorise_table, int8, measure_size, quantise_table
+from llmarm_tutorial.models.compress import bf16, factorise_table, int8, learnt_weights, measure_size, quantise_table
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.pruning import (
     Importance,
@@ -382,3 +382,16 @@ def test_a_pruned_model_opens_as_it_was_saved(shares, tmp_path):
     again, _ = item_model.load(tmp_path)
     asked = Histories.from_lists([[3, 1, 4], [1, 5]])
     assert np.array_equal(ItemRecommender(again).scores(asked), ItemRecommender(pruned).scores(asked))
+
+
+def test_learnt_weights_are_counted_by_part():
+    net = model(hidden=8, heads=2, feed_forward=12, layers=1, max_length=6)
+    spent = learnt_weights(net)
+    assert sum(spent.values()) == sum(weight.numel() for weight in net.parameters())
+    assert spent["table of items"] == (N_ITEMS + FIRST_ITEM) * 8
+    assert spent["attention"] == 4 * (8 * 8 + 8) + 2 * 8  # queries, keys, values, output; its normalisation
+    assert spent["feed-forward"] == 2 * 8 * 12 + 12 + 8 + 2 * 8
+    of_sets = learnt_weights(model(hidden=8, heads=2, feed_forward=12, layers=1, max_length=6, positions=False))
+    assert sum(spent.values()) - sum(of_sets.values()) == net.config.max_position_embeddings * 8
+    net.requires_grad_(False)
+    assert sum(learnt_weights(net).values()) == 0

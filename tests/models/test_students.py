@@ -11,7 +11,7 @@ from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
-from llmarm_tutorial.models.students import narrow_student
+from llmarm_tutorial.models.students import narrow_student, ready_to_learn
 from llmarm_tutorial.models.training import Settings, train
 
 N_ITEMS = 10
@@ -98,3 +98,13 @@ def test_widths_and_models_that_do_not_fit_are_refused():
         narrow_student(model_of(tied=False), 4)
     with pytest.raises(BadParameter, match="one number from 0 per item, 10"):
         narrow_student(model_of(), 4, np.ones(3))
+
+
+@pytest.mark.parametrize("positions", [True, False])
+def test_a_student_learns_with_all_it_has_but_the_positions_of_a_set(positions):
+    student = model_of(dropout=0.5, positions=positions, objective="causal" if positions else "masked")
+    student.requires_grad_(False)
+    assert ready_to_learn(student) is student
+    frozen = [name for name, weight in student.named_parameters() if not weight.requires_grad]
+    assert frozen == ([] if positions else ["bert.embeddings.position_embeddings.weight"])
+    assert {module.p for module in student.modules() if isinstance(module, torch.nn.Dropout)} == {0.0}

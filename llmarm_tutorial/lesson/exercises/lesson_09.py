@@ -1,9 +1,8 @@
-"""The exercises of lesson 09: temperature, both divergences, the loss of distillation, and vectors in codes."""
+"""The exercises of lesson 09: temperature, both divergences, and the loss of distillation."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,6 @@ FORWARD = 0.5 * np.log(0.5 / 0.75) + 0.5 * np.log(0.5 / 0.25)
 REVERSE = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.5)
 _RANDOM = np.random.default_rng(7)
 STUDENT, TEACHER = _RANDOM.normal(size=(2, 9))
-VECTORS, BOOKS = _RANDOM.normal(size=(40, 6)), _RANDOM.normal(size=(3, 5, 2))
 
 
 def _log_chances(scores: np.ndarray) -> np.ndarray:
@@ -29,16 +27,6 @@ def _loss(alpha: float, heat: float) -> float:
 
 def _told(function: Callable[..., float], alpha: float, heat: float) -> float:
     return number(function(STUDENT, TEACHER, 4, alpha, heat))
-
-
-def _nearest() -> np.ndarray:
-    return np.stack(
-        [((VECTORS[:, 2 * p : 2 * p + 2, None] - BOOKS[p].T) ** 2).sum(axis=1).argmin(axis=1) for p in range(3)], axis=1
-    )
-
-
-def _codes(function: Callable[..., Any]) -> np.ndarray:
-    return np.asarray(function(VECTORS, BOOKS), dtype=float)
 
 
 EXERCISES = [
@@ -101,21 +89,4 @@ EXERCISES = [
             "Hard part: −log q of the bought product, at T = 1. Soft part: T² times the sum of p (log p − log q).",
         ],
     ),
-    Exercise(
-        id="09.4",
-        title="vectors in codes",
-        returns="whole numbers of shape (n, parts)",
-        checks=[
-            (lambda f: _codes(f).shape == (40, 3), "return one number per vector and codebook: shape (n, parts)."),
-            (
-                lambda f: bool(np.all((_codes(f) >= 0) & (_codes(f) < 5))),
-                "a code is the number of an entry, from 0 to one below their number.",
-            ),
-            (lambda f: bool((_codes(f) == _nearest()).all()), "take the entry that is nearest to that part."),
-        ],
-        hints=[
-            "vectors.reshape(n, parts, -1) cuts each vector into equal parts.",
-            "For each part: the squared differences to all entries of its codebook, summed, and the argmin of that.",
-        ],
-    ),
-]  # fmt: skip
+]
