@@ -39,6 +39,7 @@ from llmarm_tutorial.lesson import (
     show_code,
 )
 
+# %% tags=["hide"]
 house_style.use_style()
 pd.options.display.float_format = number
 
