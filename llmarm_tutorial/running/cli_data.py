@@ -142,13 +142,23 @@ def make(
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the generator; default that of the shipped shop.")
     ] = None,
+    structure: Annotated[
+        float | None,
+        typer.Option(
+            "--structure",
+            min=0,
+            max=1,
+            help="Share of the planted projects, styles and conjunctions at work; default that of the shipped shop.",
+        ),
+    ] = None,
 ) -> None:
     """Generate a corner shop of any size as Parquet, in bounded memory."""
     from llmarm_tutorial.data.shop import simulate
 
     if out.exists() and not out.is_dir():
         raise BadParameter(f"{out} is a file; give a folder.")
-    chosen = {} if seed is None else {"seed": seed}
+    given = {"seed": seed, "structure": structure}
+    chosen = {name: value for name, value in given.items() if value is not None}
     simulate.write(out, customers=customers, progress=True, **chosen)
     typer.echo(f"written: {out}")
 

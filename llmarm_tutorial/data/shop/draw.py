@@ -12,13 +12,15 @@ the last are those of any larger shop with the same seed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from llmarm_tutorial.data.shop import plan
+from llmarm_tutorial.data.shop import plan, structure_plan
+from llmarm_tutorial.data.shop.sampling import Choice
+from llmarm_tutorial.data.shop.structure_draw import Range, Steps
 from llmarm_tutorial.errors import BadParameter
 
 CHUNK = 10_000  # customers; part of what a seed means
@@ -34,6 +36,7 @@ class Baskets(NamedTuple):
         week: Week from 0, shape (n_baskets,).
         weeks: Number of weeks of the whole shop.
         weekday: 0 (Monday) to 6, shape (n_baskets,).
+        errand: Which baskets are errands of club members, shape (n_baskets,).
     """
 
     held: np.ndarray
@@ -42,11 +45,13 @@ class Baskets(NamedTuple):
     week: np.ndarray
     weeks: int
     weekday: np.ndarray
+    errand: np.ndarray
 
     def take(self, kept: np.ndarray) -> Baskets:
         """The baskets where `kept` is True."""
-        return Baskets(
-            self.held[:, kept], self.user[kept], self.segment[kept], self.week[kept], self.weeks, self.weekday[kept]
+        return self._replace(
+            held=self.held[:, kept],
+            **{name: getattr(self, name)[kept] for name in ("user", "segment", "week", "weekday", "errand")},
         )
 
     def later(self, present: np.ndarray | bool, *steps: int) -> np.ndarray:
@@ -80,6 +85,7 @@ class Chunk(NamedTuple):
     baskets: Baskets
     segment: np.ndarray
     expected: dict[str, float]
+    steps: Steps
 
 
 def holds(names: Iterable[str], baskets: Baskets) -> np.ndarray:
@@ -99,31 +105,6 @@ def in_force(p: plan.Planted, baskets: Baskets) -> np.ndarray:
     since = 0 if p.since is None else baskets.weeks - p.since
     until = baskets.weeks - (p.until or 0)
     return (baskets.week >= since) & (baskets.week < until)
-
-
-class _Choice:
-    """Rows of weights to draw columns from, by inverting cumulative sums: the one sampler of the shop.
-
-    It uses uniform numbers only, so that a seed means the same under every NumPy version and on every machine.
-    """
-
-    def __init__(self, weights: Any) -> None:
-        steps = np.cumsum(np.atleast_2d(np.asarray(weights, dtype=float)), axis=1)
-        steps /= steps[:, -1:]
-        self.width = steps.shape[1]
-        self.steps = (steps + np.arange(len(steps))[:, None]).ravel()
-
-    def draw(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
-        """One column for each entry of `rows`, int64 of the same shape."""
-        found = np.searchsorted(self.steps, rows + rng.random(rows.shape), side="right") - rows * self.width
-        return np.minimum(found, self.width - 1)
-
-
-def _poisson(means: Any, most: int = 40) -> _Choice:
-    """Poisson numbers, a row per mean. With Poisson many slots, products come into a basket independently."""
-    means = np.asarray(means, dtype=float).reshape(-1, 1)
-    steps = np.cumprod(np.hstack([np.ones_like(means), means / np.arange(1, most + 1)]), axis=1)
-    return _Choice(steps)
 
 
 class Calendar:
@@ -147,8 +128,10 @@ class Calendar:
         for name, factor in plan.POPULARITY_DRIFT.items():
             self.demand[-plan.DRIFT_WEEKS :, plan.row(name)] *= factor
         promoted = rng.random(self.demand.shape) < plan.PROMOTION_SHARE
-        promoted[:, [plan.row(name) for name in plan.ON_A_WHIM]] = False  # their demand must follow the season alone
-        cut = _Choice(np.ones(len(plan.PROMOTION_CUTS))).draw(rng, np.zeros(promoted.shape, dtype=np.int64))
+        promoted[:, [plan.row(name) for name in (*plan.ON_A_WHIM, *structure_plan.PRODUCTS["name"])]] = (
+            False  # their demand must follow the season alone
+        )
+        cut = Choice(np.ones(len(plan.PROMOTION_CUTS))).draw(rng, np.zeros(promoted.shape, dtype=np.int64))
         factor = np.where(promoted, np.array(plan.PROMOTION_CUTS)[cut], 1.0)
         self.cents = np.rint(plan.PRODUCTS["price"].to_numpy() * 100 * factor).astype(np.int64)
         self.demand *= np.where(promoted, plan.PROMOTION_DEMAND, 1.0)
@@ -158,11 +141,14 @@ class Calendar:
 class Drawing:
     """Tables to draw from, made once; then one chunk of customers after the other."""
 
-    def __init__(self, seed: int, customers: int, weeks: int) -> None:
+    def __init__(self, seed: int, customers: int, weeks: int, structure: float) -> None:
+        if isinstance(structure, bool) or not isinstance(structure, int | float | np.number) or not 0 <= structure <= 1:
+            raise BadParameter(f"The corner shop needs structure to be a number from 0 to 1, not {structure!r}.")
         for name, value, least in (("seed", seed, 0), ("customers", customers, 1), ("weeks", weeks, 30)):
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
                 raise BadParameter(f"The corner shop needs {name} to be a whole number from {least}, not {value!r}.")
         self.seed, self.customers, self.calendar = int(seed), int(customers), Calendar(int(seed), int(weeks))
+        self.range = Range(float(structure))
         products, segments = plan.PRODUCTS, list(plan.SEGMENTS.values())
         self.category = pd.Categorical(products["category"], plan.CATEGORIES).codes.astype(np.int64)
         popularity = products["popularity"].to_numpy() / 1000
@@ -171,9 +157,9 @@ class Drawing:
         popularity[self.whims] = 0
 
         # who comes, and when
-        self.segment = _Choice([segment.share for segment in segments])
-        self.age = _Choice([segment.ages for segment in segments])
-        self.hour = _Choice([segment.hours for segment in segments])
+        self.segment = Choice([segment.share for segment in segments])
+        self.age = Choice([segment.ages for segment in segments])
+        self.hour = Choice([segment.hours for segment in segments])
 
         # what segments like: weights at the peak of demand, to be thinned to the week's demand after the draw
         fond = np.ones((len(segments), len(products)))
@@ -183,28 +169,28 @@ class Drawing:
         weights = popularity * fond
         weights *= popularity.sum() / weights.sum(axis=1, keepdims=True)
         at_peak = weights * self.calendar.peak
-        self.general = _Choice(at_peak)
+        self.general = Choice(at_peak)
         sizes = at_peak.sum(axis=1) * [segment.size for segment in segments]
-        self.slots = _poisson(sizes[:, None] * list(plan.SIZE_FACTOR.values()))
+        self.slots = Choice.poisson(sizes[:, None] * list(plan.SIZE_FACTOR.values()))  # a row for each segment and size
 
         # personal favourites: a row for each segment and department, the last department being "any"
         departments = self.category == np.arange(len(plan.CATEGORIES) + 1)[:, None]
         departments[-1] = True
         self.any_department = len(plan.CATEGORIES)
-        self.taste = _Choice((weights[:, None, :] * departments).reshape(-1, len(products)))
-        self.rank = _Choice(1 / np.arange(1, plan.FAVOURITES + 1))
+        self.taste = Choice((weights[:, None, :] * departments).reshape(-1, len(products)))
+        self.rank = Choice(1 / np.arange(1, plan.FAVOURITES + 1))
 
         # what a visit is for: a row for each week; the last column, and the last row of what is wanted, mean nothing
         shares = np.array([mission.share for mission in plan.MISSIONS.values()])
         seasons = np.array([self.calendar.season[mission.season] for mission in plan.MISSIONS.values()])
-        self.mission = _Choice(np.vstack([shares[:, None] * seasons, 1 - shares @ seasons]).T)
+        self.mission = Choice(np.vstack([shares[:, None] * seasons, 1 - shares @ seasons]).T)
         wanted = np.zeros((len(plan.MISSIONS) + 1, len(products)))
         for number, mission in enumerate(plan.MISSIONS.values()):
             rows = [plan.row(name) for name in mission.products]
             wanted[number, rows] = plan.MISSION_BOOST * (popularity * self.calendar.peak)[rows]
-        self.mission_slots = _poisson(wanted.sum(axis=1))
+        self.mission_slots = Choice.poisson(wanted.sum(axis=1))
         wanted[-1] = 1  # never drawn from, since it has no slots
-        self.wanted = _Choice(wanted)
+        self.wanted = Choice(wanted)
 
     def items(self) -> pa.Table:
         """The item table."""
@@ -225,8 +211,10 @@ class Drawing:
                 "segment": np.array(list(plan.SEGMENTS))[segment],
                 "age_group": np.array(plan.AGE_GROUPS)[self.age.draw(rng, segment)],
             }
-            baskets, time = self._visits(rng, segment)
+            member = rng.random(len(user_ids)) < structure_plan.CLUB_SHARE
+            baskets, time = self._visits(rng, segment, member)
             self._background(rng, baskets, segment)
+            steps = self.range.fill(rng, baskets.held, baskets.user, baskets.errand, len(user_ids))
             kept = baskets.held.any(axis=0)  # who leaves with nothing leaves no receipt
             baskets, time = baskets.take(kept), time[kept]
             expected = _plant(rng, baskets)
@@ -240,7 +228,7 @@ class Drawing:
                 "price": self.calendar.cents[baskets.week[basket], item] / 100,
             }
             baskets_before += len(time)
-            yield Chunk(pa.table(transactions), pa.table(users), baskets, segment, expected)
+            yield Chunk(pa.table(transactions), pa.table(users), baskets, segment, expected, steps)
 
     def _quantity(self, rng: np.random.Generator, item: np.ndarray) -> np.ndarray:
         """How many of each: mostly one, of bottles and pots more often several."""
@@ -248,11 +236,12 @@ class Drawing:
         several = np.searchsorted(plan.SEVERAL, rng.random(len(item)), side="right")
         return (1 + np.where(often, several, several // 2)).astype(np.int8)
 
-    def _visits(self, rng: np.random.Generator, segment: np.ndarray) -> tuple[Baskets, np.ndarray]:
+    def _visits(self, rng: np.random.Generator, segment: np.ndarray, member: np.ndarray) -> tuple[Baskets, np.ndarray]:
         """Empty baskets in the order of customer and time, and their times."""
         size = len(segment)
         rate = np.array([s.visits for s in plan.SEGMENTS.values()])[segment] / 7
         rate *= (0.35 + 2.0 * rng.random(size) ** 3) / 0.85  # a few customers come often, many seldom
+        rate *= np.where(member, structure_plan.CLUB_VISITS, 1.0)
         joined = np.maximum(0, 5 * rng.random(size) - 4) * 0.6 * len(self.calendar.visits)  # a fifth join later
         comes = rng.random((size, len(self.calendar.visits))) < rate[:, None] * self.calendar.visits
         comes &= np.arange(len(self.calendar.visits)) >= joined[:, None]
@@ -260,7 +249,9 @@ class Drawing:
         minute = 60 * (plan.OPENING_HOUR + self.hour.draw(rng, segment[user])) + np.floor(60 * rng.random(len(user)))
         time = self.calendar.start.astype("datetime64[us]") + (1440 * day + minute).astype("timedelta64[m]")
         held = np.zeros((len(plan.PRODUCTS), len(user)), dtype=bool)
-        return Baskets(held, user, segment[user], day // 7, self.calendar.weeks, self.calendar.weekday[day]), time
+        errand = member[user] & (rng.random(len(user)) < structure_plan.ERRANDS)
+        weekday = self.calendar.weekday[day]
+        return Baskets(held, user, segment[user], day // 7, self.calendar.weeks, weekday, errand), time
 
     def _background(self, rng: np.random.Generator, baskets: Baskets, segment: np.ndarray) -> None:
         """Fill the baskets with what customers like, need on such a visit, and take on a whim."""
@@ -273,14 +264,15 @@ class Drawing:
         favourites = self.taste.draw(rng, rows + source)
 
         big = rng.random(count) < np.array(plan.BIG_SHOP_BY_WEEKDAY)[baskets.weekday]
-        slots = self.slots.draw(rng, 2 * baskets.segment + big)
+        size = np.where(baskets.errand, list(plan.SIZE_FACTOR).index("errand"), big)
+        slots = self.slots.draw(rng, len(plan.SIZE_FACTOR) * baskets.segment + size)
         basket = np.repeat(np.arange(count), slots)
         favourite = favourites[baskets.user[basket], self.rank.draw(rng, np.zeros(len(basket), dtype=np.int64))]
         item = self.general.draw(rng, baskets.segment[basket])
         item = np.where(rng.random(len(basket)) < plan.FAVOURITE_SHARE, favourite, item)
         self._put(rng, baskets, basket, item)
 
-        mission = self.mission.draw(rng, baskets.week)
+        mission = np.where(baskets.errand, len(plan.MISSIONS), self.mission.draw(rng, baskets.week))
         basket = np.repeat(np.arange(count), self.mission_slots.draw(rng, mission))
         self._put(rng, baskets, basket, self.wanted.draw(rng, mission[basket]))
 
@@ -312,12 +304,12 @@ def _plant(rng: np.random.Generator, baskets: Baskets) -> dict[str, float]:
         missing = where & antecedent & ~consequent
         expected[p.id] = (where & antecedent & consequent).sum() + p.strength * missing.sum()
         consequent |= missing & (coin < p.strength)
-    for p in plan.planted("sequential"):
+    for p in plan.planted("sequential", "long_memory"):
         bought, consequent = held[plan.row(p.antecedent[0])], held[plan.row(p.consequent)]
         coin = rng.random(held.shape[1])
-        delay = 1 + _Choice(p.delay).draw(rng, np.zeros(held.shape[1], dtype=np.int64))
-        without = baskets.later(consequent)
-        chance = sum(share * baskets.later(True, steps) for steps, share in enumerate(p.delay, start=1))
+        delay = p.steps[0] + Choice(p.delay).draw(rng, np.zeros(held.shape[1], dtype=np.int64))
+        without = baskets.later(consequent, *p.steps)
+        chance = sum(share * baskets.later(True, steps) for steps, share in zip(p.steps, p.delay, strict=True))
         expected[p.id] = (bought & without).sum() + p.strength * (chance * (bought & ~without)).sum()
         source = np.flatnonzero(bought & (coin < p.strength))
         target = source + delay[source]

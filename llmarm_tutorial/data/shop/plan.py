@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from llmarm_tutorial.data.shop import structure_plan
+
 START = "2024-01-01"  # a Monday, so that week numbers and calendar weeks agree
 DRIFT_WEEKS = 13  # the last months, in which habits change
 
@@ -18,7 +20,8 @@ DRIFT_WEEKS = 13  # the last months, in which habits change
 
 # item_id, name, name_zh, category, price in euros, popularity (baskets in a thousand that hold it in an ordinary week),
 # season (a key of SEASONS), description
-PRODUCTS = pd.read_csv(Path(__file__).with_name("products.csv"), keep_default_na=False)
+ORDINARY = pd.read_csv(Path(__file__).with_name("products.csv"), keep_default_na=False)
+PRODUCTS = pd.concat([ORDINARY, structure_plan.PRODUCTS], ignore_index=True)[list(ORDINARY)]
 CATEGORIES = tuple(PRODUCTS["category"].unique())
 _ROWS = {name: row for row, name in enumerate(PRODUCTS["name"])}
 
@@ -47,7 +50,7 @@ VISITS_BY_MONTH = (0.95, 0.97, 1.0, 1.0, 1.02, 1.0, 0.95, 0.86, 1.0, 1.02, 1.04,
 VISITS_BY_WEEKDAY = (0.92, 0.88, 0.92, 1.0, 1.25, 1.65, 0.38)
 BIG_SHOP_BY_WEEKDAY = (0.22, 0.2, 0.2, 0.24, 0.36, 0.5, 0.1)  # share of visits for the week's shopping
 CLOSED = ("01-01", "12-25", "12-26")
-SIZE_FACTOR = {"top-up": 0.8, "big": 1.5}
+SIZE_FACTOR = {"top-up": 0.95, "big": 1.35, "errand": 0.35}
 OPENING_HOUR = 7  # the tables of hours below begin here and end with 21
 PROMOTION_SHARE, PROMOTION_DEMAND = 0.06, 1.5  # share of products on promotion in a week; what it does to their demand
 PROMOTION_CUTS = (0.8, 0.75, 0.7)  # price factors
@@ -186,7 +189,8 @@ class Planted:
             substitutes, that one of two is put back.
         suppress: For two antecedents: chances that the first alone and the second alone keep the consequent out. They
             cancel what the pair adds, so that neither antecedent alone tells anything.
-        delay: Chances that the consequent comes 1, 2, … visits later.
+        delay: Chances that the consequent comes 1, 2, … visits later, or so many visits after `after`.
+        after: Visits that pass before a delay begins.
         since, until: Weeks before the end when it begins and stops to hold; None: from the beginning, to the end.
         segment: The only segment for which it holds; None: every segment but the badly served one.
     """
@@ -199,14 +203,21 @@ class Planted:
     strength: float = 0.0
     suppress: tuple[float, ...] = ()
     delay: tuple[float, ...] = ()
+    after: int = 0
     since: int | None = None
     until: int | None = None
     segment: str | None = None
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """After how many visits the consequent may come."""
+        return tuple(range(self.after + 1, self.after + 1 + len(self.delay)))
 
 
 KINDS = {
     "same_basket": "the antecedents put the consequent into the same basket; two antecedents only together",
     "sequential": "the antecedent puts the consequent into one of the next three visits, never the other way round",
+    "long_memory": "the antecedent puts the consequent into a basket nine to eleven visits later",
     "substitute": "who has one rarely takes the other; each is popular",
     "confounded": "no link at all: a shared season, or sheer popularity, makes the pair look linked",
     "cold_start": "a product of the last weeks, bought by those who buy the one it resembles",
@@ -214,12 +225,12 @@ KINDS = {
     "segment": "a same-basket rule of one small segment only",
 }
 DIFFICULTIES = {
-    "easy": "support of at least 0.5 % and lift of at least 3",
-    "medium": "support of at least 0.15 % and lift of at least 2",
+    "easy": "support of at least 0.4 % and lift of at least 3",
+    "medium": "support of at least 0.1 % and lift of at least 2",
     "hard": "at least 20 baskets and lift of at least 1.5",
     "nearly_invisible": "less than that",
 }
-_SOON = (0.6, 0.3, 0.1)
+_SOON, _LATE = (0.6, 0.3, 0.1), (0.25, 0.5, 0.25)
 
 PLANTED = (
     Planted("S01", "same_basket", ("Tortilla wraps",), "Guacamole", "easy", 0.5),
@@ -230,27 +241,30 @@ PLANTED = (
     Planted("S06", "same_basket", ("Tortilla chips",), "Salsa dip", "medium", 0.25),
     Planted("S07", "same_basket", ("Hot dog buns",), "Frankfurters", "medium", 0.4),
     Planted("S08", "same_basket", ("Avocado",), "Lemons", "medium", 0.08),
-    Planted("S09", "same_basket", ("Dark chocolate",), "Red wine", "hard", 0.03),
+    Planted("S09", "same_basket", ("Dark chocolate",), "Red wine", "hard", 0.025),
     Planted("S10", "same_basket", ("Pancake mix",), "Maple syrup", "hard", 0.35),
-    Planted("S11", "same_basket", ("Camomile tea",), "Almond biscuits", "hard", 0.12),
-    Planted("S12", "same_basket", ("Sushi rice",), "Nori sheets", "nearly_invisible", 0.4),
+    Planted("S11", "same_basket", ("Camomile tea",), "Almond biscuits", "hard", 0.14),
+    Planted("S12", "same_basket", ("Sushi rice",), "Nori sheets", "nearly_invisible", 0.35),
     Planted("S13", "same_basket", ("Shoe polish",), "Sewing kit", "nearly_invisible", 0.25),
-    Planted("S14", "same_basket", ("Bananas",), "Peanut butter", "nearly_invisible", 0.005),
-    Planted("T01", "same_basket", ("Free-range eggs", "Onions"), "Potatoes", "medium", 0.5, (0.78, 0.85)),
-    Planted("T02", "same_basket", ("Bananas", "Strawberries"), "Natural yoghurt", "medium", 0.36, (0.25, 0.96)),
-    Planted("T03", "same_basket", ("Baguette", "Vine tomatoes"), "Garlic", "medium", 0.42, (0.85, 1.0)),
-    Planted("T04", "same_basket", ("Chopped tomatoes", "Minced beef"), "Spaghetti", "hard", 0.6, (0.52, 0.64)),
-    Planted("T05", "same_basket", ("Cucumber", "Feta"), "Lettuce", "hard", 0.34, (0.7, 0.98)),
+    Planted("S14", "same_basket", ("Bananas",), "Peanut butter", "nearly_invisible", 0.001),
+    Planted("T01", "same_basket", ("Free-range eggs", "Onions"), "Potatoes", "medium", 0.5, (0.85, 0.95)),
+    Planted("T02", "same_basket", ("Bananas", "Strawberries"), "Natural yoghurt", "hard", 0.26, (0.4, 1.0)),
+    Planted("T03", "same_basket", ("Baguette", "Vine tomatoes"), "Garlic", "medium", 0.42, (0.95, 1.0)),
+    Planted("T04", "same_basket", ("Chopped tomatoes", "Minced beef"), "Spaghetti", "hard", 0.7, (0.65, 0.8)),
+    Planted("T05", "same_basket", ("Cucumber", "Feta"), "Lettuce", "hard", 0.42, (0.8, 1.0)),
     Planted("T06", "same_basket", ("Chicken breast", "Coconut milk"), "Basmati rice", "nearly_invisible", 0.45,
-            (0.33, 0.71)),
+            (0.55, 0.85)),
     Planted("Q01", "sequential", ("Ground coffee",), "Coffee filters", "easy", 0.5, delay=_SOON),
     Planted("Q02", "sequential", ("Dishwasher tablets",), "Rinse aid", "easy", 0.5, delay=_SOON),
     Planted("Q03", "sequential", ("Potted basil",), "Plant food", "easy", 0.4, delay=_SOON),
     Planted("Q04", "sequential", ("Throat lozenges",), "Chicken noodle soup", "medium", 0.35, delay=_SOON),
     Planted("Q05", "sequential", ("Disposable razors",), "Aftershave balm", "medium", 0.35, delay=_SOON),
-    Planted("Q06", "sequential", ("Light bulb",), "AA batteries", "hard", 0.25, delay=_SOON),
-    Planted("Q07", "sequential", ("Birthday candles",), "Thank-you cards", "hard", 0.45, delay=_SOON),
+    Planted("Q06", "sequential", ("Light bulb",), "AA batteries", "hard", 0.2, delay=_SOON),
+    Planted("Q07", "sequential", ("Birthday candles",), "Thank-you cards", "hard", 0.38, delay=_SOON),
     Planted("Q08", "sequential", ("Whisky",), "Effervescent painkiller", "nearly_invisible", 0.12, delay=_SOON),
+    Planted("L01", "long_memory", ("Water filter jug",), "Filter cartridges", "easy", 0.7, delay=_LATE, after=8),
+    Planted("L02", "long_memory", ("Electric toothbrush",), "Brush heads", "medium", 0.5, delay=_LATE, after=8),
+    Planted("L03", "long_memory", ("Electric kettle",), "Descaler", "medium", 0.3, delay=_LATE, after=8),
     Planted("U01", "substitute", ("Semi-skimmed milk",), "Whole milk", strength=0.85),
     Planted("U02", "substitute", ("Butter",), "Margarine", strength=0.85),
     Planted("U03", "substitute", ("Cola",), "Cola zero", strength=0.9),
@@ -263,8 +277,8 @@ PLANTED = (
     Planted("K02", "cold_start", ("Lemonade",), "Elderflower lemonade", strength=0.35, since=6),
     Planted("K03", "cold_start", ("Oat drink",), "Oat milk chocolate", strength=0.35, since=5),
     Planted("K04", "cold_start", ("Strawberry yoghurt",), "Protein pudding", strength=0.35, since=5),
-    Planted("K05", "cold_start", ("Green tea",), "Ginger kombucha", strength=0.45, since=4),
-    Planted("K06", "cold_start", ("Soy sauce",), "Kimchi", strength=0.5, since=4),
+    Planted("K05", "cold_start", ("Green tea",), "Ginger kombucha", strength=0.55, since=4),
+    Planted("K06", "cold_start", ("Soy sauce",), "Kimchi", strength=0.6, since=4),
     Planted("D01", "drift", ("Greek yoghurt",), "Blueberries", strength=0.4, since=DRIFT_WEEKS),
     Planted("D02", "drift", ("Oat drink",), "Crunchy muesli", strength=0.4, since=DRIFT_WEEKS),
     Planted("D03", "drift", ("Instant coffee",), "Digestive biscuits", strength=0.5, until=DRIFT_WEEKS),
@@ -286,6 +300,6 @@ def planted(*kinds: str) -> tuple[Planted, ...]:
 # Bought on a whim: in the basket or not by the toss of a coin that knows the week only, neither customer, nor size, nor
 # the rest of the basket. Whatever links these products is planted.
 ON_A_WHIM = ("Carrier bag", *dict.fromkeys(
-    name for p in planted("sequential", "confounded") for name in (*p.antecedent, p.consequent)
+    name for p in planted("sequential", "long_memory", "confounded") for name in (*p.antecedent, p.consequent)
     if name not in ("Carrier bag", "Frozen pizza")
 ))  # fmt: skip

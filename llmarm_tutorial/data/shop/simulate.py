@@ -13,22 +13,25 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm.auto import tqdm
 
-from llmarm_tutorial.data.shop import plan
+from llmarm_tutorial.data.histories import Histories
+from llmarm_tutorial.data.shop import plan, structure_plan
 from llmarm_tutorial.data.shop.draw import Drawing
+from llmarm_tutorial.data.shop.structure_plan import STRUCTURE
 from llmarm_tutorial.data.shop.truth_table import Tally
 from llmarm_tutorial.errors import DataError, UnknownName
 from llmarm_tutorial.files import ROOT
 
-SEED, CUSTOMERS, WEEKS = 2031, 2_000, 78  # of the shipped shop
+SEED, CUSTOMERS, WEEKS = 2153, 2_000, 78  # of the shipped shop
 SHIPPED = ROOT / "data" / "shop"
 FILES = ("transactions.parquet", "items.parquet", "users.parquet", "truth.json")
 
@@ -42,13 +45,15 @@ class Shop(NamedTuple):
     truth: dict[str, Any]
 
 
-def generate(seed: int = SEED, customers: int = CUSTOMERS, weeks: int = WEEKS) -> Shop:
+def generate(seed: int = SEED, customers: int = CUSTOMERS, weeks: int = WEEKS, structure: float = STRUCTURE) -> Shop:
     """Draw a shop.
 
     Args:
         seed: Seed of everything random, at least 0.
         customers: Number of customers, at least 1; about 20 baskets each in 78 weeks.
         weeks: Number of weeks from Monday, 1 January 2024, at least 30.
+        structure: The dial, in [0, 1]: share of the planted strengths of projects, styles and conjunctions that is at
+            work; 0 leaves tastes and habits that are independent of each other.
 
     Returns:
         The shop, equal to what `write` with the same arguments puts on disk.
@@ -56,7 +61,7 @@ def generate(seed: int = SEED, customers: int = CUSTOMERS, weeks: int = WEEKS) -
     Raises:
         BadParameter: If an argument is out of range.
     """
-    drawing, tables, users = Drawing(seed, customers, weeks), [], []
+    drawing, tables, users = Drawing(seed, customers, weeks, structure), [], []
     tally = Tally(drawing)
     for chunk in drawing.chunks():
         tally.add(chunk)
@@ -71,7 +76,12 @@ def generate(seed: int = SEED, customers: int = CUSTOMERS, weeks: int = WEEKS) -
 
 
 def write(
-    folder: str | Path, customers: int = CUSTOMERS, seed: int = SEED, weeks: int = WEEKS, progress: bool = True
+    folder: str | Path,
+    customers: int = CUSTOMERS,
+    seed: int = SEED,
+    weeks: int = WEEKS,
+    structure: float = STRUCTURE,
+    progress: bool = True,
 ) -> Path:
     """Draw a shop straight to Parquet, in the memory of one chunk. Nothing half-written is ever left.
 
@@ -80,6 +90,7 @@ def write(
         customers: Number of customers, at least 1.
         seed: Seed of everything random.
         weeks: Number of weeks, at least 30.
+        structure: The dial, as for `generate`.
         progress: Whether to show a progress bar (in customers).
 
     Returns:
@@ -90,7 +101,7 @@ def write(
         DataError: If the folder holds something else than a shop, or the disk refuses or is full.
     """
     folder = Path(folder).expanduser().absolute()
-    drawing = Drawing(seed, customers, weeks)
+    drawing = Drawing(seed, customers, weeks, structure)
     if folder.exists() and (not folder.is_dir() or {entry.name for entry in folder.iterdir()} - set(FILES)):
         raise DataError(f"{folder} holds other files than a corner shop; choose an empty or a new folder.")
     beside = None
@@ -200,3 +211,42 @@ def planted_rules(kind: str | Iterable[str] | None = "same_basket", folder: str 
         if entry["kind"] in kinds
     ]
     return pd.DataFrame(rows)
+
+
+def planted_structure(folder: str | Path | None = None) -> pd.DataFrame:
+    """What is planted among the roles and styles of the range, one row each.
+
+    Args:
+        folder: Folder of a shop, as for `truth`.
+
+    Returns:
+        Columns id, kind (project, style, conjunction, exchangeable), name, roles, strength (at a dial of 1), expected
+        (a share, at the dial of this shop), realised (the same share as it came out) and count (of what).
+    """
+    columns = ["id", "kind", "name", "roles", "strength", "expected", "realised", "count"]
+    return pd.DataFrame([{name: entry[name] for name in columns} for entry in truth(folder)["structure"]["planted"]])
+
+
+def on_errand(histories: Histories, item_ids: Sequence[int]) -> np.ndarray:
+    """Which customers are in the middle of a project, as far as their history shows.
+
+    The sign is a last visit with two products or more of one style of the range; only the past is looked at.
+
+    Args:
+        histories: What is known of each case.
+        item_ids: Id of each item code, shape (n_items,), as in the shop's item table.
+
+    Returns:
+        Shape (n_cases,), bool.
+    """
+    styles = list(structure_plan.STYLES)
+    of_style = np.array([styles.index(m.style) if m.style else -1 for m in structure_plan.MEMBERS])
+    style = np.full(len(item_ids), -1)
+    number = np.asarray(item_ids) - structure_plan.FIRST_ID
+    inside = (number >= 0) & (number < len(of_style))
+    style[inside] = of_style[number[inside]]
+    last = histories.visits == np.repeat(histories.visits[histories.offsets[1:] - 1], np.diff(histories.offsets))
+    case, code = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))[last], histories.items[last]
+    held = np.zeros((len(histories), len(styles)), dtype=np.int64)
+    np.add.at(held, (case[style[code] >= 0], style[code][style[code] >= 0]), 1)
+    return (held >= 2).any(axis=1)

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from llmarm_tutorial.data.shop import plan
 from llmarm_tutorial.data.shop.draw import Baskets, Calendar, Chunk, Drawing, holds, in_force
+from llmarm_tutorial.data.shop.structure_truth import StructureTally
 
 STRONG_LIFT, STRONG_COUNT, STRONG_DEVIATIONS = 2.0, 10, 5.0  # what makes a pair of products strongly lifted
 STRONG_CAUSE = 1.3  # lift that a common cause alone must give to count as its explanation
@@ -23,7 +24,12 @@ EXPLANATIONS = (
     "favourites of the same customers",
     "not explained",
 )
-FOR_EVERYBODY = ("sequential", "substitute", "confounded")  # kinds that hold for the badly served segment, too
+FOR_EVERYBODY = (
+    "sequential",
+    "long_memory",
+    "substitute",
+    "confounded",
+)  # kinds that hold for the badly served segment, too
 
 
 class Tally:
@@ -38,6 +44,7 @@ class Tally:
         self.by_segment = np.zeros((len(plan.SEGMENTS), len(plan.PRODUCTS) + 1), dtype=np.int64)
         self.by_customer = np.zeros(self.together.shape)  # together, were products independent within each customer
         self.customers = np.zeros(len(plan.SEGMENTS), dtype=np.int64)
+        self.structure = StructureTally(drawing.range)
 
     def add(self, chunk: Chunk) -> None:
         """Count a chunk."""
@@ -56,6 +63,7 @@ class Tally:
         visits = np.bincount(baskets.user, minlength=len(chunk.segment))
         bought = _summed(matrix, baskets.user, len(visits)).astype(float)
         self.by_customer += (bought.T @ sparse.diags_array(1 / np.maximum(visits, 1)) @ bought).toarray()
+        self.structure.add(baskets.held, baskets.errand, chunk.steps)
         self.customers += np.bincount(chunk.segment, minlength=len(plan.SEGMENTS))
 
     def truth(self) -> dict[str, Any]:
@@ -76,6 +84,7 @@ class Tally:
                 {**_named("item", [name]), "factor": factor, "from": self._day(-plan.DRIFT_WEEKS)}
                 for name, factor in plan.POPULARITY_DRIFT.items()
             ],
+            "structure": self.structure.truth(self.together),
             "badly_served": self._badly_served(),
             "background": self._background(),
         }
@@ -109,7 +118,7 @@ class Tally:
         if p.suppress:
             entry["suppress"] = list(p.suppress)
         if p.delay:
-            entry["delay"] = {str(visits): share for visits, share in enumerate(p.delay, start=1)}
+            entry["delay"] = {str(visits): share for visits, share in zip(p.steps, p.delay, strict=True)}
         return entry
 
     def _given_the_week(self, p: plan.Planted) -> float:
@@ -162,16 +171,19 @@ class Tally:
         }
 
     def _typical_lift(self) -> float | None:
-        """Lift of all pairs taken together: what large and small baskets alone do to every pair."""
-        single = self.together.diagonal()
+        """Lift of all pairs of ordinary products taken together: what large and small baskets do to every pair."""
+        ordinary = slice(len(plan.ORDINARY))
+        together = self.together[ordinary, ordinary]
+        single = together.diagonal()
         expected = (single.sum() ** 2 - (single**2).sum()) / max(self.by_week[:, -1].sum(), 1)
-        return _ratio(self.together.sum() - single.sum(), expected)
+        return _ratio(together.sum() - single.sum(), expected)
 
     def _strong_pairs(self) -> list[dict[str, Any]]:
         """Strongly lifted pairs, each with the part of the plan that explains it, the strongest first."""
         single = self.together.diagonal()
         expected = np.outer(single, single) / max(self.by_week[:, -1].sum(), 1)
         strong = (self.together >= STRONG_LIFT * expected) & (self.together >= STRONG_COUNT)
+        strong[len(plan.ORDINARY) :] = strong[:, len(plan.ORDINARY) :] = False  # what links the range is `structure`
         strong &= self.together > expected + STRONG_DEVIATIONS * np.sqrt(expected)
         partners = defaultdict(set)
         for p in plan.PLANTED:
@@ -218,10 +230,13 @@ def _views(p: plan.Planted, baskets: Baskets, calendar: Calendar) -> Iterator[tu
     """(name, which baskets count, which have the antecedent, which the consequent); the first view is the main one."""
     a, b = holds(p.antecedent, baskets), holds([p.consequent], baskets)
     everywhere = np.ones(len(a), dtype=bool)
-    if p.kind == "sequential":
-        again = baskets.later(True)
-        yield "in the next three visits", again, a, baskets.later(b)
-        yield "in reverse order", again, b, baskets.later(a)
+    if p.delay:
+        again = baskets.later(True, *p.steps)
+        when = "in the next three visits" if not p.after else f"{p.steps[0]} to {p.steps[-1]} visits later"
+        yield when, again, a, baskets.later(b, *p.steps)
+        yield "in reverse order", again, b, baskets.later(a, *p.steps)
+        if p.after:
+            yield "in the next three visits", baskets.later(True), a, baskets.later(b)
         yield "in the same basket", everywhere, a, b
         return
     if p.kind == "drift":
