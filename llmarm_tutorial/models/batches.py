@@ -17,7 +17,15 @@ import torch
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError
-from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, causal_examples, mark_visits, masked_examples
+from llmarm_tutorial.models.tokens import (
+    FIRST_ITEM,
+    MASK,
+    PAD,
+    causal_examples,
+    mark_visits,
+    masked_examples,
+    visit_examples,
+)
 
 Batch = dict[str, Any]
 
@@ -44,6 +52,8 @@ class ItemBatches:
             (BERT4Rec mixes such samples in). Masked objective only.
         seed: Seed of everything drawn.
         visits: Whether the model reads visits.
+        whole_visits: Whether every [VISIT] is asked for all items of the visit that it opens, in place of every item
+            for the next one. Causal objective with `visits` only.
         bucketed: False fills batches at random, as most code does; there to measure what bucketing gains.
     """
 
@@ -56,6 +66,7 @@ class ItemBatches:
     seed: int = 0
     bucketed: bool = True
     visits: bool = False
+    whole_visits: bool = False
 
     def __post_init__(self) -> None:
         if self.objective not in ("masked", "causal"):
@@ -133,14 +144,15 @@ class ItemBatches:
         events = np.where(inside, windows[:, :1] + np.arange(lengths.max()), 0)
         tokens = np.where(inside, self._drawn(key[0])[events].astype(np.int64) + FIRST_ITEM, PAD)
         if self.objective == "causal":
-            examples = causal_examples(tokens)
+            whole = self.whole_visits and self.visits
+            examples = visit_examples(tokens) if whole else causal_examples(tokens)
         else:
             random = np.random.default_rng([self.seed, *key, 2])
             examples = masked_examples(tokens, random, self.mask_share, self.last_share)
         input_ids = examples.input_ids
         batch = {
             "input_ids": torch.from_numpy(input_ids),
-            "scored": torch.from_numpy(np.flatnonzero(examples.scored)),
+            "scored": torch.from_numpy(examples.scored),
             "targets": torch.from_numpy(examples.targets),
             "size": int(((input_ids >= FIRST_ITEM) | (input_ids == MASK)).sum()),
         }

@@ -256,11 +256,16 @@ class ItemModel(BertPreTrainedModel):
 
         Args:
             input_ids: Token ids, shape (batch, length), padded on the right.
-            scored: Indices into the flattened batch × length of the positions that predict, shape (n_scored,).
+            scored: Indices into the flattened batch × length of the positions that predict, shape (n_scored,), one that
+                predicts several items as often.
             targets: Item code to be predicted at each of them, shape (n_scored,).
             attention_mask: See `hidden`.
         """
-        states = self.hidden(input_ids, attention_mask, scored)
+        places, which = scored, None
+        if scored.is_cpu and scored.ndim == 1:  # on a graphics card their number would be waited for
+            places, which = torch.unique_consecutive(scored, return_inverse=True)
+        states = self.hidden(input_ids, attention_mask, places)
+        states = states if places.numel() == scored.numel() else states.index_select(0, which)
         return ItemOutput(cross_entropy(states, self.output_table, self.item_bias, targets), len(targets))
 
 

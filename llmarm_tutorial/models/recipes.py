@@ -12,10 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.models.batches import ItemBatches
 from llmarm_tutorial.models.item_model import ItemModel, item_config
 from llmarm_tutorial.models.recommender import ItemRecommender
+from llmarm_tutorial.models.tokens import FIRST_ITEM
 from llmarm_tutorial.models.training import Settings, Training, train
 
 
@@ -38,7 +41,9 @@ class Recipe:
         dropout: Share of activations dropped in training, in [0, 1).
         spread: Standard deviation of the initial weights.
         popularity: Whether item biases start from how often each item occurs (`ItemModel.start_from_popularity`).
+        whole_visits: Whether every [VISIT] is asked for the whole visit that it opens, see `ItemBatches`.
         copying: Whether attention starts as the identity (`ItemModel.start_from_copying`).
+        quiet: Whether positions and special tokens start at zero (`start_from_items_alone`).
         batch_size: Windows in a batch.
         last_share: Share of windows in which only the last item is masked; masked objective only.
         epochs: Passes over the histories; with the further fields see `training.Settings`.
@@ -56,6 +61,8 @@ class Recipe:
     spread: float = 0.1
     popularity: bool = True
     copying: bool = True
+    quiet: bool = False
+    whole_visits: bool = False
     batch_size: int = 16
     last_share: float = 0.0
     epochs: int = 20
@@ -111,6 +118,8 @@ class Recipe:
             model.start_from_popularity(histories.item_counts)
         if self.copying:
             model.start_from_copying()
+        if self.quiet:
+            start_from_items_alone(model)
         return model
 
     def batches(self, histories: Histories, *, seed: int) -> ItemBatches:
@@ -123,6 +132,7 @@ class Recipe:
             last_share=self.last_share,
             seed=seed,
             visits=self.visits,
+            whole_visits=self.whole_visits,
         )
 
     def settings(self, *, seed: int) -> Settings:
@@ -163,6 +173,18 @@ class Recipe:
             progress=progress,
         )
         return Fitted(recommender, training)
+
+
+@torch.no_grad()
+def start_from_items_alone(model: ItemModel) -> None:
+    """Let positions and special tokens begin at zero, so that at first only the items of a history speak.
+
+    A random vector of the [VISIT] or [MASK] that predicts would be longer than the mean of the history beside it.
+    """
+    embeddings = model.bert.embeddings
+    embeddings.position_embeddings.weight.zero_()
+    embeddings.token_type_embeddings.weight.zero_()
+    embeddings.word_embeddings.weight[:FIRST_ITEM].zero_()
 
 
 def recipe_key(recipe: Any, histories: Histories, start: ItemModel | None = None) -> str:

@@ -148,7 +148,10 @@ def _customers(data: Transactions, seed: int) -> Material:
 
 LISTED: dict[str, Listed] = {
     "next-visit": Listed(
-        Recipe(visits=True, max_length=128, epochs=40, learning_rate=3e-3, dropout=0.1, validate_every=2),
+        Recipe(
+            visits=True, whole_visits=True, quiet=True, layers=2, heads=2, feed_forward=128, max_length=128,
+            dropout=0.1, batch_size=32, epochs=40, learning_rate=3e-3, validate_every=4,
+        ),
         1, "NDCG@10", 0.001, _next_visit,
     ),
     "gaps": Listed(

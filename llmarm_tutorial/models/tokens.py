@@ -1,6 +1,7 @@
 """What a history looks like to a model: special tokens, marks of visits, masks, and the position that is read.
 
-This is the one place that knows. Training asks by `masked_examples` and `causal_examples`, whoever predicts by
+This is the one place that knows. Training asks by `masked_examples`, `causal_examples` and
+`visit_examples`, whoever predicts by
 `encode_histories` and `encode_sets`; with NumPy alone, so that a shop can serve a model without PyTorch.
 """
 
@@ -174,8 +175,9 @@ class Examples(NamedTuple):
 
     Attributes:
         input_ids: Token ids, shape (n, length), padded on the right.
-        scored: Which positions are to predict an item, bool, shape (n, length).
-        targets: The item code that each of them is to predict, row by row, shape (n_scored,), int64.
+        scored: The positions that are to predict an item, as indices into the flattened n × length, rising, shape
+            (n_scored,), int64; one that is asked for several items is there as often.
+        targets: The item code that each of them is to predict, shape (n_scored,), int64.
     """
 
     input_ids: np.ndarray
@@ -192,7 +194,26 @@ def causal_examples(tokens: np.ndarray) -> Examples:
     following = tokens[:, 1:]
     scored = following >= FIRST_ITEM
     input_ids = np.where(following == PAD, PAD, tokens[:, :-1])
-    return Examples(input_ids, scored, following[scored] - FIRST_ITEM)
+    return Examples(input_ids, np.flatnonzero(scored), following[scored] - FIRST_ITEM)
+
+
+def visit_examples(tokens: np.ndarray) -> Examples:
+    """Every [VISIT] predicts all items of the visit that it opens, from what came before: the next-visit question.
+
+    Items that follow no [VISIT] of their row are not asked for; where there is none at all, tokens are asked as in
+    `causal_examples`.
+
+    Args:
+        tokens: Token ids, shape (n, length + 1), padded on the right; the last token of a row is only a target.
+    """
+    place = np.arange(tokens.shape[1])
+    opened = np.maximum.accumulate(np.where(tokens == VISIT, place, -1), axis=1)  # the latest [VISIT], -1 before it
+    asked = (tokens >= FIRST_ITEM) & (opened >= 0)
+    if not asked.any():
+        return causal_examples(tokens)
+    input_ids = np.where(tokens[:, 1:] == PAD, PAD, tokens[:, :-1])
+    row, _ = np.nonzero(asked)
+    return Examples(input_ids, row * input_ids.shape[1] + opened[asked], tokens[asked] - FIRST_ITEM)
 
 
 def masked_examples(
@@ -216,4 +237,4 @@ def masked_examples(
     last = items.shape[1] - 1 - items[:, ::-1].argmax(1)
     scored[last_only] = np.arange(items.shape[1]) == last[last_only, None]
     scored &= items
-    return Examples(np.where(scored, MASK, tokens), scored, tokens[scored] - FIRST_ITEM)
+    return Examples(np.where(scored, MASK, tokens), np.flatnonzero(scored), tokens[scored] - FIRST_ITEM)

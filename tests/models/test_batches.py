@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter, DataError
 from llmarm_tutorial.models.batches import ItemBatches
-from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD
+from llmarm_tutorial.models.tokens import FIRST_ITEM, MASK, PAD, VISIT
 
 sequences = st.lists(st.lists(st.integers(0, 9), max_size=23), min_size=1, max_size=8).filter(
     lambda rows: max(map(len, rows)) > 1
@@ -49,6 +49,21 @@ def test_a_masked_epoch_hides_what_it_asks_for(rows: list[list[int]], epoch: int
         assert torch.equal(batch["scored"], (ids.flatten() == MASK).nonzero()[:, 0])
         assert (ids.flatten()[batch["scored"]] == MASK).all()
         assert batch["size"] == int((ids != PAD).sum())
+
+
+def test_whole_visits_are_asked_for_once_each_item_and_only_with_what_came_before():
+    known = Histories.from_lists([[4, 7, 2, 5], [1, 3, 6]])
+    known = replace(known, visits=np.array([0, 0, 1, 1, 0, 1, 1], dtype=np.int32))
+    made = ItemBatches(known, 9, batch_size=2, visits=True, whole_visits=True)
+    (batch,) = made.stream(0, [0])
+    ids, found = batch["input_ids"], []
+    for place, target in zip(batch["scored"].tolist(), batch["targets"].tolist(), strict=True):
+        row, column = divmod(place, ids.shape[1])
+        assert ids[row, column] == VISIT
+        before = sorted((ids[row, :column][ids[row, :column] >= FIRST_ITEM] - FIRST_ITEM).tolist())
+        found.append((before, target))
+    expected = [([], 4), ([], 7), ([4, 7], 2), ([4, 7], 5), ([], 1), ([1], 3), ([1], 6)]
+    assert sorted(found) == sorted(expected)
 
 
 def test_a_batch_by_hand():

@@ -133,6 +133,20 @@ def test_only_the_scored_positions_count():
     assert torch.allclose(both.loss, -(right[0, 5] + right[2, 6]) / 2, atol=1e-5)
 
 
+def test_a_position_may_be_asked_for_several_items():
+    one, other = model(), model()
+    ids, scored, targets = tokens([1, 2, 3]), torch.tensor([1, 1, 2]), torch.tensor([5, 6, 5])
+    loss = one(ids, scored, targets).loss
+    single = [other(ids, scored[t : t + 1], targets[t : t + 1]).loss for t in range(3)]
+    assert torch.allclose(loss, torch.stack(single).mean(), atol=1e-6)
+    loss.backward()
+    torch.stack(single).mean().backward()
+    for left, right in zip(one.parameters(), other.parameters(), strict=True):
+        assert left.grad is None or torch.allclose(left.grad, right.grad, atol=1e-6)
+    states = one.hidden(ids, None, scored)
+    assert torch.allclose(states, one.hidden(ids)[0][scored], atol=1e-5)
+
+
 @pytest.mark.parametrize("tied", [True, False])
 def test_the_head_is_the_input_embedding_unless_untied(tied: bool):
     net = model(tied=tied)

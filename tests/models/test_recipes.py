@@ -33,6 +33,8 @@ OTHER = {  # for every field a value that no default has
     "spread": 0.05,
     "popularity": False,
     "copying": False,
+    "quiet": True,
+    "whole_visits": True,
     "batch_size": 9,
     "last_share": 0.5,
     "epochs": 3,
@@ -87,6 +89,18 @@ def test_a_recipe_makes_the_model_that_its_steps_make(objective: str):
     )
     found = recipe.fit(past, seed=3, validate=lambda system: float(system.scores(past).std()))
     assert same(found.model, model)
+
+
+def test_where_only_items_speak_at_first_a_history_says_itself():
+    """Without positions and marks, and with copying, what is in the history ranks above what is not."""
+    recipe = replace(QUICK, hidden=64, dropout=0.0, popularity=False, visits=True, quiet=True)
+    model = recipe.model(known(), seed=1)
+    assert not model.bert.embeddings.position_embeddings.weight.any()
+    asked = Histories.from_lists([[3, 5, 3], [7]], N_ITEMS)
+    scores = ItemRecommender(model).scores(asked)
+    assert np.argsort(-scores)[0, :2].tolist() == [3, 5]
+    assert scores[1].argmax() == 7
+    assert replace(recipe, quiet=False).model(known(), seed=1).bert.embeddings.position_embeddings.weight.any()
 
 
 def test_the_seed_alone_decides_and_nothing_drawn_later_notices():

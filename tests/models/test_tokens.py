@@ -27,6 +27,7 @@ from llmarm_tutorial.models.tokens import (
     mark_visits,
     masked_examples,
     score_in_blocks,
+    visit_examples,
 )
 
 N_ITEMS = 300
@@ -138,12 +139,33 @@ def test_visits_are_marked_by_hand():
 # --- to learn ---------------------------------------------------------------------------------------------------------
 
 
+def at(scored: np.ndarray, tokens: np.ndarray) -> np.ndarray:
+    """Scored positions as a mask of the tokens; they rise, and none is there twice."""
+    assert (np.diff(scored) > 0).all()
+    return np.isin(np.arange(tokens.size), scored).reshape(tokens.shape)
+
+
 def test_causal_examples_by_hand():
     one, two, three = (code + FIRST_ITEM for code in (1, 2, 3))
     given_ids, scored, targets = causal_examples(np.array([[VISIT, one, two, VISIT], [two, three, PAD, PAD]]))
     assert given_ids.tolist() == [[VISIT, one, two], [two, PAD, PAD]]
-    assert scored.tolist() == [[True, True, False], [True, False, False]]
+    assert scored.tolist() == [0, 1, 3]
     assert targets.tolist() == [1, 2, 3]
+
+
+def test_a_visit_is_asked_for_whole_from_what_came_before():
+    one, two, three = (code + FIRST_ITEM for code in (1, 2, 3))
+    rows = [[VISIT, one, two, VISIT, three, one], [three, VISIT, two, PAD, PAD, PAD], [one, two, PAD, PAD, PAD, PAD]]
+    given_ids, scored, targets = visit_examples(np.array(rows))
+    assert given_ids.tolist() == [[VISIT, one, two, VISIT, three], [three, VISIT, PAD, PAD, PAD], [one] + [PAD] * 4]
+    assert scored.tolist() == [0, 0, 3, 3, 6]
+    assert targets.tolist() == [1, 2, 3, 1, 2]
+
+
+def test_without_any_visit_the_next_items_are_asked():
+    tokens = np.array([[FIRST_ITEM, FIRST_ITEM + 1, PAD], [FIRST_ITEM + 2, FIRST_ITEM, FIRST_ITEM + 1]])
+    for one, other in zip(visit_examples(tokens), causal_examples(tokens), strict=True):
+        assert one.tolist() == other.tolist()
 
 
 rows_of_tokens = st.lists(
@@ -160,6 +182,7 @@ def test_masks_hide_items_only_at_least_one_a_row_and_ask_for_what_they_hide(row
     tokens = np.array([row + [PAD] * (width - len(row)) for row in rows])
     before = tokens.copy()
     ids, scored, targets = masked_examples(tokens, np.random.default_rng(seed), share, last_share)
+    scored = at(scored, tokens)
     assert (tokens == before).all()
     assert (ids[scored] == MASK).all()
     assert (ids[~scored] == tokens[~scored]).all()
@@ -172,7 +195,7 @@ def test_as_many_items_are_masked_as_asked_for():
     tokens = np.full((200, 50), FIRST_ITEM)
     for share in (0.15, 0.4):
         _, scored, _ = masked_examples(tokens, np.random.default_rng(1), share)
-        assert scored.mean() == pytest.approx(share, abs=0.01)
+        assert at(scored, tokens).mean() == pytest.approx(share, abs=0.01)
     _, scored, _ = masked_examples(tokens, np.random.default_rng(1), 0.3, last_share=1.0)
-    assert scored[:, -1].all()
-    assert not scored[:, :-1].any()
+    assert at(scored, tokens)[:, -1].all()
+    assert not at(scored, tokens)[:, :-1].any()
