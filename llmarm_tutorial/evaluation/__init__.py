@@ -10,7 +10,7 @@ Public names, by module:
     latency: measure_latency
     metrics: Evaluation, user_vectors
     ranking: evaluate, evaluate_sampled
-    tasks: Recommender, Task, hide_one_visit, next_item_task
+    tasks: Recommender, Task, gap_task, hide_one_visit, next_item_task
     verdicts: LEVEL, LOSES, WINS, verdict
 """
 
@@ -27,7 +27,7 @@ __getattr__, __dir__, __all__ = face(
         "latency": "measure_latency",
         "metrics": "Evaluation user_vectors",
         "ranking": "evaluate evaluate_sampled",
-        "tasks": "Recommender Task hide_one_visit next_item_task",
+        "tasks": "Recommender Task gap_task hide_one_visit next_item_task",
         "verdicts": "LEVEL LOSES WINS verdict",
     },
 )

@@ -214,6 +214,35 @@ def hide_one_visit(histories: Histories, visits: np.ndarray, cases: np.ndarray) 
     return rest, Task(rest.take(cases), targets, users[cases], histories.n_items, counts)
 
 
+def gap_task(
+    baskets: sparse.csr_matrix, item_counts: np.ndarray, *, max_cases: int | None = None, seed: int = 0
+) -> Task:
+    """What is missing? In each unseen basket one item, drawn at random, is hidden and asked for, given the others.
+
+    Args:
+        baskets: Unseen baskets × items, bool; those of one item have no gap and are left out.
+        item_counts: Events of each item in training, shape (n_items,).
+        max_cases: A random sample of that many baskets; None for all.
+        seed: Seed of the order of the baskets and of what is hidden.
+
+    Returns:
+        A case for each basket, in random order, with its row as the user.
+
+    Raises:
+        DataError: If no basket has two items.
+    """
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(np.flatnonzero(np.diff(baskets.indptr) > 1))[:max_cases]
+    whole = baskets[chosen]
+    hidden = whole.indptr[:-1] + random.integers(0, np.diff(whole.indptr))
+    rest = np.delete(whole.indices, hidden).astype(np.int32)
+    offsets = whole.indptr - np.arange(len(chosen) + 1, dtype=np.int64)  # each basket is one item shorter
+    known = Histories(rest, offsets, np.zeros(len(rest), dtype=np.int32), whole.shape[1])
+    ones, places = np.ones(len(chosen), dtype=bool), np.arange(len(chosen) + 1)
+    targets = sparse.csr_matrix((ones, whole.indices[hidden], places), shape=whole.shape)
+    return Task(known, targets, chosen, whole.shape[1], item_counts)
+
+
 def _events(split: Split) -> pd.DataFrame:
     """All events of users: user_id, user and visit number, item code and part, by user, parts in order."""
     tables = []

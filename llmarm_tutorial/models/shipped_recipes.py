@@ -23,7 +23,7 @@ from llmarm_tutorial.data.thinning import thin
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import RunError, UnknownName
 from llmarm_tutorial.evaluation.ranking import evaluate
-from llmarm_tutorial.evaluation.tasks import next_item_task
+from llmarm_tutorial.evaluation.tasks import gap_task, next_item_task
 from llmarm_tutorial.files import lock
 from llmarm_tutorial.labels.customer_tasks import customer_segments
 from llmarm_tutorial.mining.antecedents import draw_questions, gather
@@ -88,13 +88,9 @@ def _next_visit(data: Transactions, seed: int) -> Material:
 def _gaps(data: Transactions, seed: int) -> Material:
     """Baskets; minus the loss on an item that is taken out of each of 4,000 later ones, in nats."""
     parts = data.split_by_time_or_lot(0.1, 0.1, seed)
-    sets, unseen = Histories.from_matrix(parts.train.basket_matrix()), parts.validation.basket_matrix()
-    random = np.random.default_rng(seed)
-    chosen = random.permutation(np.flatnonzero(np.diff(unseen.indptr) > 1))[:4000]
-    baskets = Histories.from_matrix(unseen).take(chosen)
-    taken = baskets.offsets[:-1] + random.integers(0, baskets.lengths)
-    rest = baskets.keep(~np.isin(np.arange(len(baskets.items)), taken))
-    right = baskets.items[taken]
+    sets = Histories.from_matrix(parts.train.basket_matrix())
+    task = gap_task(parts.validation.basket_matrix(), sets.item_counts, max_cases=4000, seed=seed)
+    rest, right = task.histories, task.targets.indices
 
     def score(system: ItemRecommender) -> float:
         scores = system.scores(rest).astype(np.float64)
@@ -114,7 +110,7 @@ def _material(histories: Histories, score: Callable[[ItemRecommender], float]) -
 
 
 def _confidences(data: Transactions, seed: int) -> Material:
-    """Baskets; minus the log loss of confidences on unseen ones, in bits per basket."""
+    """Baskets; minus the log loss of confidences on unseen ones, in nats per basket."""
     small = np.diff(data.basket_matrix().indptr) <= LARGEST
     kept = data.table["basket_id"].isin(data.basket_ids[small])
     parts = replace(data, table=data.table[kept].reset_index(drop=True)).filter_items(5).split_by_basket(0.1, 0.2, seed)
@@ -163,7 +159,7 @@ LISTED: dict[str, Listed] = {
     ),
     "confidences": Listed(
         CompletionRecipe(epochs=40, patience=5, validate_every=2),
-        4, "minus the log loss in bits", 0.005, _confidences,
+        4, "minus the log loss in nats", 0.005, _confidences,
     ),
     "customers": Listed(
         Recipe(

@@ -14,7 +14,7 @@ Public names, by module:
     reasons: ExpertReasons, ModelReasons, RuleReasons
     rerank: Diversified, RuleReranker, similarities
     shelf: link_weights, mean_distance, seriate
-    similarity: Similarity, nearest_items
+    similarity: Similarity, nearest_items, share_alike
     tuning: BASELINES, choose_setting, make_baseline, tune_baseline, validation_score
 """
 
@@ -35,7 +35,7 @@ __getattr__, __dir__, __all__ = face(
         "reasons": "ExpertReasons ModelReasons RuleReasons",
         "rerank": "Diversified RuleReranker similarities",
         "shelf": "link_weights mean_distance seriate",
-        "similarity": "Similarity nearest_items",
+        "similarity": "Similarity nearest_items share_alike",
         "tuning": "BASELINES choose_setting make_baseline tune_baseline validation_score",
     },
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from llmarm_tutorial.data.histories import Histories
 from llmarm_tutorial.errors import BadParameter
@@ -86,6 +87,24 @@ def nearest_items(vectors: np.ndarray, k: int) -> np.ndarray:
         cosines[own - part.start, own] = -np.inf
         found[part] = np.argsort(-cosines, axis=1, kind="stable")[:, : found.shape[1]]
     return found
+
+
+def share_alike(near: np.ndarray, kinds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many of the neighbours of each item are of its own kind, and how many would be by chance.
+
+    Args:
+        near: Item codes of the neighbours, shape (n_items, k), as `nearest_items` gives them.
+        kinds: Kind of each item, shape (n_items,); None or NaN where an item has none.
+
+    Returns:
+        (share of the neighbours that are of the item's kind; share of all other items that are), shape (n_items,) each,
+        in [0, 1], NaN for items without a kind. The item itself is in neither.
+    """
+    codes, _ = pd.factorize(kinds)
+    known = codes >= 0
+    found = np.where(known, (codes[near] == codes[:, None]).mean(axis=1), np.nan)
+    of_kind = np.bincount(codes[known], minlength=codes.max(initial=0) + 1)[codes]
+    return found, np.where(known, (of_kind - 1) / (len(codes) - 1), np.nan)
 
 
 def _divided(rows: np.ndarray, times: int) -> np.ndarray:

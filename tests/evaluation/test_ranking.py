@@ -26,7 +26,7 @@ from llmarm_tutorial.evaluation.groups import (
 )
 from llmarm_tutorial.evaluation.metrics import cutoff_of, user_vectors
 from llmarm_tutorial.evaluation.ranking import evaluate, evaluate_sampled
-from llmarm_tutorial.evaluation.tasks import Task, hide_one_visit, next_item_task
+from llmarm_tutorial.evaluation.tasks import Task, gap_task, hide_one_visit, next_item_task
 
 
 def events(rows: list[tuple], columns: str) -> Transactions:
@@ -59,6 +59,25 @@ def test_leaving_out_the_last_event_gives_the_next_item():
     task = next_item_task(split, "test")
     assert asked(task) == {"u": ([0, 1, 2], [3], [0, 1, 2]), "w": ([2, 0], [1], [0, 1])}
     assert task.item_counts.tolist() == [2, 2, 1, 0]  # of train alone: u a b, v b a, w c
+
+
+def test_a_gap_is_one_item_of_a_basket_and_the_rest_is_known():
+    baskets = [{0, 1, 2}, {3}, {1, 3}, {0, 2, 3, 4}]
+    matrix = sparse.csr_matrix(np.array([[item in basket for item in range(5)] for basket in baskets]))
+    counts, drawn = np.arange(5), set()
+    for seed in range(40):
+        task = gap_task(matrix, counts, seed=seed)
+        assert sorted(task.users) == [0, 2, 3]  # one item leaves nothing to see
+        for row, (known, hidden, _) in asked(task).items():
+            assert len(hidden) == 1
+            assert {*known} | {*hidden} == baskets[row]
+            assert len(known) == len(baskets[row]) - 1
+            drawn.add((int(row), hidden[0]))
+    assert drawn == {(row, item) for row in (0, 2, 3) for item in baskets[row]}
+    assert task.item_counts is counts
+    assert len(gap_task(matrix, counts, max_cases=2)) == 2
+    with pytest.raises(DataError, match="at least one case"):
+        gap_task(matrix[[1]], counts)
 
 
 BASKETS = [

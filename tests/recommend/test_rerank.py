@@ -22,7 +22,7 @@ from llmarm_tutorial.evaluation.tasks import Task
 from llmarm_tutorial.mining import antecedents
 from llmarm_tutorial.recommend import tuning
 from llmarm_tutorial.recommend.rerank import Diversified, RuleReranker, mmr, similarities
-from llmarm_tutorial.recommend.similarity import Similarity, nearest_items
+from llmarm_tutorial.recommend.similarity import Similarity, nearest_items, share_alike
 
 
 class Fixed:
@@ -350,3 +350,19 @@ def test_nearest_items_are_those_of_a_full_table(block: int, monkeypatch: pytest
     assert (found != np.arange(30)[:, None]).all()
     assert nearest_items(vectors, 100).shape == (30, 29)
     assert found[8, 0] == 9
+
+
+def test_the_neighbours_of_a_kind_are_counted_without_the_item_itself():
+    near = np.array([[1, 2], [0, 3], [3, 4], [2, 1], [0, 2]])
+    found, chance = share_alike(near, np.array(["a", "a", "b", "a", None], dtype=object))
+    assert found == pytest.approx([0.5, 1, 0, 0.5, np.nan], nan_ok=True)
+    assert chance == pytest.approx([2 / 4, 2 / 4, 0, 2 / 4, np.nan], nan_ok=True)
+    found, chance = share_alike(near, np.array([None, np.nan, None, None, None], dtype=object))
+    assert np.isnan([found, chance]).all()
+
+
+def test_random_vectors_have_as_many_neighbours_of_a_kind_as_chance_says():
+    random = np.random.default_rng(0)
+    kinds = random.choice(["a", "b", "c"], 3000, p=[0.6, 0.3, 0.1])
+    found, chance = share_alike(nearest_items(random.normal(size=(3000, 8)), 5), kinds)
+    assert found.mean() == pytest.approx(chance.mean(), abs=0.02)
