@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, log_ticks_at, palette
+from llmarm_tutorial.figures.house_style import ACCENT, CYCLE, QUIET, SECOND, finished, palette
 from llmarm_tutorial.figures.labels import write_names
 from llmarm_tutorial.models.tokens import SPECIAL_TOKENS
 
@@ -82,27 +82,6 @@ def item_map(
         handle.set_sizes([30])
     first = np.argsort(-sizes, kind="stable")[:n_named]
     write_names(axis, places, {item: names[item] for item in first}, areas, fontsize=7)
-    return finished(figure)
-
-
-def growth(rows: pd.DataFrame, x: str, floors: dict[str, float], xlabel: str) -> Figure:
-    """Loss on unseen baskets against one thing that is varied, mean and spread over seeds, on a logarithmic axis.
-
-    Args:
-        rows: Columns `loss`, `series`, and the one named by `x`; one row per training.
-        x: The column that is varied.
-        floors: Name of a way of counting → its loss.
-        xlabel: What `x` is.
-    """
-    figure, axis = plt.subplots(figsize=(8.5, 3.8))
-    for color, (name, part) in zip((ACCENT, *CYCLE[3:]), rows.groupby("series", sort=False), strict=False):
-        found = part.groupby(x)["loss"].agg(["mean", "std"]).fillna(0)
-        axis.errorbar(found.index, found["mean"], found["std"], fmt="o-", ms=4, capsize=3, color=color, label=name)
-    for color, (name, value) in zip((SECOND, *CYCLE[2:]), floors.items(), strict=False):
-        axis.axhline(value, ls=":", color=color, label=name)
-    log_ticks_at(axis, sorted(rows[x].unique()), "{:g}")
-    axis.set(xlabel=xlabel, ylabel="nats per hidden item")
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finished(figure)
 
 

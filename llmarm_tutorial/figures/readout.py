@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from llmarm_tutorial.figures.house_style import (
     ACCENT,
@@ -17,18 +18,18 @@ from llmarm_tutorial.figures.house_style import (
     INK,
     QUIET,
     SECOND,
-    THIRD,
     finished,
     plain_log_ticks,
 )
 from llmarm_tutorial.figures.panels import reach
-from llmarm_tutorial.mining.judging import wide_by_band
+from llmarm_tutorial.mining.antecedents import band_names
 
 LOOKS = {
     "counts": (QUIET, "--"),
     "shrunk": (QUIET, "-"),
     "item-kNN": ("#E69F00", "-"),
     "back-off": (FOURTH, "-"),
+    "best count": (INK, "-"),
     "masked gaps, calibrated": ("#56B4E9", ":"),
     "model": (ACCENT, "-"),
     "combined": (SECOND, "-"),
@@ -67,44 +68,38 @@ def _short(bands: Iterable[str]) -> list[str]:
     return [band.replace(" to ", "–").replace(" and more", "+") for band in bands]
 
 
-def crossover(tables: dict[str, pd.DataFrame], measure: str = "rmse") -> Figure:
-    """An error by the number of baskets behind the antecedent, a panel per judge.
+def gains(table: pd.DataFrame, over: str, ylabel: str) -> Figure:
+    """What estimates gain over another one by the number of baskets behind the antecedent, a panel per group of rules.
+
+    A dot is filled where its interval lies on one side of zero.
 
     Args:
-        tables: Title of the panel → table as `draw_crossover` takes it.
-        measure: A key of `MEASURES`.
+        table: A row per group, band and estimate: `group`, `band`, `estimate`, `gain` and the ends `low` and `high` of
+            its paired interval; NaN where noise hides it.
+        over: The estimate that is gained on.
+        ylabel: What is gained, with its unit.
     """
-    figure, axes = plt.subplots(1, len(tables), figsize=(5.6 * len(tables), 4.0), sharey=True, squeeze=False)
-    for axis, (title, table) in zip(axes[0], tables.items(), strict=True):
-        draw_crossover(axis, table, measure)
-        axis.set_title(title)
-    for axis in axes[0][1:]:
-        axis.set_ylabel("")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
-    return finished(figure)
-
-
-def gain(table: pd.DataFrame, against: str = "shrunk") -> Figure:
-    """What each estimate gains over a reference, in nats of log loss per unseen basket, by band.
-
-    Args:
-        table: Columns `band`, `estimate`, `log_loss`.
-        against: The reference.
-    """
-    figure, axis = plt.subplots(figsize=(8.5, 3.6))
-    wide = wide_by_band(table, "log_loss")
-    names = [name for name in LOOKS if name in wide and name not in (against, "counts", "masked gaps, calibrated")]
-    width = 0.8 / len(names)
-    for place, name in enumerate(names):
-        color, _ = LOOKS[name]
-        at = np.arange(len(wide)) + (place - (len(names) - 1) / 2) * width
-        axis.bar(at, wide[against] - wide[name], width, color=color, label=name)
-    axis.axhline(0, color=INK, lw=0.8)
-    axis.set_xticks(range(len(wide)), _short(wide.index))
-    axis.set(xlabel="training baskets behind the antecedent", ylabel="nats gained per unseen basket")
-    axis.set_title(f"Gain over “{against}” (above zero is better)")
-    axis.legend()
+    groups = list(dict.fromkeys(table["group"]))
+    bands = [band for band in band_names() if band in set(table["band"])]
+    figure, axes = plt.subplots(1, len(groups), figsize=(max(6.0, 4.6 * len(groups)), 3.8), sharey=True, squeeze=False)
+    names = list(dict.fromkeys(table["estimate"]))
+    for axis, group in zip(axes[0], groups, strict=True):
+        here = table[table["group"] == group]
+        for number, name in enumerate(names):
+            rows = here[here["estimate"] == name].set_index("band").reindex(bands)
+            at = np.arange(len(bands)) + (number - (len(names) - 1) / 2) * 0.25
+            color, _ = LOOKS[name]
+            sure = (rows["low"] > 0) | (rows["high"] < 0)
+            axis.errorbar(at, rows["gain"], reach(rows["gain"], rows["low"], rows["high"]), ls="none", color=color,
+                          capsize=2, elinewidth=1.2)  # fmt: skip
+            axis.scatter(at, rows["gain"], s=28, color=np.where(sure, color, "white"), edgecolor=color, zorder=3,
+                         label=name)  # fmt: skip
+        axis.axhline(0, color=INK, lw=0.8)
+        axis.set_xticks(range(len(bands)), _short(bands), fontsize=8)
+        axis.set(xlabel="training baskets behind the antecedent", title=group)
+    axes[0][0].set_ylabel(ylabel)
+    handles = [Line2D([], [], marker="o", ls="", color=LOOKS[name][0], label=f"{name} over {over}") for name in names]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return finished(figure)
 
 
@@ -128,24 +123,25 @@ def agreement(counted: np.ndarray, estimates: dict[str, np.ndarray], about: str)
     return finished(figure)
 
 
-def calibrations(tables: dict[str, pd.DataFrame], title: str) -> Figure:
-    """Predicted against observed confidence, a line per estimate.
+def of_two_items(table: pd.DataFrame) -> Figure:
+    """Confidences of rules of two items, a row per rule: given both (filled), and the higher given one (hollow).
 
     Args:
-        tables: Name of the estimate (a key of `LOOKS`) → result of `judging.calibration`.
-        title: Title.
+        table: Rules × (way of estimating, "both" or "one").
     """
-    figure, axis = plt.subplots(figsize=(5.2, 4.2))
-    low = min(float(t[["predicted", "observed"]].replace(0, np.nan).min().min()) for t in tables.values())
-    axis.plot([low, 1], [low, 1], color=INK, lw=0.8)
-    for name, table in tables.items():
-        color, dashes = LOOKS[name]
-        axis.plot(table["predicted"], table["observed"].replace(0, np.nan), ls=dashes, marker="o", ms=4, color=color,
-                  label=name)  # fmt: skip
-    axis.set(xscale="log", yscale="log", xlabel="estimated confidence", ylabel="share that came true", title=title)
-    plain_log_ticks(axis.xaxis)
-    plain_log_ticks(axis.yaxis)
-    axis.legend()
+    ways = list(dict.fromkeys(way for way, _ in table.columns))
+    figure, axis = plt.subplots(figsize=(8.5, 1.2 + 0.55 * len(table)))
+    for number, way in enumerate(ways):
+        at = np.arange(len(table)) + (number - (len(ways) - 1) / 2) * 0.8 / len(ways)
+        color = INK if number >= len(CYCLE) else CYCLE[number]
+        one, both = table[way, "one"], table[way, "both"]
+        axis.hlines(at, one, both, color=color, lw=1)
+        axis.scatter(one, at, s=24, color="white", edgecolor=color, zorder=3)
+        axis.scatter(both, at, s=24, color=color, zorder=3, label=way)
+    axis.set_yticks(range(len(table)), table.index, fontsize=8)
+    axis.invert_yaxis()
+    axis.set(xlabel="confidence given both items (filled), and the higher given one (hollow)", xlim=(0, None))
+    figure.legend(loc="outside lower center", ncols=len(ways))
     return finished(figure)
 
 
@@ -168,27 +164,5 @@ def read_cost(table: pd.DataFrame, training_seconds: float) -> Figure:
     for side in (axis.xaxis, axis.yaxis):
         plain_log_ticks(side)
     axis.set_title("Time to the best 1,000 rules of up to three items")
-    figure.legend(loc="outside right upper")
-    return finished(figure)
-
-
-def carried_by(names: list[str], effects: dict[str, np.ndarray], title: str) -> Figure:
-    """How much each item of an antecedent speaks for the consequent.
-
-    Args:
-        names: Items of the antecedent.
-        effects: Label → change of log odds when the item is left out, shape (len(names),).
-        title: The rule.
-    """
-    figure, axis = plt.subplots(figsize=(7.5, 0.7 + 0.75 * len(names)))
-    height = 0.8 / len(effects)
-    colors = (QUIET, ACCENT, THIRD, SECOND)
-    for place, (color, (label, values)) in enumerate(zip(colors, effects.items(), strict=False)):
-        at = np.arange(len(names)) + (place - (len(effects) - 1) / 2) * height
-        axis.barh(at, values, height, color=color, label=label)
-    axis.axvline(0, color=INK, lw=0.8)
-    axis.set_yticks(range(len(names)), names)
-    axis.invert_yaxis()
-    axis.set(xlabel="log odds that the item adds to those of the others", title=title)
     figure.legend(loc="outside right upper")
     return finished(figure)

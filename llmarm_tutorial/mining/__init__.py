@@ -7,7 +7,7 @@ Public names, by module:
     eclat_search: eclat
     itemsets: Itemsets, as_matrix, pack_columns
     judged: JudgedEstimate
-    judging: COUNT_ESTIMATES, PRIOR_DOUBTS, Trial, best_of, by_band, calibration, confidence_losses,
+    judging: COUNT_ESTIMATES, PRIOR_DOUBTS, Trial, best_of, by_band, confidence_losses,
         count_estimates, mean_losses, tune_confidence, wide_by_band
     measures: lift
     miners: apriori, compare_miners, generate_candidates, mine, suggest_support
@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = face(
         "itemsets": "Itemsets as_matrix pack_columns",
         "judged": "JudgedEstimate",
         "judging": (
-            "COUNT_ESTIMATES PRIOR_DOUBTS Trial best_of by_band calibration confidence_losses count_estimates "
+            "COUNT_ESTIMATES PRIOR_DOUBTS Trial best_of by_band confidence_losses count_estimates "
             "mean_losses tune_confidence wide_by_band"
         ),
         "measures": "lift",

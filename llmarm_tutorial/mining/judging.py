@@ -38,7 +38,7 @@ NEIGHBOURS = (5, 10, 20)  # items that an item may borrow from
 COUNT_ESTIMATES = ("counts", "add-k", "shrunk", "back-off", "item-kNN")
 
 
-def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
+def confidence_losses(estimate: np.ndarray, unseen: Evidence, consequents: np.ndarray | None = None) -> pd.DataFrame:
     """How wrong an estimate is about unseen baskets, one row per antecedent.
 
     Log loss and Brier score are *proper*: on average the true chance makes them smallest, so that however few unseen
@@ -49,6 +49,7 @@ def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
     Args:
         estimate: Chances, shape (n, n_items).
         unseen: Evidence in the unseen baskets for the same antecedents.
+        consequents: Which items are asked for, shape (n_items,), bool; None for all.
 
     Returns:
         Columns `baskets` (unseen ones), `log_loss` (nats per basket, summed over items), `brier` (likewise) and
@@ -59,6 +60,8 @@ def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
     for part in row_blocks(*estimate.shape):
         rows = unseen.take(part)
         allowed, size = rows.open, np.maximum(rows.baskets, 1)[:, None]
+        if consequents is not None:
+            allowed &= consequents
         p = np.clip(estimate[part].astype(float), LEAST, 1 - LEAST)
         share = rows.joint / size
         nats = -(share * np.log(p) + (1 - share) * np.log(1 - p))
@@ -66,7 +69,9 @@ def confidence_losses(estimate: np.ndarray, unseen: Evidence) -> pd.DataFrame:
         noise = share * (1 - share)
         log_loss[part] = np.where(allowed, nats, 0).sum(axis=1)
         brier[part] = np.where(allowed, error + noise, 0).sum(axis=1)
-        fair = np.where(allowed, error - noise / np.maximum(size - 1, 1), 0).sum(axis=1) / allowed.sum(axis=1)
+        fair = np.where(allowed, error - noise / np.maximum(size - 1, 1), 0).sum(axis=1) / np.maximum(
+            allowed.sum(axis=1), 1
+        )
         squared[part] = np.where(rows.baskets > 1, fair, np.nan)
     return pd.DataFrame({"baskets": n, "log_loss": log_loss, "brier": brier, "squared_error": squared})
 
@@ -137,28 +142,6 @@ def mean_loss(table: pd.DataFrame, name: str, times: np.ndarray | float = 1.0) -
         return math.nan
     squared = np.average(table["squared_error"].to_numpy()[several], weights=weights)
     return math.sqrt(squared) if squared > 0 else math.nan
-
-
-def calibration(estimate: np.ndarray, unseen: Evidence, edges: Sequence[float]) -> pd.DataFrame:
-    """Whether chances come true: predicted against observed, in classes of the prediction.
-
-    Args:
-        estimate: Chances, shape (n, n_items).
-        unseen: Evidence in the unseen baskets for the same antecedents.
-        edges: Bounds of the classes, ascending.
-
-    Returns:
-        One row per class that occurs: `predicted` and `observed` (means over unseen baskets × items) and `cases`.
-    """
-    allowed = unseen.open & (unseen.baskets > 0)[:, None]
-    p = estimate[allowed].astype(float)
-    weight = np.broadcast_to(unseen.baskets[:, None], allowed.shape)[allowed].astype(float)
-    hits = unseen.joint[allowed].astype(float)
-    group = np.clip(np.searchsorted(edges, p, side="right") - 1, 0, len(edges) - 2)
-    sums = [np.bincount(group, values, minlength=len(edges) - 1) for values in (weight, weight * p, hits)]
-    table = pd.DataFrame(np.stack(sums, axis=1), columns=["cases", "predicted", "observed"])
-    table = table[table["cases"] > 0]
-    return table.assign(predicted=table["predicted"] / table["cases"], observed=table["observed"] / table["cases"])
 
 
 class Tuned(NamedTuple):

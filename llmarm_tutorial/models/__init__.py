@@ -13,7 +13,7 @@ Public names, by module:
     label_batches: Augmentation, class_inputs
     onnx_int8: quantise
     pruning: prune, prune_weights, random_importance
-    readout: PartBatches, READOUT_SETTINGS, confidences, left_out, read_rules, train_completion_model
+    readout: PartBatches, READOUT_SETTINGS, confidences, read_rules, train_completion_model
     recipes: Recipe
     recommender: ItemRecommender
     serve: OnnxRecommender
@@ -43,7 +43,7 @@ __getattr__, __dir__, __all__ = face(
         "label_batches": "Augmentation class_inputs",
         "onnx_int8": "quantise",
         "pruning": "prune prune_weights random_importance",
-        "readout": "PartBatches READOUT_SETTINGS confidences left_out read_rules train_completion_model",
+        "readout": "PartBatches READOUT_SETTINGS confidences read_rules train_completion_model",
         "recipes": "Recipe",
         "recommender": "ItemRecommender",
         "serve": "OnnxRecommender",

@@ -9,7 +9,7 @@ without positions, and both give the matrix antecedents × items that `confidenc
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,6 @@ from llmarm_tutorial.mining.antecedents import (
     draw_parts,
     gather,
     gather_sparse,
-    padded,
     row_blocks,
     sizes_held,
 )
@@ -322,24 +321,3 @@ def _expected_pairs(
         pairs.append(np.sort(np.stack([singles[part][first], singles[second]], axis=1), axis=1))
         expected.append(together[first, second])
     return np.concatenate(pairs), np.concatenate(expected)
-
-
-def left_out(estimate: Callable[[np.ndarray], np.ndarray], antecedent: Sequence[int], consequent: int) -> np.ndarray:
-    """Which item of the antecedent carries a rule: change of the consequent's log odds when it alone is left out.
-
-    Args:
-        estimate: From antecedents (item codes, padded with -1) to chances, shape (n, n_items).
-        antecedent: Item codes, at least two.
-        consequent: Item code.
-
-    Returns:
-        One number per item of the antecedent, in nats; above 0 where the item speaks for the consequent.
-
-    Raises:
-        BadParameter: If the antecedent has fewer than two items.
-    """
-    if len(antecedent) < 2:
-        raise BadParameter("Leaving one item out needs an antecedent of at least two.")
-    shorter = [[item for item in antecedent if item != out] for out in antecedent]
-    odds = log_odds(estimate(padded([antecedent, *shorter]))[:, consequent])
-    return odds[0] - odds[1:]

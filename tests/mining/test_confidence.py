@@ -260,6 +260,19 @@ def test_losses_by_hand():
     assert table["squared_error"][0] == pytest.approx((0.5 - 0.25) ** 2 - 0.25 * 0.75 / 3)
 
 
+def test_losses_of_some_consequents_are_those_of_the_table_without_the_others():
+    known = gather(FIVE, padded([[0], [1, 2], [3]]))
+    estimate = np.random.default_rng(0).uniform(0.1, 0.9, known.joint.shape)
+    some = np.array([False, True, True, False])
+    table = confidence_losses(estimate, known, some)
+    p, share = estimate[2, 1:3], known.joint[2, 1:3] / known.baskets[2]  # the antecedent is none of them
+    assert table["log_loss"][2] == pytest.approx(-(share * np.log(p) + (1 - share) * np.log(1 - p)).sum())
+    assert table["log_loss"][1] == 0  # both are in the antecedent
+    whole = confidence_losses(estimate, known)
+    other = confidence_losses(estimate, known, ~some)
+    assert (table["log_loss"] + other["log_loss"]).to_numpy() == pytest.approx(whole["log_loss"].to_numpy())
+
+
 def test_the_squared_error_is_unbiased_however_few_baskets_there_are():
     rng = np.random.default_rng(0)
     truth, told, n = 0.3, 0.4, 3
@@ -285,15 +298,6 @@ def test_the_truth_loses_least(truth: float, told: float):
         for p in (truth, told)
     ]
     assert (expected[0] <= expected[1] + 1e-9).all()
-
-
-def test_calibration_compares_what_was_said_with_what_came():
-    unseen = Evidence(padded([[0], [1]]), np.array([10, 30]), np.array([[10, 2, 5], [3, 30, 9]]), np.full(3, 0.5))
-    told = np.array([[0.9, 0.1, 0.6], [0.1, 0.9, 0.15]])
-    table = judging.calibration(told, unseen, [0, 0.2, 1])
-    assert table["cases"].tolist() == [70, 10]
-    assert table["predicted"].tolist() == pytest.approx([(10 * 0.1 + 30 * 0.1 + 30 * 0.15) / 70, 0.6])
-    assert table["observed"].tolist() == pytest.approx([(2 + 3 + 9) / 70, 0.5])
 
 
 # --- what is chosen ------------------------------------------------------------------------------------------------

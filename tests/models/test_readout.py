@@ -265,14 +265,3 @@ def test_wrong_orders_and_lengths_are_named(trained):
         readout.read_rules(model, np.full(20, 0.1), 100, items_of(20), min_support=0.01, longest=3)
     with pytest.raises(UnknownName, match="lift"):
         readout.read_rules(model, np.full(20, 0.1), 100, items_of(20), min_support=0.01, by="luck")
-
-
-def test_leaving_one_out_names_the_item_that_carries_the_rule():
-    def told(antecedents: np.ndarray) -> np.ndarray:
-        """Odds of item 3: 1, times 8 with item 0, times 2 with item 1."""
-        odds = 8.0 ** (antecedents == 0).any(axis=1) * 2.0 ** (antecedents == 1).any(axis=1)
-        return np.repeat((odds / (1 + odds))[:, None], 4, axis=1)
-
-    assert readout.left_out(told, [0, 1, 2], 3) == pytest.approx([np.log(8), np.log(2), 0], abs=1e-6)
-    with pytest.raises(BadParameter, match="at least two"):
-        readout.left_out(told, [0], 3)
