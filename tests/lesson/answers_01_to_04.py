@@ -72,15 +72,8 @@ RIGHT = {
     hidden = [place for place in products if random.random() < share] or [int(random.choice(products))]
     return [MASK if place in hidden else token for place, token in enumerate(row)], hidden[::-1]""",
     ],
-    "03.4": [
-        """def sees_order(hidden, row):
-    there, back = hidden(row), hidden(np.flip(row))[::-1]
-    return bool(np.abs(there - back).max() > 1e-4)""",
-        "hidden(row[::-1].copy())[-1] -> hidden(row[::-1])[len(row) - 1]",
-    ],
     "04.1": ["0.36", "np.float64(9 / 25)"],
-    "04.2": ["3", "3.0", "np.mean([2, 3, 3, 8]) - 1"],
-    "04.3": [
+    "04.2": [
         """def basket_chances(sizes, k):
     from scipy.special import comb
     parts = comb(sizes, k)
@@ -92,7 +85,7 @@ RIGHT = {
     return parts / parts.sum()""",
         "comb(int(n), k) -> __import__('math').perm(int(n), k)",
     ],
-    "04.4": [
+    "04.3": [
         """def best_strength(k, n, q, k_new, n_new, strengths):
     losses = []
     for m in strengths:
@@ -220,20 +213,6 @@ WRONG = {
         "return _row, sorted(_hidden.tolist()) -> return _row, row[_hidden]",
         "return _row, sorted(_hidden.tolist()) -> return _row, [p + 1 for p in _hidden]",
     ],
-    "03.4": [
-        "return not np -> return np",
-        "hidden(row[::-1].copy())[-1] -> hidden(row[::-1].copy())[0]",
-        "hidden(row[::-1].copy())[-1] -> hidden(row)[-1]",
-        "hidden(row)[0], hidden(row[::-1].copy())[-1] -> hidden(row), hidden(row[::-1].copy())",
-        "hidden(row)[0], hidden(row[::-1].copy())[-1] -> "
-        "hidden(row).mean(axis=0), hidden(row[::-1].copy()).mean(axis=0)",
-        "hidden(row)[0], hidden(row[::-1].copy())[-1] -> hidden(row)[0, 0], hidden(row[::-1].copy())[-1, 0]",
-        "not np.allclose(hidden(row)[0], hidden(row[::-1].copy())[-1], atol=1e-4) -> "
-        "(hidden(row)[0] != hidden(row[::-1].copy())[-1]).any()",
-        "def sees_order(hidden, row): return True",
-        "def sees_order(hidden, row): return False",
-        "def sees_order(hidden, row): return 'yes'",
-    ],
     "04.1": [
         "3 / 4",
         "3.6 / 4",
@@ -244,8 +223,7 @@ WRONG = {
         "3 / 10",
         "36",
     ],
-    "04.2": ["1", "4", "12", "16", "3 / 4", "2.5", "'3'"],
-    "04.3": [
+    "04.2": [
         "comb(int(n), k) -> int(n)",
         "comb(int(n), k) -> int(n) ** k",
         "comb(int(n), k) -> comb(int(n) + 1, k)",
@@ -258,7 +236,7 @@ WRONG = {
         "return weight / weight.sum() -> return weight / weight.max()",
         "return weight / weight.sum() -> return sorted(weight / weight.sum())",
     ],
-    "04.4": [
+    "04.3": [
         f"{LOSS} -> ((p - k_new / n_new) ** 2).sum()",
         f"{LOSS} -> np.abs(p - k_new / n_new).sum()",
         f"{LOSS} -> (k_new * (1 - p) ** 2 + (n_new - k_new) * p**2).sum()",

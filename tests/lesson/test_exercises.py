@@ -103,7 +103,7 @@ CHANGES_ITS_INPUT = {
     "02.3": "ends = {i for -> sequence.append([]); ends = {i for",
     "02.2": "followed = [ -> sequences.append('x'); followed = [",
     "03.3": "row.copy() -> row",
-    "04.4": "return min(strengths, -> strengths.sort(reverse=True); return min(strengths,",
+    "04.3": "return min(strengths, -> strengths.sort(reverse=True); return min(strengths,",
     "06.3": "chosen = [ -> scores *= 1.1; chosen = [",
     "07.3": "nearest = np -> similarity *= 2; nearest = np",
     "08.3": "differences, weights = [], [] -> a[:] = ~a; a[:] = ~a; b[:] = ~b; differences, weights = [], []",

@@ -307,12 +307,12 @@ def test_a_list_without_its_own_brackets_is_refused_in_a_plan(place, values):
 def test_the_lessons_of_the_kit_declare_what_their_lists_hold():
     kit = {f"{lesson.number} {p.name}": p for lesson in lessons.discover() for p in lesson.parameters.values()}
     lists = {name: p.element for name, p in kit.items() if p.type == "list"}
-    for name, values in {"03 RATES": "abc", "05 LABELS": "12:30", "05 RATES": "no"}.items():
+    for name, values in [("05 RATES", "abc"), ("05 LABELS", "12:30"), ("05 RATES", "no")]:
         with pytest.raises(BadParameter, match=rf"must be of type list\[{lists[name]}\]"):
             kit[name].coerce(values)
     assert kit["05 LABELS"].coerce("050,100") == [50, 100]
     assert kit["09 METHODS"].coerce("no") == ["no"]
-    assert kit["03 RATES"].coerce("1e-3,3e-3") == [0.001, 0.003]
+    assert kit["05 RATES"].coerce("1e-3,3e-3") == [0.001, 0.003]
 
 
 def test_a_mark_for_the_formatter_is_no_part_of_the_explanation():

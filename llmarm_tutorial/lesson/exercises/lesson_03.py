@@ -1,4 +1,4 @@
-"""The exercises of lesson 03: cross-entropy, what a causal model is asked, masking, and seeing order."""
+"""The exercises of lesson 03: cross-entropy, what a causal model is asked, and masking."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from llmarm_tutorial.lesson.answers import Exercise, near, number, truth
+from llmarm_tutorial.lesson.answers import Exercise, near, number
 
 FIRST_ITEM, MASK = 4, 2  # as in item_model, which would load torch for two numbers
 ROW = np.array([3, 4, 11, 12, 3, 13, 14, 0, 0])  # five products, the first possible one among them
@@ -38,18 +38,6 @@ def _agree(function: Callable) -> bool:
         if len(set(places)) < len(places) or not np.array_equal(row, expected):
             return False
     return True
-
-
-def _set_model(tokens: np.ndarray) -> np.ndarray:
-    """Vectors that know the other tokens, but not where they stand."""
-    own = np.asarray(tokens, float)[:, None] * [1.0, 0.5]
-    rounding = 1e-6 * np.arange(len(tokens))[:, None]  # sums in another order differ by as much
-    return own + own.mean(axis=0) + rounding
-
-
-def _sequence_model(tokens: np.ndarray) -> np.ndarray:
-    """Vectors whose second number knows the place of every token."""
-    return _set_model(tokens) + np.arange(len(tokens))[:, None] * [0.0, 1.0]
 
 
 EXERCISES = [
@@ -127,25 +115,6 @@ EXERCISES = [
             "Find the products first: tokens from FIRST_ITEM on.",
             "random.random(n) < share hides each of n with that probability; if none is, random.choice helps.",
             "Copy the row before you write into it.",
-        ],
-    ),
-    Exercise(
-        id="03.4",
-        title="does the model see order?",
-        returns="True or False",
-        checks=[
-            (
-                lambda f: truth(f(_sequence_model, np.array([5, 6, 7, 9]))),
-                "a model that adds the position to every vector sees order.",
-            ),
-            (
-                lambda f: not truth(f(_set_model, np.array([5, 6, 7, 9]))),
-                "a model that only averages does not; mind where the first token stands in the reversed row.",
-            ),
-        ],
-        hints=[
-            "In the reversed row, the first token is the last one.",
-            "Compare hidden(row)[0] with hidden(reversed row)[-1].",
         ],
     ),
 ]

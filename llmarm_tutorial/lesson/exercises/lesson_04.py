@@ -1,4 +1,4 @@
-"""The exercises of lesson 04: shrinkage, what confidences sum to, fair draws, and choosing a strength."""
+"""The exercises of lesson 04: shrinkage, fair draws, and choosing a strength."""
 
 from __future__ import annotations
 
@@ -60,26 +60,6 @@ EXERCISES = [
     ),
     Exercise(
         id="04.2",
-        title="what confidences sum to",
-        gives="a number",
-        checks=[
-            (
-                lambda v: not near(v, 1),
-                "that is what the chances of one gap sum to; confidences are not shares of one.",
-            ),
-            (
-                lambda v: not near(v, 4),
-                "that is the mean size of the baskets; the antecedent itself is no consequent.",
-            ),
-            (lambda v: near(v, 3), "count the further items of each basket and take the mean."),
-        ],
-        hints=[
-            "Each confidence is the mean over the four baskets of a 1 or a 0.",
-            "Exchange the sums: for each basket, how many items other than a does it hold?",
-        ],
-    ),
-    Exercise(
-        id="04.3",
         title="fair draws",
         returns="an array with a chance for each basket",
         checks=[
@@ -107,7 +87,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="04.4",
+        id="04.3",
         title="choose the strength of a prior",
         returns="one of the strengths",
         checks=[
