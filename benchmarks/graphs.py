@@ -98,15 +98,10 @@ class LinkQuestion:
         """
         encoder, features = method.removesuffix(")").split(" (")
         ids, text = FEATURES[features]
-        scores, epochs = [], None
-        for task in self.tasks:
-            plan = Settings(**self.plan | {"epochs": epochs or self.plan["epochs"], "seed": seed})
-            validate = None if epochs else (lambda found, task=task: graphs.evaluate_links(task, found).mean())
-            how = {"validate": validate, "encoder": encoder, "ids": ids, "folds": 2, "others": 8}
-            fitted = graphs.fit_links(task.graph.weights, self.features if text else None, plan, **how)
-            epochs = fitted.training.best_epoch
-            scores.append(fitted.scores())
-        return tuple(scores), {"settings": {"epochs": epochs}}
+        how = {"encoder": encoder, "ids": ids, "folds": 2, "others": 8}
+        plan = Settings(**self.plan | {"seed": seed})
+        found = graphs.predict_links(self.tasks, self.features if text else None, plan, **how)
+        return (found.validation, found.test), {"settings": {"epochs": found.epochs}}
 
     def judge(self, method: str, kind: str, seed: int) -> None:
         """Keep how well a method foretells the links of both tasks."""
