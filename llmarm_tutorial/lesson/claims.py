@@ -25,7 +25,7 @@ class Claim:
         seeds: Over how many seeds, at least, where something is trained.
         holds: What must come out for the claim to hold on a data set.
         refuted: What refutes it there.
-        decided_by: Recorded names that decide, as "10:fusion/*_gain_*"; empty while nothing does.
+        decided_by: Recorded names that decide, as "11:fusion/*_gain_*"; empty while nothing does.
     """
 
     id: str
@@ -39,12 +39,12 @@ class Claim:
     decided_by: tuple[str, ...]
 
     def deciding(self, names: Iterable[str]) -> list[str]:
-        """Those of some recorded names, written as "10:fusion/next_gain_of_graph_learned", that decide this claim."""
+        """Those of some recorded names, written as "11:fusion/next_gain_of_graph_learned", that decide this claim."""
         return [name for name in names if any(matches(name, pattern) for pattern in self.decided_by)]
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a recorded name, as "10:fusion/next_gain_of_graph", is one that a pattern of `decided_by` names."""
+    """Whether a recorded name, as "11:fusion/next_gain_of_graph", is one that a pattern of `decided_by` names."""
     return fnmatchcase(name, pattern)
 
 

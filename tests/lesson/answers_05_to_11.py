@@ -73,8 +73,7 @@ RIGHT = {
     return -(1 - alpha) * log_softmax(student)[bought] + alpha * heat * heat * np.exp(p) @ (p - q)""",
     ],
     "10.1": ["2, 1", "[2.0, 1.0]", "np.array([2, 1])"],
-    "10.2": ["2.5, 1.5", "[2.5, 1.5]", "np.array([2.5, 1.5])"],
-    "10.3": [
+    "10.2": [
         """def two_steps(weights):
     n = len(weights)
     found = [[0.0] * n for _ in range(n)]
@@ -89,13 +88,45 @@ RIGHT = {
     step = np.divide(weights, out[:, None], out=np.zeros_like(weights), where=out[:, None] > 0)
     return np.where((weights > 0) | np.eye(len(weights), dtype=bool), 0, step.dot(step))""",
     ],
-    "10.4": [
+    "10.3": [
         """def recall_of_new_links(scores, past, later, k):
     pairs = [(scores[a, b], later[a, b]) for a in range(len(scores)) for b in range(a) if not past[a, b]]
     pairs.sort(key=lambda pair: pair[0], reverse=True)
     return sum(new for _, new in pairs[:k]) / sum(new for _, new in pairs)""",
         'np.argsort(-scores[i, j], kind="stable")[:k] -> np.argsort(scores[i, j])[::-1][:k]',
         "np.triu(~past, 1) -> np.tril(~past, -1)",
+    ],
+    "11.1": ["2.5, 1.5", "[2.5, 1.5]", "np.array([2.5, 1.5])"],
+    "11.2": [
+        """def one_layer(has, of_users, of_items):
+    users, items = np.zeros(of_users.shape), np.zeros(of_items.shape)
+    for u in range(len(has)):
+        for i in range(has.shape[1]):
+            if has[u, i]:
+                root = (has[u].sum() * has[:, i].sum()) ** 0.5
+                users[u] += of_items[i] / root
+                items[i] += of_users[u] / root
+    return users, items""",
+        """def one_layer(has, of_users, of_items):
+    left, right = (np.maximum(has.sum(axis=axis), 1) ** -0.5 for axis in (1, 0))
+    scaled = left[:, None] * has * right
+    return [scaled.dot(of_items), of_users.T.dot(scaled).T]""",
+        "has / np.sqrt(np.maximum(links, 1)) -> np.where(links, has, 0) / np.sqrt(links + (links == 0))",
+    ],
+    "11.3": [
+        """def mrr_by_weight(first, second, has, target, weights):
+    out = []
+    for w in weights:
+        places = []
+        for a, b, h, t in zip(first, second, has, target):
+            score = w * (a - a.mean()) / a.std() + (1 - w) * (b - b.mean()) / b.std()
+            order = [i for i in np.argsort(-score) if not h[i]]
+            places.append(order.index(t) + 1)
+        out.append(np.mean([1 / p for p in places]))
+    return np.array(out)""",
+        "scores.std(axis=1, keepdims=True) -> scores.std(axis=1, ddof=1, keepdims=True)",
+        "np.where(has, -np.inf, joined) -> joined - 1e9 * has",
+        "scores - scores.mean(axis=1, keepdims=True) -> scores",  # the order of a customer's products stays
     ],
 }
 
@@ -241,8 +272,7 @@ WRONG = {
         "- np.log(np.exp(scores - scores.max()).sum()) -> - np.log2(np.exp(scores - scores.max()).sum())",
     ],
     "10.1": ["0.8, np.log2(0.8)", "2, np.log(2)", "1, 2", "0.2, 1", "2, 2", "2", "2, np.log10(2)", "1.25, 1"],
-    "10.2": ["7, 3.75", "3.5, 2", "1.0, 0.75", "2.5, 3", "2.5, 2.5", "1.5, 2.5", "2.5", "2.5, 1.25", "3.5, 1.5"],
-    "10.3": [
+    "10.2": [
         "axis=1, keepdims=True -> axis=0, keepdims=True",
         "np.maximum(weights.sum(axis=1, keepdims=True), 1e-12) -> weights.sum(axis=1, keepdims=True)",
         "np.maximum(weights.sum(axis=1, keepdims=True), 1e-12) -> 1",
@@ -263,7 +293,7 @@ WRONG = {
         "return found -> return found.sum(axis=1)",
         "return found -> return found / np.maximum(found.sum(axis=1, keepdims=True), 1e-12)",
     ],
-    "10.4": [
+    "10.3": [
         "-scores[i, j] -> scores[i, j]",
         "np.triu(~past, 1) -> ~past",
         "np.triu(~past, 1) -> np.triu(~past)",
@@ -277,5 +307,41 @@ WRONG = {
         "/ later[i, j].sum() -> / np.triu(later, 1).sum()",
         "later[i, j][first].sum() / later[i, j].sum() -> later[i, j][first]",
         "return later -> later",
+    ],
+    "11.1": ["7, 3.75", "3.5, 2", "1.0, 0.75", "2.5, 3", "2.5, 2.5", "1.5, 2.5", "2.5", "2.5, 1.25", "3.5, 1.5"],
+    "11.2": [
+        "np.sqrt(np.maximum(links, 1)) -> np.maximum(links, 1)",
+        "has / np.sqrt(np.maximum(links, 1)) -> has",
+        "has / np.sqrt(np.maximum(links, 1)) -> has / np.sqrt(links)",
+        "has / np.sqrt(np.maximum(links, 1)) -> has / np.maximum(has.sum(axis=1, keepdims=True), 1)",
+        "has / np.sqrt(np.maximum(links, 1)) -> has / np.sqrt(np.maximum(has.sum(axis=1, keepdims=True), 1))",
+        "has / np.sqrt(np.maximum(links, 1)) -> 1 / np.sqrt(np.maximum(links, 1))",
+        "return scaled @ of_items, scaled.T @ of_users -> return scaled.T @ of_users, scaled @ of_items",
+        "return scaled @ of_items, scaled.T @ of_users -> return scaled @ of_items, scaled.T @ (scaled @ of_items)",
+        "return scaled @ of_items, scaled.T @ of_users -> "
+        "return of_users + scaled @ of_items, of_items + scaled.T @ of_users",
+        "return scaled @ of_items, scaled.T @ of_users -> "
+        "return (of_users + scaled @ of_items) / 2, (of_items + scaled.T @ of_users) / 2",
+        "return scaled @ of_items, scaled.T @ of_users -> return scaled @ of_items, of_items",
+    ],
+    "11.3": [
+        "centred / scores.std(axis=1, keepdims=True) -> centred",
+        "centred / scores.std(axis=1, keepdims=True) -> scores",
+        "scores.mean(axis=1, keepdims=True) -> scores.mean(axis=0, keepdims=True)",
+        "scores.std(axis=1, keepdims=True) -> scores.std()",
+        "scores.std(axis=1, keepdims=True) -> scores.std(axis=0, keepdims=True)",
+        "(1 - weight) * standard(second) -> standard(second)",
+        "weight * standard(first) + (1 - weight) * standard(second) -> "
+        "(1 - weight) * standard(first) + weight * standard(second)",
+        "np.where(has, -np.inf, joined) -> joined",
+        "np.where(has, -np.inf, joined) -> np.where(has, 0, joined)",
+        "1 + (joined > bought[:, None]) -> (joined >= bought[:, None]) + 1 * (joined > bought[:, None])",
+        "1 + (joined > bought[:, None]).sum(axis=1) -> 1 + (joined < bought[:, None]).sum(axis=1)",
+        "1 + (joined > bought[:, None]).sum(axis=1) -> 2 + (joined > bought[:, None]).sum(axis=1)",
+        "(1 / place).mean() -> place.mean()",
+        "(1 / place).mean() -> 1 / place.mean()",
+        "(1 / place).mean() -> (place == 1).mean()",
+        "return found -> return max(found)",
+        "return found -> return weights[int(np.argmax(found))]",
     ],
 }

@@ -54,6 +54,6 @@ def test_which_claims_have_no_measurement_yet():
 
 
 def test_a_pattern_names_whole_lessons_and_names():
-    assert claims.matches("10:fusion/next_gain_of_graph", "10:fusion/*_gain_*")
-    assert not claims.matches("06:fusion/next_gain_of_graph", "10:fusion/*")
-    assert not claims.matches("10:fusion/next", "10:fusion/*_gain_*")
+    assert claims.matches("11:fusion/next_gain_of_graph", "11:fusion/*_gain_*")
+    assert not claims.matches("06:fusion/next_gain_of_graph", "11:fusion/*")
+    assert not claims.matches("11:fusion/next", "11:fusion/*_gain_*")

@@ -108,7 +108,8 @@ CHANGES_ITS_INPUT = {
     "07.3": "nearest = np -> similarity *= 2; nearest = np",
     "08.3": "differences, weights = [], [] -> a[:] = ~a; a[:] = ~a; b[:] = ~b; differences, weights = [], []",
     "09.3": "log_p, log_q = -> student /= heat; log_p, log_q =",
-    "10.3": "found = step @ step -> weights *= 2; found = step @ step",
+    "10.2": "found = step @ step -> weights *= 2; found = step @ step",
+    "11.3": "found = [] -> first *= 2; found = []",
 }
 
 

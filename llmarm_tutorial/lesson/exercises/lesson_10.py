@@ -1,4 +1,4 @@
-"""The exercises of lesson 10: lift and PMI, one step of propagation, two hops, and new links among the first pairs."""
+"""The exercises of lesson 10: lift and PMI, two hops, and new links among the first pairs."""
 
 from __future__ import annotations
 
@@ -73,24 +73,6 @@ EXERCISES = [
     ),
     Exercise(
         id="10.2",
-        title="one step of propagation",
-        gives="two numbers",
-        checks=[
-            (lambda v: len(v) == 2, "hand in two numbers: Dan's vector in layer 1, and the mean of layers 0 and 1."),
-            (lambda v: not near(v[0], 7), "divide what each product sends by √(d of Dan · d of the product)."),
-            (lambda v: not near(v[0], 3.5), "this is a plain mean; divide by √(d of Dan · d of the product)."),
-            (lambda v: not near(v[0], 3 / 4 + 4 / 16), "take the square root of the product of the two degrees."),
-            (lambda v: near(v[0], 2.5), "tea sends 3 / √(2 · 2), milk 4 / √(2 · 8)."),
-            (lambda v: not near(v[1], 3), "a mean of two layers: divide the sum by 2."),
-            (lambda v: near(v[1], 1.5), "the mean of what Dan held before, 0.5, and what arrived."),
-        ],
-        hints=[
-            "Dan has two products, so his degree is 2; tea has two customers, milk has eight.",
-            "√4 = 2 and √16 = 4: tea sends 3/2, milk 4/4.",
-        ],
-    ),
-    Exercise(
-        id="10.3",
         title="two hops",
         returns="an array of shape (n, n)",
         checks=[
@@ -118,7 +100,7 @@ EXERCISES = [
         ],
     ),
     Exercise(
-        id="10.4",
+        id="10.3",
         title="new links among the first pairs",
         returns="a number",
         checks=[
@@ -128,7 +110,7 @@ EXERCISES = [
             ),
             (
                 lambda f: not near(_share(f, 12), _found(12, EVERY, LATER)),
-                "links of the past are no candidates: whoever lists them is right without foretelling anything.",
+                "links of the past are no candidates: whoever lists them is right without predicting anything.",
             ),
             (
                 lambda f: not near(_share(f, 12), _found(12, EVERY, LATER & ~PAST)),
