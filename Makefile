@@ -50,6 +50,7 @@ lab: $(READY) ## open your own copies of lessons and exercises, in my/, in Jupyt
 notebooks: $(READY) ## run notebooks/source, store notebooks, reference results and tables (LESSONS="01" for one)
 	.venv/bin/python tools/editions.py build $(LESSONS) $(ARGS)
 	.venv/bin/python tools/results_tables.py
+	.venv/bin/python tools/editions.py build 00 $(ARGS)
 
 weights: $(READY) ## train what data/weights lacks: the models that lessons open (ARGS="--only gaps" for one)
 	OMP_NUM_THREADS=1 .venv/bin/python -m llmarm_tutorial data weights $(ARGS)

@@ -26,10 +26,11 @@ sys.path.append(str(ROOT / "benchmarks"))  # for the schema of their rows
 from rows import over_seeds, read_rows, unfolded  # noqa: E402
 
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS, verdict  # noqa: E402
+from llmarm_tutorial.lesson import claims  # noqa: E402
 from llmarm_tutorial.lesson.results import Result  # noqa: E402
 
 RESULTS = ROOT / "results"
-IN_LESSONS = ROOT / "llmarm_tutorial" / "lesson" / "recorded.csv"
+IN_LESSONS = ROOT / "llmarm_tutorial" / "lesson"  # its recorded*.csv
 BEGIN, END = "<!-- made by tools/results_tables.py -->", "<!-- end -->"
 PLAN = tomllib.loads((ROOT / "tools" / "results_pages.toml").read_text(encoding="utf-8"))
 SCALES = {"ms": 1e3, "kB": 1e-3}  # unit → what seconds or bytes are multiplied by
@@ -134,23 +135,52 @@ def in_lessons(blocks: list[dict[str, str]]) -> str:
         data = PLAN["names"][found["data"].iloc[0]]
         parts.append(part.assign(topic=block["topic"], data=data, metric=block["metric"], over=block["over"]))
     columns = ["topic", "data", "system", "seeds", "metric", "value", "over", "gain", "low", "high"]
-    return pd.concat(parts)[columns].to_csv(index=False, float_format="%.6f")
+    return as_csv(pd.concat(parts)[columns])
 
 
-def headlines(lines: list[dict[str, str]]) -> str:
-    """Answers to the question where a model beats counting, and how often each verdict fell."""
-    rows, fell = [], []
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as the text of a file that travels with the package."""
+    return table.to_csv(index=False, float_format="%.6f")
+
+
+def answers(lines: list[dict[str, str]]) -> pd.DataFrame:
+    """Answers to the question where a model beats counting, a row each."""
+    rows = []
     for line in lines:
         if "lesson" in line:
             entry = read("reference/quick")["lessons"][line["lesson"]]["values"][line["value"]]
             value, low, high = entry["value"], *entry["interval"]
         else:
             value, low, high = named(line)[["value", "low", "high"]].to_numpy().reshape(3)  # one row, or an error
-        fell.append(verdict(low, high))
         unit, against = line["metric"].split(" gain on ")
         data, against = (PLAN["names"].get(name, name) for name in (line["data"], against))
-        cells = [line["question"], data, line["shown"], fell[-1] if fell[-1] == LEVEL else f"**{fell[-1]}**", against]
-        rows.append([*cells, f"{value:+z.3f} [{low:+z.3f}, {high:+z.3f}] {unit}"])
+        measured_in = {"gain": value, "low": low, "high": high, "metric": unit}
+        asked = {"question": line["question"], "data": data, "system": line["shown"], "against": against}
+        rows.append(asked | measured_in | {name: line.get(name, "") for name in ("property", "claim")})
+    return pd.DataFrame(rows)
+
+
+def verdicts() -> pd.DataFrame:
+    """The gains by which lessons decide a claim, a row each, as the reference has them."""
+    rows = []
+    for lesson, entry in read("reference/quick")["lessons"].items():
+        gains = {name: value for name, value in entry["values"].items() if value.get("over")}
+        for claim in claims.load().values():
+            for name in gains:
+                if claim.deciding([f"{lesson[:2]}:{name}"]):
+                    low, high = gains[name]["interval"]
+                    rows.append({"claim": claim.id, "lesson": lesson[:2], "name": name, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def headlines(lines: list[dict[str, str]]) -> str:
+    """The answers as a table, and how often each verdict fell."""
+    rows, fell = [], []
+    for one in answers(lines).itertuples():
+        fell.append(verdict(one.low, one.high))
+        said = fell[-1] if fell[-1] == LEVEL else f"**{fell[-1]}**"
+        gain = f"{one.gain:+z.3f} [{one.low:+z.3f}, {one.high:+z.3f}] {one.metric}"
+        rows.append([one.question, one.data, one.system, said, one.against, gain])
     shown = table(rows, ["question", "data", "system", "verdict", "against", "gain, 95 % interval"])
     return f"{shown}\n\nIn these {len(rows)} rows: {', '.join(f'{w} {fell.count(w)}' for w in (WINS, LOSES, LEVEL))}."
 
@@ -182,7 +212,9 @@ def filled(path: Path, blocks: list[str]) -> str:
 def main() -> None:
     """Write the pages, or with `check` compare and exit 1 where one differs, is missing or has nothing behind it."""
     new = {path: filled(path, blocks) for path, blocks in pages().items()}
-    new[IN_LESSONS] = in_lessons(PLAN["recorded"])
+    new[IN_LESSONS / "recorded.csv"] = in_lessons(PLAN["recorded"])
+    new[IN_LESSONS / "recorded_answers.csv"] = as_csv(answers(PLAN["headlines"]))
+    new[IN_LESSONS / "recorded_verdicts.csv"] = as_csv(verdicts())
     stale = [path for path in new if not path.exists() or new[path] != path.read_text(encoding="utf-8")]
     for path in stale if sys.argv[1:] != ["check"] else ():
         path.write_text(new[path], encoding="utf-8")

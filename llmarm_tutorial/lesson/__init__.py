@@ -12,7 +12,7 @@ Public names, by module:
     listing: show_code
     needs: material, require_choices, require_enough, require_sequences
     prose: against, each_against, left_out, number, plain, say, signed
-    recorded: recorded_rows
+    recorded: recorded_answers, recorded_claims, recorded_rows
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
         does
 """
@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = face(
         "listing": "show_code",
         "needs": "material require_choices require_enough require_sequences",
         "prose": "against each_against left_out number plain say signed",
-        "recorded": "recorded_rows",
+        "recorded": "recorded_answers recorded_claims recorded_rows",
         "widgets": "",
     },
 )

@@ -1,4 +1,4 @@
-"""What benchmarks measured on data that cannot be shipped, such as films, for lessons to show beside their own."""
+"""What benchmarks and lessons recorded, for lessons to show: films, which cannot be shipped, and who won where."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from llmarm_tutorial.errors import UnknownName
-from llmarm_tutorial.evaluation.verdicts import verdict
+from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS, verdict
+from llmarm_tutorial.lesson import claims
 
-ROWS = Path(__file__).with_suffix(".csv")  # written by tools/results_tables.py from results/benchmarks
+# written by tools/results_tables.py from results/benchmarks and results/reference
+ROWS = Path(__file__).with_suffix(".csv")
+ANSWERS, VERDICTS = (ROWS.with_name(f"recorded_{part}.csv") for part in ("answers", "verdicts"))
 
 
 def recorded_rows(topic: str) -> pd.DataFrame:
@@ -43,3 +46,37 @@ def recorded_rows(topic: str) -> pd.DataFrame:
         "verdict": said,
     }
     return pd.DataFrame(columns).set_index(pd.Index(part["system"], name=part["data"].iloc[0]))
+
+
+def recorded_answers() -> pd.DataFrame:
+    """Where a model beat counting and where it did not, as the benchmarks of the repository recorded it.
+
+    Returns:
+        One row per question, those that a model wins first, then those where it is level: `verdict` of the gain, see
+        `verdicts.verdict`; `question`; `data`; `system`; `against`, the counting that it is measured by; the `gain` in
+        the metric that stands behind it, with the ends `low` and `high` of its paired 95 % interval; the `property` of
+        the data that the authors think decides, which is no measurement; the number of the `claim` it speaks to.
+    """
+    table = pd.read_csv(ANSWERS, dtype={"claim": str}, keep_default_na=False)
+    said = [verdict(low, high) for low, high in zip(table["low"], table["high"], strict=True)]
+    order = pd.Series([(WINS, LEVEL, LOSES).index(one) for one in said], index=table.index)
+    table.insert(0, "verdict", said)
+    return table.loc[order.sort_values(kind="stable").index].reset_index(drop=True)
+
+
+def recorded_claims() -> pd.DataFrame:
+    """What the literature claims, and how often the gains that decide fell out in the lessons on the corner shop.
+
+    Returns:
+        One row per claim of `lesson.claims` that a recorded gain decides, indexed by its number: the `claim`, how many
+        of its gains are "wins", "level" and "loses", and the `lessons` that recorded them.
+    """
+    table = pd.read_csv(VERDICTS, dtype={"claim": str, "lesson": str})
+    said = [verdict(low, high) for low, high in zip(table["low"], table["high"], strict=True)]
+    counts = pd.crosstab(table["claim"], pd.Series(said, name="verdict"))
+    counts = counts.reindex(columns=[WINS, LEVEL, LOSES], fill_value=0)
+    known = claims.load()
+    counts = counts.loc[[id_ for id_ in known if id_ in counts.index]]
+    counts.insert(0, "claim", [known[id_].claim for id_ in counts.index])
+    by_claim = table.groupby("claim")["lesson"].agg(lambda lessons: ", ".join(sorted(set(lessons))))
+    return counts.assign(lessons=by_claim).rename_axis(index=None, columns=None)

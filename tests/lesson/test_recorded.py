@@ -7,7 +7,7 @@ import pytest
 import results_tables
 
 from llmarm_tutorial.errors import UnknownName
-from llmarm_tutorial.lesson import recorded, recorded_rows
+from llmarm_tutorial.lesson import claims, recorded, recorded_answers, recorded_claims, recorded_rows
 
 TOPICS = {"next item": "sr", "joining": "model", "teaching": "hard labels"}
 
@@ -48,6 +48,34 @@ def test_the_file_holds_what_the_benchmarks_measured():
     measured = measured.set_index("metric")["value"]
     assert row["NDCG@10"] == pytest.approx(measured["NDCG@10"], abs=1e-6)
     assert row["gain on sr"] == pytest.approx(measured["NDCG@10 gain on sr"], abs=1e-6)
+
+
+def test_answers_begin_with_what_a_model_wins_and_say_why():
+    table = recorded_answers()
+    assert table["verdict"].tolist() == sorted(table["verdict"], key=["wins", "level", "loses"].index)
+    assert len(table) == len(results_tables.PLAN["headlines"])
+    assert (table["property"].str.split().str.len() >= 4).all(), "each row says what the data are like"
+    assert set(table["claim"]) <= set(claims.load())
+    wins = table[table["verdict"] == "wins"]
+    assert (wins["low"] > 0).all()
+    assert (table.loc[table["verdict"] == "loses", "high"] < 0).all()
+
+
+def test_every_gain_that_decides_a_claim_is_counted_once():
+    lessons = results_tables.read("reference/quick")["lessons"]
+    gains = [f"{n[:2]}:{name}" for n, entry in lessons.items() for name, v in entry["values"].items() if v.get("over")]
+    table = recorded_claims()
+    assert list(table.columns) == ["claim", "wins", "level", "loses", "lessons"]
+    for id_, claim in claims.load().items():
+        counted = table.loc[id_, ["wins", "level", "loses"]].sum() if id_ in table.index else 0
+        assert counted == len(claim.deciding(gains)), id_
+    assert table.index.isin(claims.load()).all()
+
+
+def test_the_files_hold_what_lessons_and_benchmarks_recorded():
+    answers = results_tables.answers(results_tables.PLAN["headlines"])
+    assert results_tables.as_csv(answers) == recorded.ANSWERS.read_text("utf-8")
+    assert results_tables.as_csv(results_tables.verdicts()) == recorded.VERDICTS.read_text("utf-8")
 
 
 def test_an_unknown_topic_is_named():
