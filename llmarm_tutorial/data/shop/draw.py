@@ -1,8 +1,8 @@
 """Drawing the corner shop's baskets, a chunk of customers at a time.
 
-Three layers make a basket. First a *background* that a model may learn: segments of customers, personal favourites,
+Four layers make a basket. First a *background* that a model may learn: segments of customers, personal favourites,
 what a visit is for, seasons, promotions, a long tail. Then the *whims*, products that know nothing but the week. Then
-the *planted truth* of `plan`, which puts products in or takes them out.
+the *range* of `structure_draw`. Last the *planted truth* of `plan`, which puts products in or takes them out.
 
 Everything is an array operation over a chunk of `CHUNK` customers, and a chunk's random numbers depend on nothing but
 the seed and its own number. A shop of any size is therefore made in the memory of one chunk, and all of its chunks but

@@ -224,10 +224,23 @@ KINDS = {
     "drift": "a same-basket rule that begins or stops in the last three months",
     "segment": "a same-basket rule of one small segment only",
 }
+
+
+class Limits(NamedTuple):
+    """What a planted rule needs at least in its main view: support (a share of baskets), count of baskets, lift."""
+
+    support: float
+    count: int
+    lift: float
+
+
+LIMITS = {"easy": Limits(0.004, 0, 3.0), "medium": Limits(0.001, 0, 2.0), "hard": Limits(0.0, 20, 1.5)}
 DIFFICULTIES = {
-    "easy": "support of at least 0.4 % and lift of at least 3",
-    "medium": "support of at least 0.1 % and lift of at least 2",
-    "hard": "at least 20 baskets and lift of at least 1.5",
+    **{
+        name: f"support of at least {100 * LIMITS[name].support:g} % and lift of at least {LIMITS[name].lift:g}"
+        for name in ("easy", "medium")
+    },
+    "hard": f"at least {LIMITS['hard'].count} baskets and lift of at least {LIMITS['hard'].lift:g}",
     "nearly_invisible": "less than that",
 }
 _SOON, _LATE = (0.6, 0.3, 0.1), (0.25, 0.5, 0.25)

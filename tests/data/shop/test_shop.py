@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT
 
-from llmarm_tutorial.data.shop import draw, plan, simulate
+from llmarm_tutorial.data.shop import draw, plan, simulate, structure_plan
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
 
@@ -84,8 +84,9 @@ def test_the_shipped_files_are_small_and_described():
     truth, text = simulate.truth(), (ROOT / "data" / "README.md").read_text("utf-8")
     for number in (truth["baskets"], truth["rows"], truth["customers"], truth["weeks"], len(plan.PRODUCTS)):
         assert f"{number:,}" in text
-    assert f"seed {simulate.SEED}" in text
+    assert f"seed {simulate.SEED} and a dial of {truth['structure']['dial']}" in text
     assert f"{len(truth['planted'])} planted things" in text
+    assert f"{len(truth['structure']['planted'])} of the range" in text
     for difficulty, meaning in plan.DIFFICULTIES.items():
         assert f"{difficulty.replace('_', ' ')} | {meaning}" in text
 
@@ -108,16 +109,20 @@ def test_the_tables_have_the_promised_columns_and_keys(shipped):
 
 
 def test_the_products_read_like_a_shop():
-    products = plan.PRODUCTS
-    assert 190 <= len(products) <= 230
-    assert products["item_id"].tolist() == list(range(101, 101 + len(products)))
+    products, ordinary, ranged = plan.PRODUCTS, plan.ORDINARY, structure_plan.PRODUCTS
+    assert 190 <= len(ordinary) <= 230
+    assert 300 <= len(ranged) <= 380
+    assert ordinary["item_id"].tolist() == list(range(101, 101 + len(ordinary)))
+    assert ranged["item_id"].tolist() == list(range(1001, 1001 + len(ranged)))
+    assert products["item_id"].tolist() == [*ordinary["item_id"], *ranged["item_id"]]
     for column in ("item_id", "name", "name_zh", "description"):
         assert products[column].is_unique
+    assert set(ranged["category"]) <= set(ordinary["category"])
     assert products["category"].nunique() == 12
     assert products["price"].between(0.2, 30).all()
     assert products["name_zh"].map(lambda name: bool(re.fullmatch(r"[\u4e00-\u9fff]+", name))).all()
     assert products["description"].str.len().between(20, 220).all()
-    openings = products["description"].str.split().str[:3].str.join(" ")
+    openings = ordinary["description"].str.split().str[:3].str.join(" ")
     assert openings.value_counts().iloc[0] <= 2, "descriptions from a template"
 
 
@@ -218,13 +223,13 @@ def test_the_truth_is_known_without_the_checkout(tmp_path, monkeypatch):
 
 def test_size_popularity_and_rhythm(shipped, held, baskets):
     truth = simulate.truth()
-    assert 30_000 <= truth["baskets"] <= 45_000
+    assert 40_000 <= truth["baskets"] <= 50_000
     assert baskets["week"].max() == truth["weeks"] - 1 == 77
-    size = held.sum(axis=1)
-    assert 4 <= size.mean() <= 5
-    by_segment = size.groupby(baskets["segment"]).mean()
+    assert 5 <= held.sum(axis=1).mean() <= 5.5
+    ordinary = held[plan.ORDINARY["name"]]
+    by_segment = ordinary.sum(axis=1).groupby(baskets["segment"]).mean()
     assert by_segment["family"] > 1.25 * by_segment["student"]
-    popularity = held.sum().sort_values(ascending=False)
+    popularity = ordinary.sum().sort_values(ascending=False)
     assert popularity.iloc[: len(popularity) // 5].sum() > 0.5 * popularity.sum()
     assert popularity.iloc[-len(popularity) // 4 :].sum() < 0.05 * popularity.sum()
     weekday = baskets["time"].dt.day_of_week.value_counts()
@@ -268,7 +273,7 @@ def test_strong_pairs_are_planted_or_explained(held):
     obvious = [e["realised"]["overall"]["lift"] for e in map(entry, kind("same_basket")) if e["difficulty"] == "easy"]
     assert np.median(unplanted) < 3.5
     assert min(obvious) > 2 * np.median(unplanted)
-    assert 1 < simulate.truth()["background"]["lift_of_a_typical_pair"] < 1.15
+    assert 1 < simulate.truth()["background"]["lift_of_a_typical_pair"] < 1.3
 
 
 # --- the planted truth -------------------------------------------------------------------------------------------
@@ -284,19 +289,27 @@ def test_the_plan_names_each_thing_once_and_chains_nothing():
     assert sum(len(p.antecedent) == 2 for p in kind("same_basket")) >= 6
     assert {p.difficulty for p in kind("same_basket")} == set(plan.DIFFICULTIES)
     assert len(kind("sequential")) >= 8
+    assert len(kind("long_memory")) >= 3
     assert len(kind("substitute")) >= 5
 
 
-@pytest.mark.parametrize("p", **by_id(kind("same_basket", "sequential")))
+def test_difficulties_are_told_with_their_limits():
+    for difficulty, (support, count, lift) in plan.LIMITS.items():
+        least = f"support of at least {100 * support:g} %" if support else f"at least {count} baskets"
+        assert plan.DIFFICULTIES[difficulty] == f"{least} and lift of at least {lift:g}"
+    assert list(plan.DIFFICULTIES) == [*plan.LIMITS, "nearly_invisible"]
+    assert simulate.truth()["difficulties"] == plan.DIFFICULTIES
+
+
+@pytest.mark.parametrize("p", **by_id(kind("same_basket", "sequential", "long_memory")))
 def test_difficulty_labels_mean_what_they_say(p):
     seen = entry(p)["realised"][entry(p)["view"]]
-    if seen["support"] >= 0.005 and seen["lift"] >= 3:
-        label = "easy"
-    elif seen["support"] >= 0.0015 and seen["lift"] >= 2:
-        label = "medium"
-    else:
-        label = "hard" if seen["count"] >= 20 and seen["lift"] >= 1.5 else "nearly_invisible"
-    assert label == p.difficulty
+    reached = [
+        difficulty
+        for difficulty, limits in plan.LIMITS.items()
+        if all(seen[name] >= least for name, least in limits._asdict().items())
+    ]
+    assert [*reached, "nearly_invisible"][0] == p.difficulty
 
 
 @pytest.mark.parametrize("p", **by_id([p for p in plan.PLANTED if p.kind != "confounded"]))
@@ -323,13 +336,13 @@ def test_one_of_two_antecedents_alone_tells_nothing(p, held):
         assert 0.7 < lift(held[name], held[p.consequent]) < 1.35
 
 
-@pytest.mark.parametrize("p", **by_id(kind("sequential")))
+@pytest.mark.parametrize("p", **by_id(kind("sequential", "long_memory")))
 def test_sequential_rules_have_a_direction(p, held, baskets):
     a, b, user = held[p.antecedent[0]].to_numpy(), held[p.consequent].to_numpy(), baskets["user_id"].to_numpy()
 
     def later(present):
         found = np.zeros(len(user), dtype=bool)
-        for step in (1, 2, 3):
+        for step in {"sequential": (1, 2, 3), "long_memory": (9, 10, 11)}[p.kind]:
             found[:-step] |= present[step:] & (user[step:] == user[:-step])
         return found
 
