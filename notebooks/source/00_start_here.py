@@ -170,8 +170,8 @@ fell = answers["verdict"].value_counts()
 wins, level, loses = (int(fell.get(verdict, 0)) for verdict in ("wins", "level", "loses"))
 both_ways = " No method wins everywhere: look at the property of the data, then choose."
 say(
-    f"**What we see.** Of {len(answers)} questions a model wins {wins}, is level in {level} and "
-    f"loses {loses}." + both_ways * (min(wins, loses) > 0)
+    f"**What we see.** Of {len(answers)} questions a model wins {wins}, is level in {level} "
+    f"and loses {loses}." + both_ways * (min(wins, loses) > 0)
 )
 
 # %% [markdown]
