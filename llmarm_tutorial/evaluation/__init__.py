@@ -4,7 +4,7 @@ Public names, by module:
 
     comparison: CaseValues, Comparison, MeanOfPooledRuns, MeanOfRuns, changed_places, clear_winner,
         compare, comparison_table, means_table
-    groups: also_found, by_history_length, by_kind, by_popularity, by_segment, gain_by_kind,
+    groups: also_found, by_history_length, by_kind, by_popularity, by_segment, compare_kinds,
         gain_by_popularity, overlap, popularity_bucket
     intervals: bootstrap, bootstrap_interval
     latency: measure_latency
@@ -21,7 +21,7 @@ __getattr__, __dir__, __all__ = face(
     {
         "comparison": "CaseValues Comparison MeanOfPooledRuns MeanOfRuns changed_places clear_winner compare "
         "comparison_table means_table",
-        "groups": "also_found by_history_length by_kind by_popularity by_segment gain_by_kind gain_by_popularity "
+        "groups": "also_found by_history_length by_kind by_popularity by_segment compare_kinds gain_by_popularity "
         "overlap popularity_bucket",
         "intervals": "bootstrap bootstrap_interval",
         "latency": "measure_latency",

@@ -10,9 +10,9 @@ import pandas as pd
 from scipy import sparse
 
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.evaluation.comparison import CaseValues, Comparison, compare
 from llmarm_tutorial.evaluation.intervals import bootstrap_interval, mean_of_known
 from llmarm_tutorial.evaluation.metrics import Evaluation
-from llmarm_tutorial.evaluation.verdicts import verdict
 
 LENGTHS = (10, 20, 50, 100)  # events of a history from which a new group begins
 
@@ -128,13 +128,14 @@ def gain_by_popularity(
         BadParameter: If the tasks differ, or there is no bucket.
     """
     bucket = popularity_bucket(first.task.item_counts, buckets)
-    labels = [f"{number + 1} of {buckets}" for number in range(buckets)]
+    items = {f"{number + 1} of {buckets}": (bucket == number).sum() for number in range(buckets)}
     of_target = bucket[first.task.targets.indices]
-    kinds = {label: of_target == number for number, label in enumerate(labels)}
-    table = gain_by_kind(first, second, kinds, metric, seed=seed).rename(columns={"kind": "bucket"})
-    items = dict(zip(labels, np.bincount(bucket, minlength=buckets), strict=True))
-    table.insert(1, "items", table["bucket"].map(items))
-    return table.drop(columns=["cases", "targets"])
+    kinds = {label: of_target == number for number, label in enumerate(items)}
+    rows = [
+        (label, items[label], gain.difference, gain.low, gain.high, gain.verdict)
+        for label, gain in compare_kinds(first, second, kinds, metric, seed=seed).items()
+    ]
+    return pd.DataFrame(rows, columns=["bucket", "items", "gain", "low", "high", "verdict"])
 
 
 def by_kind(
@@ -165,35 +166,32 @@ def by_kind(
     return pd.DataFrame(rows, columns=["segment", "cases", "targets", "mean", "low", "high"])
 
 
-def gain_by_kind(
+def compare_kinds(
     first: Evaluation, second: Evaluation, kinds: Mapping[str, np.ndarray], metric: str = "NDCG@10", *, seed: int = 0
-) -> pd.DataFrame:
-    """Where one system is ahead of another: its gain by the kind of target, see `by_kind`.
+) -> dict[str, Comparison]:
+    """Where one system is ahead of another: their difference on each kind of target, see `by_kind`.
 
     Args:
         first: The evaluation of the system whose gain it is.
         second: That of the other one, of the same task.
         kinds: As for `by_kind`.
         metric: As for `by_popularity`.
-        seed: Seed of the intervals, which are paired, over cases.
+        seed: Seed of the intervals, which are paired, over cases that have such a target.
 
     Returns:
-        One row per kind that a target is of: `kind`, `cases`, `targets`, `gain`, `low`, `high`, and the `verdict`, see
-        `verdicts.verdict`.
+        Kind → comparison, of kinds that a target is of.
 
     Raises:
         UnknownName: If single targets have no such metric.
         BadParameter: If the tasks differ, or a kind has not one truth value per target.
     """
     first.require_same_cases(second)
-    rows = []
-    for name, which in kinds.items():
-        gains = first.values_of(which, metric) - second.values_of(which, metric)
+    found = {}
+    for kind, which in kinds.items():
+        sides = (CaseValues(one.system, metric, one.values_of(which, metric)) for one in (first, second))
         if which.any():
-            low, high = bootstrap_interval(gains, seed=seed)
-            cases = (~np.isnan(gains)).sum()
-            rows.append((name, cases, which.sum(), float(mean_of_known(gains)), low, high, verdict(low, high)))
-    return pd.DataFrame(rows, columns=["kind", "cases", "targets", "gain", "low", "high", "verdict"])
+            found[kind] = compare(*sides, metric, seed=seed)
+    return found
 
 
 def popularity_bucket(counts: np.ndarray, buckets: int = 3) -> np.ndarray:

@@ -388,8 +388,10 @@ if has_new:
     levels = evaluation.means_table(kept, "MRR", seed=SEED)
     note = f"MRR, {len(asked):,} customers, {n_new} new products"
     facts = {"tolerance": 0.005, "note": note}
-    ledger.record_table("cold/new_products_mrr_{}", levels, **facts)
-    ledger.record_table("cold/gain_new_products_{}", gains, baseline=levels["mean"], **facts)
+    _ = ledger.record_table("cold/new_products_mrr_{}", levels, **facts)
+    _ = ledger.record_table(
+        "cold/gain_new_products_{}", gains, baseline=levels["mean"], **facts
+    )
 
 # %% tags=["hide"]
 if of_one:
@@ -401,9 +403,11 @@ if of_one:
         "note": note,
         "tolerance": {name: 0.02 if name == "model" else 0.005 for name in kept},
     }
-    ledger.record_table("cold/second_basket_mrr_{}", levels, **facts)
+    _ = ledger.record_table("cold/second_basket_mrr_{}", levels, **facts)
     facts["tolerance"] = {name: None if name == "model" else 0.005 for name in kept}
-    ledger.record_table("cold/gain_second_basket_{}", gains, baseline=levels["mean"], **facts)
+    _ = ledger.record_table(
+        "cold/gain_second_basket_{}", gains, baseline=levels["mean"], **facts
+    )
 
 # %% [markdown]
 # ## Summary

@@ -490,7 +490,7 @@ note = (
     "share of later baskets with one of the three; the baseline is baskets without the product"
 )
 facts = {"baseline": of_way["without product"], "tolerance": 1e-6, "note": note}
-ledger.record_table("shop/page_{}", of_way[["value", "low", "high"]], **facts)
+_ = ledger.record_table("shop/page_{}", of_way[["value", "low", "high"]], **facts)
 note = f"{best_order}; the baseline is random order"
 facts = {"baseline": float(np.mean(shuffled)), "tolerance": 1.0, "unit": "places", "note": note}
 _ = ledger.record("shop/shelf_distance", apart["later baskets"][best_order], **facts)
@@ -506,7 +506,7 @@ facts = {
     "tolerance": 1e-6,
     "note": lambda pair: f"{note[pair]}, {BUYERS} buyers; baseline: the naive forecast",
 }
-ledger.record_table("shop/promotion_{}", forecast, **facts)
+_ = ledger.record_table("shop/promotion_{}", forecast, **facts)
 
 # %% tags=["hide"]
 ms = {"claim": "11", "tolerance": None, "unit": "ms"}
@@ -515,7 +515,7 @@ costs = {
     "model_ms_p99": 1e3 * wait["p99"]["model"],
     "learned_hybrid_ms_p50": 1e3 * wait["p50"]["learned"],
 }
-ledger.record_table("cost/{}", costs, note="one customer, one core", **ms)
+_ = ledger.record_table("cost/{}", costs, note="one customer, one core", **ms)
 ratio = {"note": "milliseconds for one list, the model's by those of personal popularity"}
 _ = ledger.record("cost/model_by_counting_p50", round(longer, 1), **ratio, **ms | {"unit": ""})
 

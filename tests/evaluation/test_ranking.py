@@ -20,7 +20,7 @@ from llmarm_tutorial.errors import BadParameter, DataError, Lacks, UnknownName
 from llmarm_tutorial.evaluation.groups import (
     by_kind,
     by_popularity,
-    gain_by_kind,
+    compare_kinds,
     gain_by_popularity,
     popularity_bucket,
 )
@@ -368,12 +368,13 @@ def test_gains_by_kind_of_the_target():
     means = by_kind(repeats, kinds, "HR@1").set_index("segment")
     assert means["mean"].to_dict() == {"before": 1, "new": 0}
     assert means["cases"].to_dict() == means["targets"].to_dict() == {"before": 40, "new": 40}
-    gains = gain_by_kind(repeats, fresh, kinds, "HR@1").set_index("kind")
-    assert gains["gain"].to_dict() == {"before": 1, "new": -1}
-    assert gains["verdict"].to_dict() == {"before": "wins", "new": "loses"}
+    gains = compare_kinds(repeats, fresh, kinds, "HR@1")
+    assert {kind: gain.difference for kind, gain in gains.items()} == {"before": 1, "new": -1}
+    assert {kind: gain.verdict for kind, gain in gains.items()} == {"before": "wins", "new": "loses"}
+    assert {gain.cases for gain in gains.values()} == {40}
     assert repeats.values_of(task.bought_before, "HR@1")[:3] == pytest.approx([1, 1, np.nan], nan_ok=True)
     with pytest.raises(BadParameter, match="one truth value per target, so 80"):
-        gain_by_kind(repeats, fresh, {"cases": np.ones(60, dtype=bool)})
+        compare_kinds(repeats, fresh, {"cases": np.ones(60, dtype=bool)})
 
 
 def test_values_of_single_targets_among_some_items():
