@@ -198,7 +198,8 @@ if has_new:
         fresh[name] = evaluate(only_new, asked, ks=(10,), name=name)
     means = evaluation.means_table(fresh, "MRR", seed=SEED)
     title = f"{data.name}: which of {n_new} new products, {len(asked):,} customers"
-    display(means, figures.sequences.scores({title: means}, "MRR"))
+    winner = {title: evaluation.clear_winner(fresh, "MRR", seed=SEED)}
+    display(means, figures.sequences.scores({title: means}, "MRR", winner))
 
 # %%
 if has_new:
@@ -305,7 +306,8 @@ if of_one:
     means = evaluation.means_table(at_the_door, "MRR", seed=SEED)
     means = means.sort_values("mean", ascending=False)
     title = f"{data.name}: the second basket, {len(newcomers):,} customers"
-    display(means, figures.sequences.scores({title: means}, "MRR"))
+    winner = {title: evaluation.clear_winner(at_the_door, "MRR", seed=SEED)}
+    display(means, figures.sequences.scores({title: means}, "MRR", winner))
 
 # %%
 if of_one:

@@ -134,9 +134,9 @@ of_pages = "\n".join(
 say("**What we see.**", of_pages)
 
 # %% [markdown]
-# A page of what sells anyway is taken often, with the product or without it: look at the ratio. Plain
-# lift fills pages with rare products, which few buy at all; its lower end asks for evidence. And one
-# caution: nobody saw these pages. What *showing* a product changes, only an experiment tells.
+# A page of what sells anyway can be taken often and say nothing about its product: look at the ratio. Lift
+# alone puts rare products on a page, whatever few baskets they were in; its lower end asks for evidence. And
+# one caution: nobody saw these pages. What *showing* a product changes, only an experiment tells.
 #
 # ## 2. The shelf
 # Products that are bought together should stand near each other, or, say other shopkeepers, far apart,
