@@ -33,6 +33,7 @@ from llmarm_tutorial.models.training import Training
 
 SHIPPED = ROOT / "data" / "weights"
 MANIFEST = "manifest.json"
+ALWAYS = {"key", "seed", "recipe", "sha256", "training", "metric", "score", "processor_seconds"}  # of every entry
 CURVE = 40  # rows of a loss curve that are kept
 COMMAND = "llmarm data weights"
 
@@ -107,8 +108,8 @@ def _open(folder: Path, name: str, entry: Mapping[str, Any], model: ItemModel) -
     if training.best_score is None:
         training.best_score = math.nan
     note = (
-        f"The weights are those kept as {name}: {training.best_epoch} epochs in {training.seconds:.0f} s, with "
-        f"{entry['metric']} {entry['score']:.4f} on validation."
+        f"The weights are those kept as {name}: {training.best_epoch} epochs, {entry['processor_seconds']:.0f} s of "
+        f"one core, with {entry['metric']} {entry['score']:.4f} on validation."
     )
     return Fitted(ItemRecommender(model.eval()), training, note)
 
@@ -130,7 +131,7 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
         return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        complete = all(entry.keys() >= {"key", "seed", "recipe", "sha256", "training"} for entry in entries.values())
+        complete = all(entry.keys() >= ALWAYS for entry in entries.values())
     except (OSError, ValueError, AttributeError) as error:
         raise DataError(f"{path} cannot be read: restore it, or delete its folder and run  {COMMAND}.") from error
     if not complete:
@@ -173,7 +174,8 @@ def keep(
         histories: What it learned from.
         fitted: The model.
         seed: Its seed.
-        about: Further facts for the manifest, with `metric` and `score` (of the weights as kept) among them.
+        about: Further facts for the manifest, with `metric`, `score` (of the weights as kept) and `processor_seconds`
+            of the training among them.
 
     Raises:
         RunError: If it cannot be written.

@@ -146,25 +146,25 @@ LISTED: dict[str, Listed] = {
     "next-visit": Listed(
         Recipe(
             visits=True, whole_visits=True, quiet=True, layers=2, heads=2, feed_forward=128, max_length=128,
-            dropout=0.1, batch_size=32, epochs=40, learning_rate=3e-3, validate_every=4,
+            dropout=0.2, batch_size=32, epochs=90, learning_rate=4e-3, validate_every=5, patience=6, log_every=100,
         ),
         1, "NDCG@10", 0.001, _next_visit,
     ),
     "gaps": Listed(
         Recipe(
             objective="masked", positions=False, heads=2, feed_forward=128, dropout=0.1, copying=False, batch_size=64,
-            epochs=30, learning_rate=3e-3, validate_every=2,
+            epochs=40, learning_rate=3e-3, validate_every=4, log_every=100,
         ),
         1, "minus the loss of a gap in nats", 0.005, _gaps,
     ),
     "confidences": Listed(
-        CompletionRecipe(epochs=40, patience=5, validate_every=2),
+        CompletionRecipe(epochs=80, patience=6, validate_every=4),
         4, "minus the log loss in nats", 0.005, _confidences,
     ),
     "customers": Listed(
         Recipe(
-            objective="masked", positions=False, hidden=48, heads=1, feed_forward=96, max_length=LENGTH, epochs=60,
-            learning_rate=2e-3, warmup=0.05,
+            objective="masked", positions=False, hidden=48, layers=1, heads=1, feed_forward=96, max_length=LENGTH,
+            epochs=60, learning_rate=2e-3, warmup=0.05, log_every=100,
         ),
         1, "macro F1 of a linear head", 0.01, _customers,
     ),

@@ -58,7 +58,7 @@ def kept(histories: Histories | None = None, recipe: Recipe = TINY, seed: int = 
     """A model trained and kept where weights are looked for."""
     histories = past() if histories is None else histories
     fitted = recipe.fit(histories, seed=seed, validate=lambda system: float(system.scores(past()).std()))
-    about = {"metric": "spread", "score": fitted.training.best_score}
+    about = {"metric": "spread", "score": fitted.training.best_score, "processor_seconds": 3.0}
     shipped.keep(shipped.SHIPPED, name, recipe, histories, fitted, seed=seed, about=about)
     return fitted
 
@@ -225,9 +225,8 @@ def test_a_completion_model_is_kept_and_opened_alike():
     asked = draw_questions(validation, train, per_band=20)
     recipe = CompletionRecipe(hidden=16, layers=1, draws=500, epochs=2)
     fitted, histories = recipe.fit(train, validation, asked, seed=2), Histories.from_matrix(train)
-    shipped.keep(
-        shipped.SHIPPED, "parts", recipe, histories, fitted, seed=2, about={"metric": "log loss", "score": 1.0}
-    )
+    about = {"metric": "log loss", "score": 1.0, "processor_seconds": 1.0}
+    shipped.keep(shipped.SHIPPED, "parts", recipe, histories, fitted, seed=2, about=about)
     opened = shipped.trained(recipe, histories, seed=2)
     assert torch.equal(opened.model.item_bias, fitted.model.item_bias)
     sentence = refusal(lambda: shipped.trained(recipe, histories, seed=3), BadParameter)
