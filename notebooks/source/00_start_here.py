@@ -17,7 +17,7 @@
 import pandas as pd
 
 from llmarm_tutorial.data import entries, load
-from llmarm_tutorial.data.shop import planted_rules, truth
+from llmarm_tutorial.data.shop import planted_rules, planted_structure, truth
 from llmarm_tutorial.lesson import ledger, number, recorded_answers, recorded_claims, say
 from llmarm_tutorial.running import doctor
 
@@ -66,8 +66,9 @@ doctor.show()
 # %% [markdown]
 # ## 3. The shop that all lessons share
 # Real data have no answer sheet. So the kit ships a small corner shop whose customers are simulated and whose true
-# associations are *planted*, from easy to nearly invisible, together with traps. Everything learned on it is then tried
-# on real, public data.
+# associations are *planted*, from easy to nearly invisible, together with traps. Some are links of single products, which
+# can be counted; others go by what a product is, its role and its style, which a model may learn. Everything learned on
+# it is then tried on real, public data.
 
 # %% tags=["nbval-check-output"]
 shop = load("shop")
@@ -79,8 +80,10 @@ columns = ["item_id", "name", "name_zh", "category", "price"]
 shop.items[columns].groupby("category").head(1).set_index("item_id")
 
 # %% tags=["nbval-check-output"]
-planted = planted_rules(None).groupby("kind", sort=False).size()
-pd.DataFrame({"planted": planted, "what it means": pd.Series(truth()["kinds"])[planted.index]})
+kinds = pd.concat([planted_rules(None)["kind"], planted_structure()["kind"]])
+planted = kinds.value_counts(sort=False)
+means = pd.Series(truth()["kinds"] | truth()["structure"]["kinds"])
+pd.DataFrame({"planted": planted, "what it means": means[planted.index]})
 
 # %% [markdown]
 # The public data sets that the kit knows. *Baskets* tell what was bought together, *users* who bought, *order* what came

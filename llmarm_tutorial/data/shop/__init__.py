@@ -2,7 +2,7 @@
 
 Public names, by module:
 
-    simulate: generate, on_errand, planted_rules, planted_structure, truth, write
+    simulate: generate, on_errand, planted_rules, planted_structure, range_items, truth, write
 """
 
 from llmarm_tutorial.faces import face
@@ -10,6 +10,6 @@ from llmarm_tutorial.faces import face
 __getattr__, __dir__, __all__ = face(
     __name__,
     {
-        "simulate": "generate on_errand planted_rules planted_structure truth write",
+        "simulate": "generate on_errand planted_rules planted_structure range_items truth write",
     },
 )

@@ -227,6 +227,17 @@ def planted_structure(folder: str | Path | None = None) -> pd.DataFrame:
     return pd.DataFrame([{name: entry[name] for name in columns} for entry in truth(folder)["structure"]["planted"]])
 
 
+def range_items(folder: str | Path | None = None) -> frozenset[int]:
+    """Ids of the products of the range, whose links go by role and style and not by single products.
+
+    Args:
+        folder: Folder of a shop, as for `truth`.
+    """
+    structure = truth(folder)["structure"]
+    of_styles = [ids for by_style in structure["roles"].values() for ids in by_style.values()]
+    return frozenset(id_ for ids in [*of_styles, *structure["kits"].values()] for id_ in ids)
+
+
 def on_errand(histories: Histories, item_ids: Sequence[int]) -> np.ndarray:
     """Which customers are in the middle of a project, as far as their history shows.
 

@@ -441,3 +441,10 @@ def test_planted_rules_are_ready_for_scoring(shipped):
     assert len(simulate.planted_rules(None)) == len(plan.PLANTED)
     with pytest.raises(UnknownName, match="sequential"):
         simulate.planted_rules("sequentail")
+
+
+def test_the_range_is_every_product_with_a_role_and_no_planted_rule_is_in_it(shipped):
+    ranged = simulate.range_items()
+    assert ranged == {id_ for id_ in shipped["items"]["item_id"] if id_ >= structure_plan.FIRST_ID}
+    planted = simulate.planted_rules(["same_basket", "drift", "segment", "cold_start", "sequential"])
+    assert all(ranged.isdisjoint(a | b) for a, b in zip(planted["antecedent"], planted["consequent"], strict=True))
