@@ -52,8 +52,16 @@ class FlatWeights:
         return torch.optim.AdamW(groups, lr=rate, fused=self.all()[0].device.type in ("cpu", "cuda"))
 
     def clip(self, largest: float) -> None:
-        """Shorten the gradient as a whole to a norm of at most `largest`."""
-        nn.utils.clip_grad_norm_(self.all(), largest)
+        """Shorten the gradient as a whole to a norm of at most `largest`.
+
+        Where the squares of a finite gradient overflow, the norm is taken in double precision: an infinite one would
+        set the whole gradient to 0, step after step, and nothing would say so. Layer normalisation of a vector of zeros
+        gives such gradients.
+        """
+        gradients = [part.grad for part in self.all()]
+        norm = nn.utils.get_total_norm(gradients)
+        wide = torch.stack([torch.linalg.vector_norm(part, dtype=torch.float64) for part in gradients]).norm()
+        nn.utils.clip_grads_with_norm_(self.all(), largest, torch.where(norm.isfinite(), norm, wide))
 
     @torch.no_grad()
     def clear(self) -> None:

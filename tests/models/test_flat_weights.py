@@ -82,3 +82,23 @@ def test_released_weights_keep_their_values_and_share_no_memory():
 def test_a_frozen_model_is_refused():
     with pytest.raises(BadParameter, match="All parameters of the model are frozen"):
         FlatWeights(network().requires_grad_(False))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e15, 1e25, 1e35])
+def test_a_gradient_whose_squares_overflow_is_shortened_and_not_lost(size: float):
+    net = network()
+    weights = FlatWeights(net)
+    for part in weights.all():
+        part.grad.fill_(size)
+    total = size * sum(len(part) for part in weights.all()) ** 0.5
+    weights.clip(1.0)
+    found = torch.cat([part.grad for part in weights.all()]).norm()
+    assert float(found) == pytest.approx(min(total, 1.0), rel=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_stays_visible(wrong: float):
+    weights = FlatWeights(network())
+    weights.all()[0].grad[0] = wrong
+    weights.clip(1.0)
+    assert not torch.cat([part.grad for part in weights.all()]).isfinite().all()
