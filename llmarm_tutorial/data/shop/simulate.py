@@ -256,8 +256,8 @@ def on_errand(histories: Histories, item_ids: Sequence[int]) -> np.ndarray:
     number = np.asarray(item_ids) - structure_plan.FIRST_ID
     inside = (number >= 0) & (number < len(of_style))
     style[inside] = of_style[number[inside]]
-    last = histories.visits == np.repeat(histories.visits[histories.offsets[1:] - 1], np.diff(histories.offsets))
-    case, code = np.repeat(np.arange(len(histories)), np.diff(histories.offsets))[last], histories.items[last]
+    last = histories.visits == histories.visits[histories.offsets[histories.rows + 1] - 1]
+    counted = last & (style[histories.items] >= 0)
     held = np.zeros((len(histories), len(styles)), dtype=np.int64)
-    np.add.at(held, (case[style[code] >= 0], style[code][style[code] >= 0]), 1)
+    np.add.at(held, (histories.rows[counted], style[histories.items[counted]]), 1)
     return (held >= 2).any(axis=1)
