@@ -15,7 +15,7 @@ PARAMETERS = {
         "ROUNDS": 1,
     },
     "10": {"LINK_SEEDS": 1, "LINK_EPOCHS": 2},
-    "11": {"LINK_SEEDS": 1, "LINK_EPOCHS": 2, "GRAPH_EPOCHS": 1, "GRAPH_WIDTH": 4, "EPOCHS": 1},
+    "11": {"LINK_SEEDS": 1, "LINK_EPOCHS": 2, "GRAPH_EPOCHS": 1, "GRAPH_WIDTH": 4, "EPOCHS": 1, "HIDDEN": 4},
 }  # fmt: skip
 
 # lesson → the shops of everyday tests: each stands for a branch of its own; LLMARM_EVERY_SHOP=1 runs all
@@ -40,7 +40,7 @@ OF_THREE = {
 }  # fmt: skip
 
 # lesson → where it shows names of products on a small shop: in the drawings, in tables; else in both
-SHOWS_NAMES = {"06": ["tables"], "07": []}
+SHOWS_NAMES = {"06": ["tables"], "07": [], "11": []}
 
 # lesson → shop → what its start says that it needs
 REFUSED = {
