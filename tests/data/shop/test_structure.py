@@ -438,8 +438,8 @@ def test_the_sign_of_an_errand_says_in_which_style_it_goes_on():
     goes_on = {}
     for dial in (0.0, SHIPPED):
         shop = counted(dial)
-        of_style = shop.of_cell.sum(axis=2)
-        sign = (of_style[:-1] >= 2) & (shop.user[:-1] == shop.user[1:])[:, None]
-        goes_on[dial] = (of_style[1:] > 0)[sign].mean()
-    assert goes_on[SHIPPED] > 0.6
-    assert goes_on[0.0] < 0.4
+        two = shop.of_cell.sum(axis=2) >= 2
+        sign = two[:-1] & (shop.user[:-1] == shop.user[1:])[:, None]
+        goes_on[dial] = two[1:][sign].mean()
+    assert goes_on[SHIPPED] > 0.5
+    assert goes_on[0.0] < 0.2
