@@ -141,49 +141,49 @@ def gain_by_popularity(
 def by_kind(
     evaluation: Evaluation, kinds: Mapping[str, np.ndarray], metric: str = "NDCG@10", *, seed: int = 0
 ) -> pd.DataFrame:
-    """A metric of single targets by what kind of target it is, with a bootstrap interval of 95 % over cases.
+    """A metric by the kind of target or of case, with a bootstrap interval of 95 % over cases.
 
     Args:
         evaluation: The evaluation.
-        kinds: Name of the kind → which targets are of it, shape (n_targets,), bool, such as `Task.bought_before`.
+        kinds: Name of the kind → which targets are of it, shape (n_targets,), bool, such as `Task.bought_before`; or
+            which cases, shape (n_cases,), see `Evaluation.values_of`.
         metric: As for `by_popularity`.
         seed: Seed of the intervals.
 
     Returns:
-        One row per kind that a target is of: `segment` (its name), `cases` (with such a target), `targets`, and `mean`,
-        `low` and `high` over cases, of the mean over a case's targets of that kind.
+        One row per kind that there is: `segment` (its name), `cases`, and `mean`, `low` and `high` over these.
 
     Raises:
         UnknownName: If single targets have no such metric.
-        BadParameter: If a kind has not one truth value per target.
+        BadParameter: If a kind has one truth value neither per target nor per case.
     """
     rows = []
     for name, which in kinds.items():
         values = evaluation.values_of(which, metric)
         if which.any():
             low, high = bootstrap_interval(values, seed=seed)
-            rows.append((name, (~np.isnan(values)).sum(), which.sum(), float(mean_of_known(values)), low, high))
-    return pd.DataFrame(rows, columns=["segment", "cases", "targets", "mean", "low", "high"])
+            rows.append((name, (~np.isnan(values)).sum(), float(mean_of_known(values)), low, high))
+    return pd.DataFrame(rows, columns=["segment", "cases", "mean", "low", "high"])
 
 
 def compare_kinds(
     first: Evaluation, second: Evaluation, kinds: Mapping[str, np.ndarray], metric: str = "NDCG@10", *, seed: int = 0
 ) -> dict[str, Comparison]:
-    """Where one system is ahead of another: their difference on each kind of target, see `by_kind`.
+    """Where one system is ahead of another: their difference on each kind, see `by_kind`.
 
     Args:
         first: The evaluation of the system whose gain it is.
         second: That of the other one, of the same task.
         kinds: As for `by_kind`.
         metric: As for `by_popularity`.
-        seed: Seed of the intervals, which are paired, over cases that have such a target.
+        seed: Seed of the intervals, which are paired, over cases of that kind.
 
     Returns:
-        Kind → comparison, of kinds that a target is of.
+        Kind → comparison, of kinds that there are.
 
     Raises:
         UnknownName: If single targets have no such metric.
-        BadParameter: If the tasks differ, or a kind has not one truth value per target.
+        BadParameter: If the tasks differ, or a kind has one truth value neither per target nor per case.
     """
     first.require_same_cases(second)
     found = {}

@@ -159,24 +159,30 @@ class Evaluation:
             raise UnknownName("metric of single targets", metric, ["HR@k", "NDCG@k", "MRR"])
         return self.ranks.mean_of(_discounts(k) if name == "NDCG" else np.arange(k + 1.0))
 
-    def values_of(self, targets: np.ndarray, metric: str = "NDCG@10") -> np.ndarray:
-        """Mean of `target_values` over some of the targets of a case, NaN where it has none of them.
+    def values_of(self, which: np.ndarray, metric: str = "NDCG@10") -> np.ndarray:
+        """A metric of some targets or of some cases, NaN for a case that has none of them.
 
         Args:
-            targets: Which targets, shape (n_targets,), bool, in the order of `task.targets.indices`.
+            which: Shape (n_targets,), bool, in the order of `task.targets.indices`: the value of a case is the mean of
+                `target_values` over these targets. Or shape (n_cases,): the value of a whole case, as in `values`.
+                Where each case has one target the two are the same.
             metric: See `target_values`.
 
         Returns:
             Shape (n_cases,).
 
         Raises:
-            BadParameter: If there is not one truth value per target.
+            BadParameter: If there is one truth value neither per target nor per case.
         """
-        if np.shape(targets) != self.task.targets.indices.shape:
-            raise BadParameter(f"Give one truth value per target, so {len(self.task.targets.indices)}.")
-        values = np.where(targets, self.target_values(metric), 0)
+        if np.shape(which) == (len(self.task),):
+            return np.where(which, self.values(metric), np.nan)
+        if np.shape(which) != self.task.targets.indices.shape:
+            raise BadParameter(
+                f"Give one truth value per target, so {len(self.task.targets.indices)}, or per case, {len(self.task)}."
+            )
+        values = np.where(which, self.target_values(metric), 0)
         with np.errstate(invalid="ignore"):
-            return self.ranks.per_case(values) / self.ranks.per_case(np.asarray(targets, dtype=float))
+            return self.ranks.per_case(values) / self.ranks.per_case(np.asarray(which, dtype=float))
 
     def values_among(self, items: np.ndarray, metric: str = "NDCG@10") -> np.ndarray:
         """Mean of `target_values` over the targets of a case that are among some items, NaN where none is.

@@ -367,14 +367,17 @@ def test_gains_by_kind_of_the_target():
     kinds = {"before": task.bought_before, "new": ~task.bought_before, "none": np.zeros(80, dtype=bool)}
     means = by_kind(repeats, kinds, "HR@1").set_index("segment")
     assert means["mean"].to_dict() == {"before": 1, "new": 0}
-    assert means["cases"].to_dict() == means["targets"].to_dict() == {"before": 40, "new": 40}
+    assert means["cases"].to_dict() == {"before": 40, "new": 40}
     gains = compare_kinds(repeats, fresh, kinds, "HR@1")
     assert {kind: gain.difference for kind, gain in gains.items()} == {"before": 1, "new": -1}
     assert {kind: gain.verdict for kind, gain in gains.items()} == {"before": "wins", "new": "loses"}
     assert {gain.cases for gain in gains.values()} == {40}
     assert repeats.values_of(task.bought_before, "HR@1")[:3] == pytest.approx([1, 1, np.nan], nan_ok=True)
     with pytest.raises(BadParameter, match="one truth value per target, so 80"):
-        compare_kinds(repeats, fresh, {"cases": np.ones(60, dtype=bool)})
+        compare_kinds(repeats, fresh, {"items": np.ones(3, dtype=bool)})
+    second = np.arange(60) % 3 == 1  # of the cases: those who buy again, and nothing else
+    assert compare_kinds(repeats, fresh, {"second": second}, "NDCG@1")["second"].difference == 1
+    assert repeats.values_of(second, "NDCG@1")[:3] == pytest.approx([np.nan, 1, np.nan], nan_ok=True)
 
 
 def test_values_of_single_targets_among_some_items():
