@@ -582,8 +582,8 @@ ledger.record_table(
 )  # fmt: skip
 
 # %% [markdown]
-# The levels have few rules each, so the intervals are wide. A network that learns what items have in common takes a rule between
-# two rare items for noise; counts do not, and a doubt lets an exception through.
+# The levels have few rules each, so the intervals are wide. A network learns what items have in common, and may take a link
+# between two rare items for noise; a doubt lets some exceptions through.
 
 # %% [markdown]
 # ## 7. Rules of two items
