@@ -1,12 +1,18 @@
-"""A lesson's functions may be called after its last cell, by a widget or a learner: names must still mean the same."""
+"""What a lesson is made of: short enough to be read, its parts in place, and names that mean the same to the end.
+
+A lesson's functions may be called after its last cell, by a widget or a learner.
+"""
 
 from __future__ import annotations
 
+import re
 import symtable
 from collections.abc import Iterator
 
 import editions
+import jupytext
 import pytest
+from nbformat import NotebookNode
 
 SOURCES = editions.sources(editions.ROOT)
 AT_ONCE = {"listcomp", "setcomp", "dictcomp", "genexpr", "<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
@@ -104,3 +110,111 @@ def test_no_function_of_a_lesson_reads_a_name_that_a_later_cell_binds(source):
     """Such a function is handed the name as an argument, or keeps it as a default (`share=share`)."""
     cells = [cell.source for cell in editions.notebook_of(source).cells if cell.cell_type == "code"]
     assert read_and_bound_later(cells) == []
+
+
+# --- one idea each ---------------------------------------------------------------------------------------------------
+
+MOST_WORDS, MOST_CODE, LONGEST_CELL = 2500, 400, 20  # words of Markdown; lines of code that a reader sees
+START = "00"  # the lesson that introduces the others: no parameters, exercises or summary
+
+
+def words(cells: list[NotebookNode]) -> int:
+    """Words of the Markdown cells, tables and references among them; signs alone are none."""
+    text = " ".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return sum(any(sign.isalnum() for sign in word) for word in text.split())
+
+
+def visible_code(cells: list[NotebookNode]) -> list[str]:
+    """Code of the cells that are not folded; that of the parameters, which a table explains, is left out."""
+    aside = {editions.HIDE, "parameters"}
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    return [cell.source for cell in code if not aside & set(cell.metadata.get("tags", []))]
+
+
+def bullets(cells: list[NotebookNode]) -> int:
+    """Bullets of the section that is called Summary, up to the next heading: written, or said by its code."""
+    text, said = "", ""
+    for cell in cells:
+        inside = re.search(r"^## Summary$(?!.*^## )", text, re.MULTILINE | re.DOTALL)
+        if cell.cell_type == "markdown":
+            text += f"\n{cell.source}"
+        elif inside:
+            said += f"\n{cell.source}"
+    section = re.search(r"^## Summary$(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    written = re.findall(r"^- ", section[1], re.MULTILINE) if section else []
+    return len(written) + len(re.findall(r"[\"']- ", said))
+
+
+def faults(cells: list[NotebookNode]) -> list[str]:
+    """Where a lesson is more than one idea, or a part of it is missing, a sentence each.
+
+    Args:
+        cells: The cells of a source, as jupytext reads it.
+    """
+    code = visible_code(cells)
+    asked = len(re.findall(r"check\.exercise\(", "\n".join(code)))
+    n_words, n_lines = words(cells), sum(bool(line.strip()) for one in code for line in one.splitlines())
+    found = [f"a cell of {n} lines: {c.splitlines()[0]}" for c in code if (n := c.count("\n") + 1) > LONGEST_CELL]
+    found += [f"{n_words:,} words, of at most {MOST_WORDS:,}"] * (n_words > MOST_WORDS)
+    found += [f"{n_lines} lines of code, of at most {MOST_CODE}"] * (n_lines > MOST_CODE)
+    if not cells[0].source.startswith(f"# {START} "):
+        found += [f"{asked} exercises, of at least 3"] * (asked < 3)
+        found += [f"{bullets(cells)} bullets of 3 to 5 in ## Summary"] * (not 3 <= bullets(cells) <= 5)
+        given = any(editions.PARAMETERS in cell.source for cell in cells if cell.cell_type == "markdown")
+        found += [f"no {editions.PARAMETERS}"] * (not given)
+    return found
+
+
+LONG = """\
+# %% [markdown]
+# # 07 · Too much
+#
+# {parameters}
+
+# %% tags=["hide"]
+import math
+
+# %% tags=["parameters"]
+SEED: int = 1  # of everything
+
+# %%
+_ = check.exercise("07.1", math.pi), check.exercise("07.2", 2), check.exercise("07.3", 3)
+
+# %% [markdown]
+# ## Summary
+# - One,
+#   and more of it.
+# - Two.
+# - Three.
+#
+# ## References
+# - Not a part of it.
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("", "", []),
+        ("# - Two.", "# Two.", ["2 bullets of 3 to 5 in ## Summary"]),
+        ("# - Two.", "# - 2.\n" * 4, ["6 bullets of 3 to 5 in ## Summary"]),
+        ("## Summary", "## End", ["0 bullets of 3 to 5 in ## Summary"]),
+        ("# - Two.", "# %%\nsay('- Two.', f'- {2}')\n\n# %% [markdown]", []),
+        ("# - Two.", "# %%\nsay(*['- Two.'] * 2)\n\n# %% [markdown]\n# ## End", ["2 bullets of 3 to 5 in ## Summary"]),
+        ("{parameters}", "none", ["no {parameters}"]),
+        (', check.exercise("07.3", 3)', "", ["2 exercises, of at least 3"]),
+        ("# - Two.", "# - Two." + " 2 –" * 2483, ["2,501 words, of at most 2,500"]),
+        ("import math", "import math\n" * 21, []),
+        ("_ = check", "\n" * 20 + "_ = check", ["a cell of 21 lines"]),
+        ("# %% [markdown]\n# ## Summary", "# %%\nx = 1\n\n" * 400 + "# %% [markdown]\n# ## Summary", ["401 lines"]),
+    ],
+)
+def test_what_makes_a_lesson_too_long_or_incomplete_is_found(old: str, new: str, fault: list[str]):
+    found = faults(jupytext.reads(LONG.replace(old, new, 1), fmt="py:percent").cells)
+    assert len(found) == len(fault)
+    assert all(line.startswith(start) for line, start in zip(found, fault, strict=True))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+def test_a_lesson_is_one_idea_and_has_all_its_parts(source):
+    assert faults(jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells) == []

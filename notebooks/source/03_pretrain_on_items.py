@@ -236,6 +236,7 @@ def attend(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return weights, weights @ value
 
 
+# %%
 weights, mixed = attend(tokens)
 back_to_front = attend(tokens[::-1])[1][::-1]
 print(

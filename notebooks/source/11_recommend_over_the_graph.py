@@ -503,12 +503,11 @@ _ = check.exercise("11.2", one_layer)
 # the first system and $1 - w$ on the second, leave out what the customer has, and look at which
 # place the product stands that was bought next. Write a function that gives, for each weight, the
 # mean of 1 / place over customers (the MRR).
+# (`first`, `second`: scores of customers (rows) and products (columns), shape (n, m); `has`: booleans of the same shape;
+# `target`: shape (n,), the column that was bought next; `weights`: a list of w. Return one number for each.)
 
 
 # %%
-# first, second: shape (n, m), scores of customers (rows) and products (columns);
-# has: booleans of the same shape; target: shape (n,), the column that was bought next;
-# weights: a list of w; return one number for each
 ### BEGIN SOLUTION
 def mrr_by_weight(first, second, has, target, weights) -> list[float]:
     """MRR of the join at each weight."""
