@@ -68,8 +68,8 @@ MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
 MAX_ROWS: int = 300000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, draws and bootstraps
 HIDDEN: int = 64  # width of the teacher
-EPOCHS: int = 2  # passes over the customers for the teacher, where no weights are kept
-STUDENT_HIDDEN: int = 20  # width of the students
+EPOCHS: int = 1  # passes over the customers for the teacher, where no weights are kept
+STUDENT_HIDDEN: int = 26  # width of the students
 STUDENT_EPOCHS: int = 2  # passes for each student
 CUT: float = 0.875  # share of the teacher's neurons that students go without
 METHODS: list = [
@@ -489,7 +489,7 @@ times, histories = {name: [] for name in candidates}, to_judge.histories
 many = {"batch": 256, "repeats": 2, "warmup": 1}
 for number in range(ROUNDS):
     for name, (_, system, _) in candidates.items():
-        alone = evaluation.measure_latency(system, histories, repeats=200, seed=number)
+        alone = evaluation.measure_latency(system, histories, repeats=100, seed=number)
         together = evaluation.measure_latency(system, histories, **many, seed=number)
         times[name].append((alone.p50, alone.p99, together.per_second))
 
