@@ -254,7 +254,16 @@ def test_the_planted_confounded_pairs_fool_the_naive_number_only(shop):
     pairs = [(code[min(r.antecedent)], code[min(r.consequent)]) for r in planted.loc[["C01", "C02"]].itertuples()]
     table = promotion.promotions(shop.basket_matrix(), pairs, 100, promotion.weeks_of(shop))
     naive, within = (table[table["way"] == way] for way in ("naive", "within strata"))
-    assert (naive["expected_low"] > 8).all()
+    for entry, low, expected in zip(
+        (entry for entry in simulate.truth()["planted"] if entry["id"] in ("C01", "C02")),
+        naive["expected_low"],
+        naive["expected"],
+        strict=True,
+    ):
+        seen = entry["realised"]["overall"]
+        others = (seen["consequents"] - seen["count"]) / (seen["baskets"] - seen["antecedents"])
+        assert expected == pytest.approx(100 * (seen["confidence"] - others), rel=1e-4)
+        assert low > 0.75 * expected
     assert ((within["expected_low"] < 0) & (within["expected_high"] > 0)).all()
 
 
