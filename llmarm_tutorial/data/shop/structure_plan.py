@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-STRUCTURE = 0.9  # of the shipped shop: the share of a strength that is at work, see `structure_draw`
+STRUCTURE = 1.0  # of the shipped shop: the share of a strength that is at work, see `structure_draw`
 
 # --- who ------------------------------------------------------------------------------------------------------------
 

@@ -84,7 +84,7 @@ def test_the_shipped_files_are_small_and_described():
     truth, text = simulate.truth(), (ROOT / "data" / "README.md").read_text("utf-8")
     for number in (truth["baskets"], truth["rows"], truth["customers"], truth["weeks"], len(plan.PRODUCTS)):
         assert f"{number:,}" in text
-    assert f"seed {simulate.SEED} and a dial of {truth['structure']['dial']}" in text
+    assert f"seed {simulate.SEED} and a dial of {truth['structure']['dial']:g}" in text
     assert f"{len(truth['planted'])} planted things" in text
     assert f"{len(truth['structure']['planted'])} of the range" in text
     for difficulty, meaning in plan.DIFFICULTIES.items():
