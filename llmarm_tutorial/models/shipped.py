@@ -44,7 +44,12 @@ def folders() -> tuple[Path, ...]:
 
 
 def trained(
-    recipe: Recipe | CompletionRecipe, histories: Histories, *, seed: int, otherwise: Fitted | None = None
+    recipe: Recipe | CompletionRecipe,
+    histories: Histories,
+    *,
+    seed: int,
+    otherwise: Fitted | None = None,
+    epochs: int | None = None,
 ) -> Fitted:
     """A trained model: opened where its weights are kept, else trained.
 
@@ -57,6 +62,7 @@ def trained(
         seed: Seed of everything.
         otherwise: Given back where no weights are kept, such as the model of a shorter training; None trains by
             `recipe.fit`.
+        epochs: So long is trained then, at least 1; None as long as the recipe says.
 
     Returns:
         The model; `note` says in one sentence where it comes from. Of a curve that was kept, some rows are there.
@@ -74,7 +80,7 @@ def trained(
     if fitted is None:
         if isinstance(recipe, CompletionRecipe):
             raise BadParameter("No such weights are kept: train the model with `fit`, and give it as `otherwise`.")
-        fitted = recipe.fit(histories, seed=seed)
+        fitted = (recipe if epochs is None else replace(recipe, epochs=epochs)).fit(histories, seed=seed)
     entries = [entry for found in kept.values() for entry in found.values()]
     asked_before = not entries or _plain(asdict(recipe)) in [entry["recipe"] for entry in entries]
     return replace(fitted, note=_why_not(fitted.training, asked_before))

@@ -59,7 +59,7 @@ FORMAT: str = ""  # rows, baskets, lists or wide; empty: found out
 MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
 MAX_ROWS: int = 300000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, masks, draws and bootstraps
-EPOCHS: int = 1  # passes over the customers for the short training of the model
+EPOCHS: int = 8  # passes over the customers for the model, where no weights are kept
 HIDDEN: int = 64  # its width
 MAX_LENGTH: int = 128  # tokens of a customer's history that it reads
 TRIES: int = 6  # settings tried for each way of counting
@@ -155,21 +155,14 @@ for label, v in products.items():
 # %% [markdown]
 # The cosine finds both equally near, which they are in direction. Divided twice, the short one wins, by
 # nothing but its length. Does that matter? Vectors come from the causal model of lesson 03: it reads the
-# purchases of a customer in their order and predicts the next one. A short training shows how it begins;
-# then the weights are opened that the same recipe reaches in minutes, if they are kept for these data.
+# purchases of a customer in their order and predicts the next one. Its weights, the work of minutes, are
+# opened if they are kept for these data; else it is trained here for a short time.
 
 # %%
 recipe = replace(
     models.RECIPES["next-visit"], hidden=HIDDEN, max_length=MAX_LENGTH, visits=has_baskets
 )
-begun = replace(recipe, epochs=EPOCHS).fit(past, seed=SEED)
-losses = begun.training.losses["loss"]
-print(
-    f"loss {losses.iloc[0]:.2f} → {losses.iloc[-1]:.2f} nats in {begun.training.seconds:.0f} s"
-)
-
-# %%
-fitted = models.trained(recipe, past, seed=SEED, otherwise=begun)
+fitted = models.trained(recipe, past, seed=SEED, epochs=EPOCHS)
 model, vectors = fitted.recommender, fitted.model.output_table.detach().numpy()
 print(f"{fitted.note} One vector per product: {vectors.shape}")
 

@@ -17,7 +17,6 @@
 # functions of the package (`llmarm_tutorial.recommend`) and take the baskets of any shop.
 
 # %% tags=["hide"]
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -46,7 +45,7 @@ SEED: int = 1  # of weights, masks, draws and bootstraps
 PAGES: int = 100  # products that get a page with recommendations
 SHELF: int = 150  # products that are put on the shelf
 BUYERS: int = 100  # extra buyers that a promotion brings
-EPOCHS: int = 1  # passes over the data for a model whose weights are not kept
+EPOCHS: int = 8  # passes over the data for a model whose weights are not kept
 MAX_CASES: int = 1000  # customers whose next visit serves to learn the hybrid
 
 # %% [markdown]
@@ -327,9 +326,7 @@ to_choose = next_item_task(split, "validation", max_cases=MAX_CASES, seed=SEED)
 
 def opened(name: str, histories: Histories) -> models.ItemRecommender:
     """A model whose weights are kept, or one that is trained here for a short time."""
-    recipe = models.RECIPES[name]
-    short = replace(recipe, epochs=EPOCHS).fit(histories, seed=SEED)
-    fitted = models.trained(recipe, histories, seed=SEED, otherwise=short)
+    fitted = models.trained(models.RECIPES[name], histories, seed=SEED, epochs=EPOCHS)
     print(f"{name}: {fitted.note}")
     return fitted.recommender
 

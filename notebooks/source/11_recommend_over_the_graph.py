@@ -66,7 +66,7 @@ MAX_ROWS: int = 300000  # of more purchases, those of customers drawn at random;
 SEED: int = 1  # of weights, draws and bootstraps
 GRAPH_EPOCHS: int = 8  # passes over the purchases for LightGCN
 GRAPH_WIDTH: int = 32  # numbers per vector in it
-EPOCHS: int = 2  # passes over the customers for the item model, where no weights are kept
+EPOCHS: int = 8  # passes over the customers for the item model, where no weights are kept
 HIDDEN: int = 64  # its width
 MAX_LENGTH: int = 128  # tokens of a customer's history that it reads
 MAX_CASES: int = 1500  # customers asked for their next purchase
@@ -199,8 +199,7 @@ has_visits = "baskets" in data.aspects
 recipe = replace(
     models.RECIPES["next-visit"], hidden=HIDDEN, max_length=MAX_LENGTH, visits=has_visits
 )
-begun = replace(recipe, epochs=EPOCHS).fit(past, seed=SEED)
-fitted = models.trained(recipe, past, seed=SEED, otherwise=begun)
+fitted = models.trained(recipe, past, seed=SEED, epochs=EPOCHS)
 model = fitted.recommender
 print(fitted.note)
 

@@ -121,6 +121,14 @@ def test_without_any_weights_it_trains_and_names_the_command():
     assert same(found.model, TINY.fit(past(), seed=1).model)
 
 
+def test_so_many_epochs_are_trained_only_where_nothing_is_kept():
+    found = shipped.trained(TINY, past(), seed=1, epochs=1)
+    assert same(found.model, replace(TINY, epochs=1).fit(past(), seed=1).model)
+    assert "for 1 epoch;" in found.note
+    kept()
+    assert "kept as tiny" in shipped.trained(TINY, past(), seed=1, epochs=1).note
+
+
 def test_the_shorter_training_is_given_back_where_nothing_is_kept():
     short = replace(TINY, epochs=1).fit(past(), seed=1)
     found = shipped.trained(TINY, past(), seed=1, otherwise=short)
