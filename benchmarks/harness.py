@@ -333,14 +333,15 @@ class Bench:
         return table.astype({"seed": "Int64"} | dict.fromkeys(NUMBERS, float))
 
     def write(self, figures: Mapping[str, Figure], seconds: float) -> None:
-        """Write NAME.csv, NAME.json and the figures into --out."""
+        """Write NAME.csv, NAME.json and the figures, which say of which rows they are, into --out."""
         out: Path = self.options.out
-        write_atomically(out / f"{self.name}.csv", self.rows.to_csv(index=False, float_format="%.6g"))
+        rows = self.rows.to_csv(index=False, float_format="%.6g")
+        write_atomically(out / f"{self.name}.csv", rows)
         about = {"command": command(self.name), **hardware(), "seconds": round(seconds), "notes": self.notes}
         write_atomically(out / f"{self.name}.json", json.dumps(about, indent=1) + "\n")
         for stem, figure in figures.items():
             file = io.BytesIO()
-            figure.savefig(file, format="png", dpi=130, bbox_inches="tight")
+            figure.savefig(file, format="png", dpi=130, bbox_inches="tight", metadata={"Source": fingerprint(rows)})
             write_atomically(out / f"{stem}.png", file.getvalue())
         print(f"wrote {self.name} to {out}, after {seconds:.0f} s", flush=True)
 

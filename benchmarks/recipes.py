@@ -13,6 +13,11 @@ from llmarm_tutorial.models.recipes import Recipe
 # Of customers who buy baskets: "masked" reads the set of purchases, "causal" their order.
 SET = Recipe(objective="masked", positions=False, max_length=128, validate_every=2)
 ORDER = replace(SET, objective="causal", positions=True, visits=True)
+# The same from little training, a minute of one core, for data sets drawn by the dozen: whole visits are asked for.
+BRIEF = Recipe(
+    visits=True, whole_visits=True, layers=2, heads=2, feed_forward=128, max_length=64, batch_size=32, epochs=30,
+    learning_rate=4e-3, validate_every=6,
+)  # fmt: skip
 # Of single events, after SASRec and BERT4Rec.
 CAUSAL = Recipe(
     layers=2, heads=2, feed_forward=256, dropout=0.1, spread=0.02, popularity=False, copying=False, batch_size=128,
