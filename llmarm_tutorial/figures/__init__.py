@@ -4,6 +4,7 @@ Public names, by module:
 
     classify: figures of the lesson that fine-tunes a model for a task: reports, quality against size and labels,
         settings
+    crossover: the figure of the crossover: where a model passes counting, as the dial of the corner shop is turned
     distil: figures of the lesson on distillation and compression: quality against cost, methods over seeds, soft
         labels
     graphs: figures of the lesson on the graph of products: the graph, one product's surroundings, groups, middles,
@@ -25,6 +26,7 @@ __getattr__, __dir__, __all__ = face(
     __name__,
     {
         "classify": "",
+        "crossover": "",
         "distil": "",
         "graphs": "",
         "house_style": "",
