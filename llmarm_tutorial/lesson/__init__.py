@@ -7,12 +7,13 @@ Public names, by module:
         about
     claims: what the literature claims, each with the test that was written down before its results: `claims.toml` as
         objects
+    crossover: crossover_twin
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
     libraries: library_answers
     listing: show_code
     needs: material, require_choices, require_enough, require_sequences
     prose: against, each_against, left_out, number, plain, say, signed
-    recorded: recorded_answers, recorded_claims, recorded_rows
+    recorded: recorded_answers, recorded_claims, recorded_crossover, recorded_rows
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
         does
 """
@@ -25,12 +26,13 @@ __getattr__, __dir__, __all__ = face(
         "answers": "",
         "check": "",
         "claims": "",
+        "crossover": "crossover_twin",
         "ledger": "",
         "libraries": "library_answers",
         "listing": "show_code",
         "needs": "material require_choices require_enough require_sequences",
         "prose": "against each_against left_out number plain say signed",
-        "recorded": "recorded_answers recorded_claims recorded_rows",
+        "recorded": "recorded_answers recorded_claims recorded_crossover recorded_rows",
         "widgets": "",
     },
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,3 +81,27 @@ def recorded_claims() -> pd.DataFrame:
     counts.insert(0, "claim", [known[id_].claim for id_ in counts.index])
     by_claim = table.groupby("claim")["lesson"].agg(lambda lessons: ", ".join(sorted(set(lessons))))
     return counts.assign(lessons=by_claim).rename_axis(index=None, columns=None)
+
+
+def recorded_crossover() -> pd.DataFrame:
+    """What an item model, and model and counting joined, gain on the best counting as the dial of the shop is turned.
+
+    Returns:
+        One row per question, setting of the dial and system, see `benchmarks/crossover.py`: `part` ("next visit" or
+        "confidences"), `asked` (which customers or purchases; for confidences, by how many baskets the antecedent is
+        supported), `structure` (the dial, in [0, 1]), `system` ("model" or "joined"), `metric` ("NDCG@10", for
+        confidences "RMSE" or "log loss"), its `value`, how many `seeds` it is the mean of, the `gain` (of errors what
+        they shrink by) with the ends `low` and `high` of its paired 95 % interval and its `verdict`, see
+        `verdicts.verdict`.
+    """
+    table = pd.read_csv(ROWS)
+    table = table[table["topic"] == "crossover"].reset_index(drop=True)
+    settings = [dict(part.split("=", 1) for part in text.split("; ")) for text in table["setting"]]
+    columns: dict[str, Any] = {
+        "part": ["next visit" if "asked" in setting else "confidences" for setting in settings],
+        "asked": [setting.get("asked") or setting["baskets"] for setting in settings],
+        "structure": [float(setting["structure"]) for setting in settings],
+    }
+    found = pd.DataFrame(columns).join(table[["system", "metric", "value", "seeds", "gain", "low", "high"]])
+    found["verdict"] = [verdict(low, high) for low, high in found[["low", "high"]].to_numpy()]
+    return found.sort_values(["part", "asked", "structure"], ascending=[False, True, True], ignore_index=True)
