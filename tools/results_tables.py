@@ -88,7 +88,7 @@ def of_benchmark(block: dict[str, Any]) -> str:
     records = found.to_dict("records")
     key = pd.Series([tuple(part.format_map(row) for part in lines.values()) for row in records], index=found.index)
     across = pd.Series([block.get("across", "").format_map(row) for row in records], index=found.index)
-    more = list(dict.fromkeys(across)) if "across" in block else []
+    more = list(dict.fromkeys(sorted(across) if block.get("sorted") else across)) if "across" in block else []
     data, rows = list(dict.fromkeys(found["data"])), []
     for line, part in ((line, found[key == line]) for line in dict.fromkeys(key)):
         cells = [cell(part, asked) for asked in columns.values()]
@@ -129,12 +129,13 @@ def in_lessons(blocks: list[dict[str, str]]) -> str:
     for block in blocks:
         found = measured(block["benchmark"]).query(block["where"])
         found = found.assign(system=[block["system"].format_map(row) for row in found.to_dict("records")])
-        level = found[found["metric"] == block["metric"]].set_index("system")[["value", "seeds"]]
-        gain = found[found["metric"] == f"{block['metric']} gain on {block['over']}"].set_index("system")
+        found = found.set_index(["system", "setting"])
+        level = found.loc[found["metric"] == block["metric"], ["value", "seeds"]]
+        gain = found[found["metric"] == f"{block['metric']} gain on {block['over']}"]
         part = level.join(gain[["value", "low", "high"]].rename(columns={"value": "gain"})).reset_index()
         data = PLAN["names"][found["data"].iloc[0]]
         parts.append(part.assign(topic=block["topic"], data=data, metric=block["metric"], over=block["over"]))
-    columns = ["topic", "data", "system", "seeds", "metric", "value", "over", "gain", "low", "high"]
+    columns = ["topic", "data", "system", "setting", "seeds", "metric", "value", "over", "gain", "low", "high"]
     return as_csv(pd.concat(parts)[columns])
 
 
@@ -189,7 +190,10 @@ def pages() -> dict[Path, list[str]]:
     """The files and what stands between each two of their marks, in order."""
     recorded = read("reference/quick")["lessons"]
     asked, opened = zip(*(editions.entry(source) for source in editions.sources(ROOT)), strict=True)
-    made = {ROOT / "README.md": [headlines(PLAN["headlines"]), table(asked, ["", "lesson", "question"])]}
+    lessons = table(asked, ["", "lesson", "question"])
+    made = {
+        ROOT / "README.md": [of_benchmark(PLAN["dial"]).partition("\n\n")[0], headlines(PLAN["headlines"]), lessons]
+    }
     made[ROOT / "docs/lessons.md"] = [table(opened, PLAN["lessons"])]
     made[RESULTS / "README.md"] = ["\n".join(f"- [{name}](lessons/{name}.md)" for name in recorded)]
     made |= {RESULTS / "lessons" / f"{name}.md": [of_lesson({"lesson": name})] for name in recorded}

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import harness
 import pandas as pd
 import pytest
 import results_tables
 
 from llmarm_tutorial.errors import UnknownName
-from llmarm_tutorial.lesson import claims, recorded, recorded_answers, recorded_claims, recorded_rows
+from llmarm_tutorial.figures.crossover import SHIPPED
+from llmarm_tutorial.lesson import (
+    claims,
+    recorded,
+    recorded_answers,
+    recorded_claims,
+    recorded_crossover,
+    recorded_rows,
+)
 
 TOPICS = {"next item": "sr", "joining": "model", "teaching": "hard labels"}
 
@@ -81,3 +90,34 @@ def test_the_files_hold_what_lessons_and_benchmarks_recorded():
 def test_an_unknown_topic_is_named():
     with pytest.raises(UnknownName, match=r"There is no topic 'join'\. Did you mean 'joining'\?"):
         recorded_rows("join")
+
+
+def test_the_crossover_holds_every_question_at_every_recorded_setting_of_the_dial():
+    table = recorded_crossover()
+    asked = {part: list(dict.fromkeys(rows["asked"])) for part, rows in table.groupby("part")}
+    assert set(asked["confidences"]) == {"1 to 4", "5 to 19", "20 to 99", "100 and more"}
+    assert {"all customers", "customers in a project", "bought before"} < set(asked["next visit"])
+    dials = set(table["structure"])
+    assert {0.0, SHIPPED, 1.0} <= dials
+    for _, rows in table.groupby(["part", "asked", "system", "metric"]):
+        assert rows["structure"].tolist() == sorted(dials)
+    assert (table["seeds"] >= 1).all()
+    assert (table["low"] <= table["gain"]).all()
+    assert (table["gain"] <= table["high"]).all()
+    assert set(table["verdict"]) <= {"wins", "level", "loses"}
+
+
+def test_a_row_of_the_crossover_is_that_of_its_benchmark():
+    measured = results_tables.measured("crossover")
+    for row in recorded_crossover().itertuples():
+        where = measured["asked" if row.part == "next visit" else "baskets"] == row.asked
+        where &= (measured["structure"] == f"{row.structure:g}") & (measured["system"] == row.system)
+        values = measured[where].set_index("metric")["value"]
+        assert row.value == pytest.approx(values[row.metric], abs=1e-6)
+        assert row.gain == pytest.approx(values[f"{row.metric} gain on best counting"], abs=1e-6)
+
+
+def test_the_picture_of_the_crossover_is_drawn_from_its_rows():
+    folder = results_tables.RESULTS / "benchmarks"
+    rows = (folder / "crossover.csv").read_text("utf-8")
+    assert f"tEXtSource\0{harness.fingerprint(rows)}".encode() in (folder / "crossover.png").read_bytes()
