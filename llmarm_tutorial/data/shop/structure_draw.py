@@ -75,77 +75,105 @@ class Range:
             size: Number of customers.
         """
         favourites = self.taste.draw(rng, np.zeros((size, structure_plan.FAVOURITES), dtype=np.int64))
-        browsing = np.repeat(
-            np.arange(len(user)), Choice.poisson([structure_plan.BROWSING]).draw(rng, np.zeros_like(user))
-        )
-        self._by_taste(rng, held, browsing, user, favourites)
-        steps = self._errands(rng, held, user, errand, favourites)
-        self._kits(rng, held)
+        chunk = _Filling(self, rng, held, user, favourites)
+        browsing = Choice.poisson([structure_plan.BROWSING]).draw(rng, np.zeros_like(user))
+        chunk.by_taste(np.repeat(np.arange(len(user)), browsing))
+        steps = chunk.errands(np.flatnonzero(errand))
+        chunk.kits()
         return steps
 
-    def _put(self, held: np.ndarray, product: np.ndarray, basket: np.ndarray) -> None:
-        held[self.first + product, basket] = True
 
-    def _by_taste(self, rng, held, basket, user, favourites) -> None:
+class _Filling(NamedTuple):
+    """A chunk of baskets that is being filled.
+
+    Attributes:
+        range: What to draw from.
+        rng, held, user: As for `Range.fill`.
+        favourites: Each customer's favourites, as rows of the range, shape (n_customers, FAVOURITES).
+    """
+
+    range: Range
+    rng: np.random.Generator
+    held: np.ndarray
+    user: np.ndarray
+    favourites: np.ndarray
+
+    def put(self, product: np.ndarray, basket: np.ndarray) -> None:
+        """Put rows of the range into baskets, both of shape (n,)."""
+        self.held[self.range.first + product, basket] = True
+
+    def of_cell(self, cell: np.ndarray, basket: np.ndarray) -> None:
+        """One product of a role and style, whichever the maker, for each entry of `basket`."""
+        self.put(self.range.makers.draw(self.rng, cell), basket)
+
+    def by_taste(self, basket: np.ndarray) -> None:
         """One product for each entry of `basket`, a favourite of the customer's or any."""
-        anything = self.taste.draw(rng, np.zeros_like(basket))
-        own = favourites[user[basket], _below(rng, structure_plan.FAVOURITES, len(basket))]
-        taken = np.where(rng.random(len(basket)) < structure_plan.FAVOURITE_SHARE, own, anything)
-        self._put(held, taken, basket)
+        anything = self.range.taste.draw(self.rng, np.zeros_like(basket))
+        own = self.favourites[self.user[basket], _below(self.rng, structure_plan.FAVOURITES, len(basket))]
+        favours = self.rng.random(len(basket)) < structure_plan.FAVOURITE_SHARE
+        self.put(np.where(favours, own, anything), basket)
 
-    def _errands(self, rng, held, user, errand, favourites) -> Steps:
-        """All errands, every customer's first, then the second, and so on: a project goes on from one to the next."""
-        size = len(favourites)
-        baskets = np.flatnonzero(errand)
-        number = np.arange(len(baskets)) - np.searchsorted(user[baskets], user[baskets])
+    def errands(self, baskets: np.ndarray) -> Steps:
+        """Fill the errands: every customer's first, then the second, …: a project goes on from one to the next.
+
+        Args:
+            baskets: Numbers of the errands' baskets, shape (n_errands,), ascending.
+        """
+        rng, size, last = self.rng, len(self.favourites), STEPS.shape[1]
+        number = np.arange(len(baskets)) - np.searchsorted(self.user[baskets], self.user[baskets])
         own = np.argsort(rng.random((size, len(PROJECTS))), axis=1)[:, :OWN_PROJECTS]
         project, style = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
-        step = np.full(size, STEPS.shape[1])  # nothing begun: a project ends with its last step
+        step = np.full(size, last)  # nothing begun: a project ends with its last step
         done = Steps(*(np.zeros(count, dtype=np.int64) for count in 2 * (len(PROJECTS),) + 2 * (len(ROLES),)))
         for turn in range(number.max(initial=-1) + 1):
-            basket = baskets[number == turn]
-            who = user[basket]
-            new = who[step[who] == STEPS.shape[1]]
+            basket = baskets[number == turn]  # one of each customer at most
+            who = self.user[basket]
+            new = who[step[who] == last]
             project[new] = own[new, _below(rng, OWN_PROJECTS, len(new))]
             style[new], step[new] = _below(rng, len(STYLES), len(new)), 0
-            goes_on = rng.random(len(who)) < self.structure * FOLLOWED[project[who]]
-            np.add.at(done.errands, project[who], 1)
-            np.add.at(done.followed, project[who[goes_on]], 1)
-            role = STEPS[project[who], np.minimum(step[who], STEPS.shape[1] - 1)]
-            self._step(rng, held, basket[goes_on], role[goes_on], style[who[goes_on]], user, favourites, done)
-            other = basket[~goes_on]
-            more = rng.random((2, len(other))) < [
-                np.full(len(other), structure_plan.TWO_OF_A_ROLE),
-                TAKEN_ALONG[role[~goes_on]],
-            ]
-            self._by_taste(rng, held, np.repeat(other, 1 + more.sum(axis=0)), user, favourites)
-            step[who[goes_on]] += 1
+            follows = rng.random(len(who)) < self.range.structure * FOLLOWED[project[who]]
+            role = STEPS[project[who], step[who]]
+            done.errands[:] += np.bincount(project[who], minlength=len(PROJECTS))
+            done.followed[:] += np.bincount(project[who[follows]], minlength=len(PROJECTS))
+            self._step(basket[follows], role[follows], style[who[follows]], done)
+            self._instead(basket[~follows], role[~follows])
+            step[who[follows]] += 1
         return done
 
-    def _step(self, rng, held, basket, role, style, user, favourites, done) -> None:
-        """The product of a step and its partners in the same style; what the dial takes away comes by taste."""
-        cell = role * len(STYLES) + style
-        self._put(held, self.makers.draw(rng, cell), basket)
-        second = rng.random(len(basket)) < structure_plan.TWO_OF_A_ROLE
-        self._put(held, self.makers.draw(rng, cell[second]), basket[second])
-        along = rng.random(len(basket)) < TAKEN_ALONG[role]
-        partner = along & (rng.random(len(basket)) < self.structure)
-        cell = PARTNERS[role] * len(STYLES) + style
-        self._put(held, self.makers.draw(rng, cell[partner]), basket[partner])
-        self._by_taste(rng, held, basket[along & ~partner], user, favourites)
-        np.add.at(done.taken, role, 1)
-        np.add.at(done.along, role[partner], 1)
+    def _step(self, basket: np.ndarray, role: np.ndarray, style: np.ndarray, done: Steps) -> None:
+        """The product of a step and its partners in the same style; what the dial takes away comes by taste.
 
-    def _kits(self, rng, held) -> None:
+        Args:
+            basket, role, style: Numbers of each step's basket, role and style, shape (n_steps,).
+            done: What `taken` and `along` are added to.
+        """
+        cell = role * len(STYLES) + style
+        self.of_cell(cell, basket)
+        second = self.rng.random(len(basket)) < structure_plan.TWO_OF_A_ROLE
+        self.of_cell(cell[second], basket[second])
+        along = self.rng.random(len(basket)) < TAKEN_ALONG[role]
+        partner = along & (self.rng.random(len(basket)) < self.range.structure)
+        self.of_cell((PARTNERS[role] * len(STYLES) + style)[partner], basket[partner])
+        self.by_taste(basket[along & ~partner])
+        done.taken[:] += np.bincount(role, minlength=len(ROLES))
+        done.along[:] += np.bincount(role[partner], minlength=len(ROLES))
+
+    def _instead(self, basket: np.ndarray, role: np.ndarray) -> None:
+        """As many products by taste as the steps not taken, of these roles, would have brought."""
+        second = np.full(len(basket), structure_plan.TWO_OF_A_ROLE)
+        more = self.rng.random((2, len(basket))) < [second, TAKEN_ALONG[role]]
+        self.by_taste(np.repeat(basket, 1 + more.sum(axis=0)))
+
+    def kits(self) -> None:
         """Kits on any visit. Given the antecedents' number in the basket, the consequent's chance is `kit_chances`."""
-        count, rate = held.shape[1], structure_plan.KIT_RATE
+        count, rng = self.held.shape[1], self.rng
         for conjunction in structure_plan.CONJUNCTIONS.values():
-            inside = [rng.random(count) < rate for _ in conjunction.antecedent]
-            chance = kit_chances(conjunction.strength, self.structure)[np.add.reduce(inside, dtype=np.int64)]
-            inside.append(rng.random(count) < chance)
+            inside = [rng.random(count) < structure_plan.KIT_RATE for _ in conjunction.antecedent]
+            chances = kit_chances(conjunction.strength, self.range.structure)
+            inside.append(rng.random(count) < chances[np.add.reduce(inside, dtype=np.int64)])
             for name, where in zip((*conjunction.antecedent, conjunction.consequent), inside, strict=True):
                 basket = np.flatnonzero(where)
-                self._put(held, self.kits[name].draw(rng, np.zeros_like(basket)), basket)
+                self.put(self.range.kits[name].draw(rng, np.zeros_like(basket)), basket)
 
 
 def _below(rng: np.random.Generator, most: int, size: int) -> np.ndarray:
