@@ -25,7 +25,7 @@ from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
 from llmarm_tutorial.running import cli
 
-SHIPPED, DIALS = structure_plan.STRUCTURE, (0.0, 0.5, structure_plan.STRUCTURE, 1.0)
+SHIPPED, DIALS = structure_plan.STRUCTURE, (0.0, 0.5, 1.0)
 ROLES, STYLES = list(structure_plan.ROLES), list(structure_plan.STYLES)
 PARTNERS = [(role, partner, strength) for role, (partner, strength) in structure_plan.PARTNERS.items()]
 MEMBERS = pd.DataFrame(structure_plan.MEMBERS).assign(item_id=structure_plan.PRODUCTS["item_id"])
