@@ -12,11 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from llmarm_tutorial.data.shop.structure_plan import STRUCTURE
 from llmarm_tutorial.evaluation.verdicts import LEVEL, verdict
 from llmarm_tutorial.figures.house_style import ACCENT, FOURTH, HALO, INK, SECOND, THIRD, finished
 from llmarm_tutorial.figures.panels import reach
 
-SHIPPED = 0.9  # setting of the shop that the lessons open
 ABOVE, BELOW = "#E8F1F8", "#FBEDE4"  # light shades of the colours of model and counting
 LOOKS = {
     "customers in a project": (ACCENT, "o"),
@@ -70,7 +70,7 @@ def crossover(table: pd.DataFrame, marked: tuple[float, str] | None = None) -> F
     """
     table = table[table["system"] == "model"]
     figure, axes = plt.subplots(1, 2, figsize=(11.4, 4.6))
-    at, bold = marked or (SHIPPED, "")
+    at, bold = marked or (STRUCTURE, "")
     for axis, panel in zip(axes, PANELS, strict=True):
         rows = table[(table["part"] == panel.part) & (table["metric"] == panel.metric)]
         _draw_lines(axis, rows, panel, bold if bold in set(rows["asked"]) else "")

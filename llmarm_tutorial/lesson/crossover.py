@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
 
+from llmarm_tutorial.data.shop.structure_plan import STRUCTURE
 from llmarm_tutorial.errors import UnknownName
 from llmarm_tutorial.evaluation.verdicts import LEVEL, LOSES, WINS
-from llmarm_tutorial.figures.crossover import SHIPPED, crossover
+from llmarm_tutorial.figures.crossover import crossover
 from llmarm_tutorial.lesson.results import NO_FORMULAS
 from llmarm_tutorial.lesson.widgets import ipywidgets
 
@@ -114,7 +115,7 @@ class CrossoverTwin:
 
 
 def crossover_twin(
-    table: pd.DataFrame, structure: float = SHIPPED, baskets: str = "1 to 4", *, live: bool | None = None
+    table: pd.DataFrame, structure: float = STRUCTURE, baskets: str = "1 to 4", *, live: bool | None = None
 ) -> CrossoverTwin:
     """Turn the dial of the corner shop, and see where the model wins and where counting does.
 

@@ -14,13 +14,13 @@ from llmarm_tutorial.lesson.crossover import CrossoverTwin, crossover_table
 COLUMNS = ["part", "asked", "structure", "system", "metric", "value", "seeds", "gain", "low", "high", "verdict"]
 ROWS = [
     ("next visit", "customers in a project", 0.0, "model", "NDCG@10", 0.1, 3, -0.02, -0.03, -0.01, "loses"),
-    ("next visit", "customers in a project", 0.9, "model", "NDCG@10", 0.2, 3, 0.02, 0.01, 0.03, "wins"),
-    ("next visit", "bought before", 0.9, "model", "NDCG@10", 0.3, 3, -0.1, -0.2, -0.05, "loses"),
-    ("next visit", "bought before", 0.9, "joined", "NDCG@10", 0.4, 3, 0.1, 0.05, 0.2, "wins"),
+    ("next visit", "customers in a project", 1.0, "model", "NDCG@10", 0.2, 3, 0.02, 0.01, 0.03, "wins"),
+    ("next visit", "bought before", 1.0, "model", "NDCG@10", 0.3, 3, -0.1, -0.2, -0.05, "loses"),
+    ("next visit", "bought before", 1.0, "joined", "NDCG@10", 0.4, 3, 0.1, 0.05, 0.2, "wins"),
     ("confidences", "1 to 4", 0.0, "model", "RMSE", 0.01, 3, 0.0, -0.001, 0.001, "level"),
-    ("confidences", "1 to 4", 0.9, "model", "RMSE", 0.01, 3, 0.002, 0.001, 0.003, "wins"),
-    ("confidences", "1 to 4", 0.9, "model", "log loss", 9.0, 3, 0.2, 0.1, 0.3, "wins"),
-    ("confidences", "20 to 99", 0.9, "model", "RMSE", 0.01, 3, -0.002, -0.003, -0.001, "loses"),
+    ("confidences", "1 to 4", 1.0, "model", "RMSE", 0.01, 3, 0.002, 0.001, 0.003, "wins"),
+    ("confidences", "1 to 4", 1.0, "model", "log loss", 9.0, 3, 0.2, 0.1, 0.3, "wins"),
+    ("confidences", "20 to 99", 1.0, "model", "RMSE", 0.01, 3, -0.002, -0.003, -0.001, "loses"),
 ]  # fmt: skip
 TABLE = pd.DataFrame(ROWS, columns=COLUMNS)
 
@@ -39,7 +39,7 @@ def shown_by(twin: CrossoverTwin) -> list[dict]:
 
 
 def test_the_table_by_hand():
-    table = crossover_table(TABLE, 0.9, "20 to 99")
+    table = crossover_table(TABLE, 1.0, "20 to 99")
     assert table[["asked", "verdict"]].to_numpy().tolist() == [
         ["customers in a project", "wins"],
         ["bought before", "loses"],
@@ -50,7 +50,7 @@ def test_the_table_by_hand():
 
 @pytest.mark.parametrize(
     ("structure", "baskets", "says"),
-    [(0.8, "1 to 4", "There is no structure '0.8'"), (0.9, "5 to 9", "There is no number of baskets '5 to 9'")],
+    [(0.8, "1 to 4", "There is no structure '0.8'"), (1.0, "5 to 9", "There is no number of baskets '5 to 9'")],
 )
 def test_what_was_not_recorded_is_named(structure: float, baskets: str, says: str):
     with pytest.raises(UnknownName, match=says):
@@ -58,7 +58,7 @@ def test_what_was_not_recorded_is_named(structure: float, baskets: str, says: st
 
 
 def test_the_sentence_counts_who_wins(twin: CrossoverTwin):
-    assert "Structure 0.9: of 3 questions the model wins 2, counting 1, 0 are level." in twin.static
+    assert "Structure 1: of 3 questions the model wins 2, counting 1, 0 are level." in twin.static
     assert "+0.0200 [+0.0100, +0.0300] NDCG@10" in twin.static
 
 
@@ -70,7 +70,7 @@ def test_the_sliders_show_another_shop_and_other_rules(twin: CrossoverTwin):
     twin.support.value, twin.dial.value = "1 to 4", 0.0
     assert "Structure 0: of 2 questions the model wins 0, counting 1, 1 are level." in twin.shown.value
     assert bytes(twin.image.value) != before
-    assert "Structure 0.9" in twin.static  # what a page without a kernel shows does not change
+    assert "Structure 1" in twin.static  # what a page without a kernel shows does not change
 
 
 def test_a_page_without_a_kernel_keeps_figure_and_table():
