@@ -217,6 +217,12 @@ def test_a_cell_takes_the_first_metric_that_fits_and_names_what_a_gain_is_on():
     assert results_tables.cell(rows, "HR@10") == "–"
 
 
+def test_numbers_in_names_go_by_their_size():
+    names = ["100 and more", "20 to 99", "1 to 4", "5 to 19", "all"]
+    assert results_tables.by_number(names) == ["1 to 4", "5 to 19", "20 to 99", "100 and more", "all"]
+    assert results_tables.by_number(["dial 1", "dial 0.9", "dial 0"]) == ["dial 0", "dial 0.9", "dial 1"]
+
+
 def test_every_row_of_published_figures_is_shown_beside_ours_with_the_difference():
     rows = results_tables.of_published({"published": "published.csv"}).splitlines()[2:]
     shown = [[cell.strip() for cell in row.strip("| ").split(" | ")] for row in rows]

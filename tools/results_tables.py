@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -81,6 +81,11 @@ def cell(rows: pd.DataFrame, asked: str) -> str:
     return " · ".join(said if "gain on *" in metric else said[:1]) or "–"
 
 
+def by_number(names: Iterable[Any]) -> list[Any]:
+    """Names in the order of the alphabet, but for numbers in them, which go by their size."""
+    return sorted(names, key=lambda name: re.sub(r"\d+", lambda digits: digits[0].zfill(9), str(name)))
+
+
 def of_benchmark(block: dict[str, Any]) -> str:
     """A table of the rows of a benchmark, its command and its figures."""
     found = measured(block["benchmark"]).query(block.get("where", "data != ''"))
@@ -88,9 +93,10 @@ def of_benchmark(block: dict[str, Any]) -> str:
     records = found.to_dict("records")
     key = pd.Series([tuple(part.format_map(row) for part in lines.values()) for row in records], index=found.index)
     across = pd.Series([block.get("across", "").format_map(row) for row in records], index=found.index)
-    more = list(dict.fromkeys(sorted(across) if block.get("sorted") else across)) if "across" in block else []
+    ordered = by_number if block.get("sorted") else list
+    more = ordered(dict.fromkeys(across)) if "across" in block else []
     data, rows = list(dict.fromkeys(found["data"])), []
-    for line, part in ((line, found[key == line]) for line in dict.fromkeys(key)):
+    for line, part in ((line, found[key == line]) for line in ordered(dict.fromkeys(key))):
         cells = [cell(part, asked) for asked in columns.values()]
         cells += [cell(part[across[part.index] == name], block["cell"]) for name in more]
         place = (data.index(part["data"].iloc[0]), -part.loc[part["metric"] == order, "value"].max()) if order else ()

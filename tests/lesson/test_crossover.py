@@ -27,7 +27,7 @@ TABLE = pd.DataFrame(ROWS, columns=COLUMNS)
 
 @pytest.fixture
 def twin() -> CrossoverTwin:
-    return crossover_twin(TABLE)
+    return crossover_twin(TABLE, 1.0)
 
 
 def shown_by(twin: CrossoverTwin) -> list[dict]:
@@ -74,7 +74,7 @@ def test_the_sliders_show_another_shop_and_other_rules(twin: CrossoverTwin):
 
 
 def test_a_page_without_a_kernel_keeps_figure_and_table():
-    twin = crossover_twin(TABLE, live=False)
+    twin = crossover_twin(TABLE, 1.0, live=False)
     assert twin.dial is twin.support is twin.image is twin.shown is None
     figure, html = shown_by(twin)
     assert isinstance(figure["text/plain"], str)
