@@ -82,7 +82,8 @@ def trained(
             raise BadParameter("No such weights are kept: train the model with `fit`, and give it as `otherwise`.")
         fitted = (recipe if epochs is None else replace(recipe, epochs=epochs)).fit(histories, seed=seed)
     entries = [entry for found in kept.values() for entry in found.values()]
-    asked_before = not entries or _plain(asdict(recipe)) in [entry["recipe"] for entry in entries]
+    asked = _plain(asdict(recipe)), seed
+    asked_before = not entries or asked in [(entry["recipe"], entry["seed"]) for entry in entries]
     return replace(fitted, note=_why_not(fitted.training, asked_before))
 
 
@@ -98,7 +99,10 @@ def _why_not(training: Training, asked_before: bool) -> str:
 def _open(folder: Path, name: str, entry: Mapping[str, Any], model: ItemModel) -> Fitted:
     """A model with the weights of a file."""
     path = folder / f"{name}.safetensors"
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: delete it and make it anew with  {COMMAND}.") from error
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise DataError(
             f"{path} is not the file that {MANIFEST} beside it describes: restore it, or delete it and make it anew "
@@ -110,13 +114,19 @@ def _open(folder: Path, name: str, entry: Mapping[str, Any], model: ItemModel) -
         raise DataError(
             f"{path} holds no weights of this model: delete it and make it anew with  {COMMAND}."
         ) from error
-    training = Training(**entry["training"] | {part: pd.DataFrame(entry["training"][part]) for part in _CURVES})
-    if training.best_score is None:
-        training.best_score = math.nan
-    note = (
-        f"The weights are those kept as {name}: {training.best_epoch} epochs, {entry['processor_seconds']:.0f} s of "
-        f"one core, with {entry['metric']} {entry['score']:.4f} on validation."
-    )
+    try:
+        training = Training(**entry["training"] | {part: pd.DataFrame(entry["training"][part]) for part in _CURVES})
+        if training.best_score is None:
+            training.best_score = math.nan
+        note = (
+            f"The weights are those kept as {name}: {training.best_epoch} epochs, {entry['processor_seconds']:.0f} s "
+            f"of one core, with {entry['metric']} {entry['score']:.4f} on validation."
+        )
+    except (TypeError, ValueError, KeyError) as error:  # a manifest that somebody has edited
+        raise DataError(
+            f"{folder / MANIFEST} says of {name} what is not of a training: restore it, or delete its folder and run  "
+            f"{COMMAND}."
+        ) from error
     return Fitted(ItemRecommender(model.eval()), training, note)
 
 

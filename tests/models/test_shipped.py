@@ -101,7 +101,7 @@ def test_what_is_kept_is_what_a_training_gives_up_to_half_precision():
     [
         ({"histories": past(seed=3)}, "No weights are kept for these data"),
         ({"recipe": replace(TINY, learning_rate=1e-3)}, "No weights are kept for these parameters"),
-        ({"seed": 2}, "No weights are kept for"),
+        ({"seed": 2}, "No weights are kept for these parameters and this seed"),
     ],
     ids=["data", "recipe", "seed"],
 )
@@ -204,6 +204,35 @@ def test_a_manifest_that_says_nothing_is_refused(text: str):
     kept()
     (shipped.SHIPPED / shipped.MANIFEST).write_text(text)
     assert shipped.MANIFEST in refusal(lambda: shipped.trained(TINY, past(), seed=1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"training": None},
+        {"training": {}},
+        {"training": {"losses": 3, "validations": []}},
+        {"score": None},
+        {"score": "high"},
+        {"processor_seconds": None},
+    ],
+    ids=str,
+)
+def test_a_manifest_that_tells_of_no_training_is_refused(wrong: dict):
+    kept()
+    manifest = shipped.SHIPPED / shipped.MANIFEST
+    entries = json.loads(manifest.read_text())
+    entries["tiny"] |= wrong
+    manifest.write_text(json.dumps(entries))
+    assert shipped.MANIFEST in refusal(lambda: shipped.trained(TINY, past(), seed=1))
+
+
+def test_a_folder_in_place_of_a_file_is_refused():
+    kept()
+    path = shipped.SHIPPED / "tiny.safetensors"
+    path.unlink()
+    path.mkdir()
+    assert str(path) in refusal(lambda: shipped.trained(TINY, past(), seed=1))
 
 
 def test_nothing_that_could_run_a_program_is_imported():
