@@ -11,6 +11,7 @@ are the models of `benchmarks/quality.py` and `benchmarks/recommend.py`, trained
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -217,7 +218,8 @@ class Question(NextBasket):
         rank = teacher.config.hidden_size // 2
         add(f"table of rank {rank}", "small table", factorise_table(teacher, rank, weights=self.roots), "ONNX")
         if self.n_items > 256:
-            codes = quantise_table(teacher, parts=32, weights=self.roots, seed=seed)
+            parts = math.gcd(32, teacher.config.hidden_size)  # of the small model of --smoke, fewer
+            codes = quantise_table(teacher, parts=parts, weights=self.roots, seed=seed)
             add("table in codes", "small table", codes, "ONNX", "ONNX int8")
         for method in DEPLOYED[self.name][: 1 if self.bench.smoke else None]:
             student, name = self.learned("teacher", method, seed), f"student, {method}"
