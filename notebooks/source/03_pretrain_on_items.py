@@ -66,7 +66,7 @@ MAX_ITEMS: int = 2000  # of more, those bought most are taken; 0: all of them
 MAX_ROWS: int = 300000  # of more purchases, those of customers drawn at random; 0: all
 SEED: int = 1  # of weights, masks and draws
 EPOCHS: int = 3  # passes over the baskets for the model of gaps
-VISIT_EPOCHS: int = 3  # passes over the customers for the models of the next visit
+VISIT_EPOCHS: int = 2  # passes over the customers for the models of the next visit
 HIDDEN: int = 64  # width of the models
 MAX_CASES: int = 1500  # customers asked for their next visit
 

@@ -146,12 +146,13 @@ of_customers = replace(
 # %%
 def pretrained(seed: int) -> models.ItemModel:
     """A masked model of what customers buy, trained without any label."""
-    fitted = replace(of_customers, epochs=PRETRAIN_EPOCHS).fit(seen, seed=seed)
+    if VARIANT_SEEDS == 1:
+        fitted = models.trained(of_customers, seen, seed=seed, epochs=PRETRAIN_EPOCHS)
+        print(fitted.note)
+    else:  # several seeds are trained alike
+        fitted = replace(of_customers, epochs=PRETRAIN_EPOCHS).fit(seen, seed=seed)
     first, last = fitted.training.losses["loss"].iloc[[0, -1]]
     print(f"seed {seed}: {fitted.training.seconds:.0f} s, loss {first:.3f} → {last:.3f} nats")
-    if VARIANT_SEEDS == 1:  # several seeds are trained alike
-        fitted = models.trained(of_customers, seen, seed=seed, otherwise=fitted)
-        print(fitted.note)
     return fitted.model
 
 
@@ -527,10 +528,12 @@ if parts:
     options |= {} if DATASET == "shop" else {"min_count": 20, "kept": 0.75}
     others["rule"] = material("the question on rules", labels.holding_rules, *parts, **options)
     if "category" in data.items:
-        options = {"shares": (0.4, 0.2, 0.4), "negatives": 4, "seed": SEED}
+        options = {"shares": (0.4, 0.2, 0.4), "negatives": 2, "seed": SEED}
         same = labels.same_category_pairs
         others["pair"] = material("the question on pairs", same, data, parts.train, **options)
     others = {name: each for name, each in others.items() if each}
+    for name, each in others.items():
+        others[name] = each.sample(min(3000, int((each.part == 0).sum())), SEED)
     baskets = Histories.from_matrix(parts.train.basket_matrix())
 for each in others.values():
     print(each, each.balance()[each.classes[1]].round(3).to_dict())
