@@ -73,7 +73,7 @@ STUDENT_HIDDEN: int = 26  # width of the students
 STUDENT_EPOCHS: int = 2  # passes for each student
 CUT: float = 0.875  # share of the teacher's neurons that students go without
 METHODS: list = [
-    "hard labels", "soft labels", "counting teaches", "model × counting"
+    "hard labels", "soft labels", "reverse KL", "model × counting"
 ]  # ways to teach; more: section 4  # fmt: skip
 TEMPERATURE: float = 2.0  # for the method "temperature"
 MAX_LENGTH: int = 128  # tokens of a customer's history that a model reads
