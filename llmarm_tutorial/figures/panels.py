@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,6 +14,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from llmarm_tutorial.figures.house_style import INK, look
+
+LONGEST_NAME = 16  # letters of a group's name in a line: longer ones run into their neighbours
 
 
 def reach(middle: ArrayLike, low: ArrayLike, high: ArrayLike) -> np.ndarray:
@@ -73,7 +76,7 @@ def draw_groups(
         at = np.arange(len(groups)) + (number - (len(names) - 1) / 2) * 0.7 / len(names)
         axis.errorbar(at, middle, reach(middle, low, high), ls="none", ms=5, capsize=2, elinewidth=1.2, label=name,
                       **look(number))  # fmt: skip
-    labels = [str(one) for one in groups]
+    labels = [textwrap.fill(str(one), LONGEST_NAME) for one in groups]
     if size in table:
         sizes = table.drop_duplicates(group)[size]
         labels = [f"{label}\n({n:,}{unit})" for label, n in zip(labels, sizes, strict=True)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -45,6 +47,16 @@ def test_groups_show_every_series_with_its_interval_and_size(axis: plt.Axes):
     assert b.lines[0].get_xydata()[1].tolist() == [1.175, 0.3]
     assert a.lines[2][0].get_segments()[1][:, 1].tolist() == pytest.approx([0.4, 0.7])
     assert np.isnan(b.lines[0].get_ydata()[0])  # the group without that series
+
+
+def test_long_names_of_groups_do_not_run_into_each_other(axis: plt.Axes):
+    kinds = ["bought before", "new to the customer", "customers in a project", "all other customers"]
+    table = pd.DataFrame({"kind": kinds, "system": "one", "mean": 0.2, "low": 0.1, "high": 0.3})
+    axis.figure.set_size_inches(7.8, 3.8)
+    panels.draw_groups(axis, table, "kind", "system")
+    axis.figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in axis.get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_cells_hold_the_numbers_and_leave_zeros_out_if_asked(axis: plt.Axes):
