@@ -137,8 +137,10 @@ def check(name: Name) -> None:
 
 @app.command()
 def make(
-    customers: Annotated[int, typer.Option("--customers", min=1, help="Number of customers.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    customers: Annotated[
+        int | None, typer.Option("--customers", min=1, help="Number of customers; default that of the shipped shop.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, help="Seed of the generator; default that of the shipped shop.")
     ] = None,
@@ -157,9 +159,9 @@ def make(
 
     if out.exists() and not out.is_dir():
         raise BadParameter(f"{out} is a file; give a folder.")
-    given = {"seed": seed, "structure": structure}
+    given = {"customers": customers, "seed": seed, "structure": structure}
     chosen = {name: value for name, value in given.items() if value is not None}
-    simulate.write(out, customers=customers, progress=True, **chosen)
+    simulate.write(out, progress=True, **chosen)
     typer.echo(f"written: {out}")
 
 

@@ -499,7 +499,7 @@ _ = ledger.record("gaps/seconds", done.seconds, unit="s", tolerance=None, claim=
 # Now the other question, as of lesson 02: what will a customer buy next? Each customer's last basket is the test, the one
 # before the validation. Customers become long sequences with `[VISIT]` between the baskets. Three models of equal size,
 # trained for the same number of epochs; they start from *copying*, so that what is in the history speaks for itself
-# before anything is learned. Of the third there are weights that were trained for minutes, **causal, trained on**.
+# before anything is learned. Of the third there are weights that were trained for minutes, **causal, trained longer**.
 #
 # 1. **Masked, a set**: positions off. It knows what was bought, not when; in use it fills a `[MASK]` beside the history.
 # 2. **Masked, a sequence**: the same with positions.
@@ -554,7 +554,7 @@ pd.DataFrame(spent).T
 # %%
 long = models.trained(next_recipe("causal", True), past, seed=SEED, otherwise=fitted)
 if long.recommender is not networks["causal"]:
-    networks["causal, trained on"] = long.recommender
+    networks["causal, trained longer"] = long.recommender
 print(long.note)
 
 # %% [markdown]
@@ -609,8 +609,8 @@ say(
 )
 
 # %% [markdown]
-# A mean hides two worlds. In the shop some customers are on an **errand**: their next purchase continues a project, and depends on
-# the two visits before. Each group against its own best counting, chosen on validation:
+# A mean hides kinds of customers. In the shop some are **in a project**: their next purchase depends on the two visits before.
+# Each group against its own best counting, chosen on validation:
 
 
 # %%
@@ -629,7 +629,7 @@ if DATASET == "shop":
     }
     ids = data.items["item_id"]
     before, now = (on_errand(task.histories, ids) for task in (next_validation, next_test))
-    for group, then, inside in (("on an errand", before, now), ("all others", ~before, ~now)):
+    for group, then, inside in (("in a project", before, now), ("all others", ~before, ~now)):
         values = {name: in_group(one, then).of_cases for name, one in counts_before.items()}
         best_of_group = max(values, key=lambda name: np.nanmean(values[name]))
         for name in networks:
@@ -670,7 +670,8 @@ _ = ledger.record_gain(
 recorded_rows("next item")
 
 # %% [markdown]
-# In which of the two worlds your data live, you know only if you run the baselines.
+# In a project the next role follows from the last two, whichever maker's product it is: pairs of products are too rare to count,
+# roles are not. Which customers yours are, you know only if you run the baselines.
 
 # %% [markdown]
 # ## 7. What has it learned?
@@ -757,6 +758,9 @@ colours = colours.fillna("none").astype(str).to_numpy()
 top_colours = pd.Series(colours).value_counts().index[:15]
 colours = np.where(np.isin(colours, top_colours), colours, "others")
 models_figures.item_map(unit_vectors @ axes[:2].T, names, colours, share)
+
+# %% [markdown]
+# A plane shows two directions of many: what lies close in it need not be close, and kinds that look mixed may lie apart in others.
 
 # %% [markdown]
 # ## Check yourself

@@ -459,7 +459,7 @@ say(
 
 # %% [markdown]
 # A list has only ten places. A system that fills them with what was bought before has none left for what
-# is new, so the best for one kind can be poor for another, and a mean over all hides both.
+# is new (lesson 11 asks again with known products left out), so the best for one kind can be poor for another, and a mean over all hides both.
 #
 # ## 6. Beyond one number: variety
 # Ten accurate recommendations can be the same ten for everybody. **Coverage** is the share of products that

@@ -250,9 +250,9 @@ if partners is not None and DATASET == "shop":
     )
 
 # %% [markdown]
-# A new iced coffee *resembles* coffee. What it *goes with* may be cake. A text knows the first; the
-# second is what people do, and is counted as soon as some have done it. The more the two are the same,
-# the more a text has to say.
+# What a product *resembles* a text can know; what it *goes with* is what people do, and is counted as soon
+# as some have done it. In the shop the planted partner is a similar product, but similar products are many.
+# The more the two are the same, the more a text has to say.
 
 # %% [markdown]
 # ## 6. Customers of one basket

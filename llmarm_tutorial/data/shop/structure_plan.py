@@ -159,13 +159,13 @@ def _range() -> tuple[pd.DataFrame, list[Member]]:
         for role, of in ROLES.items():
             for place, (maker, maker_zh) in enumerate(list(MAKERS.items())[: of.makers]):
                 price = of.price * factor * (1 + 0.03 * (place % 4))
-                name, name_zh = f"{style.capitalize()} {role}, {maker}", f"{maker_zh}{style_zh}{of.name_zh}"
+                name, name_zh = f"{style.capitalize()} {role} ({maker})", f"{maker_zh}{style_zh}{of.name_zh}"
                 rows.append((name, name_zh, of.category, price, f"{words} {of.text}. {role.capitalize()} by {maker}."))
                 members.append(Member(role, style, place))
     for role, of in KITS.items():
         for place, (maker, maker_zh) in enumerate(list(MAKERS.items())[: of.makers]):
             price = of.price * (1 + 0.03 * (place % 4))
-            name, name_zh = f"{role.capitalize()}, {maker}", f"{maker_zh}{of.name_zh}"
+            name, name_zh = f"{role.capitalize()} ({maker})", f"{maker_zh}{of.name_zh}"
             rows.append((name, name_zh, of.category, price, f"{role.capitalize()} by {maker}: {of.text}."))
             members.append(Member(role, "", place))
     table = pd.DataFrame(rows, columns=["name", "name_zh", "category", "price", "description"])

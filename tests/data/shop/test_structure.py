@@ -117,9 +117,9 @@ def test_the_range_is_a_product_for_each_role_style_and_maker():
     truth, named = simulate.truth()["structure"], structure_plan.PRODUCTS.set_index("item_id")["name"]
     for role in ROLES:
         for style in STYLES:
-            assert all(f"{style.capitalize()} {role}, " in named[item] for item in truth["roles"][role][style])
+            assert all(f"{style.capitalize()} {role} (" in named[item] for item in truth["roles"][role][style])
     for role in structure_plan.KITS:
-        assert all(named[item].startswith(f"{role.capitalize()}, ") for item in truth["kits"][role])
+        assert all(named[item].startswith(f"{role.capitalize()} (") for item in truth["kits"][role])
 
 
 def test_the_datasheet_names_what_is_planted():
