@@ -24,22 +24,13 @@ import pandas as pd
 import torch
 from IPython.display import display
 
-from llmarm_tutorial import mining, models
+from llmarm_tutorial import lesson, mining, models
 from llmarm_tutorial.data import Histories, Transactions, load, thin
 from llmarm_tutorial.data.shop import generate, planted_rules, truth
 from llmarm_tutorial.evaluation import CaseValues, compare
 from llmarm_tutorial.figures import house_style
 from llmarm_tutorial.figures import readout as readout_figures
-from llmarm_tutorial.lesson import (
-    against,
-    check,
-    crossover_twin,
-    ledger,
-    left_out,
-    recorded_crossover,
-    require_enough,
-    say,
-)
+from llmarm_tutorial.lesson import against, check, ledger, left_out, require_enough, say
 from llmarm_tutorial.mining import JudgedEstimate, Trial, gather, padded, recount
 
 house_style.use_style()
@@ -464,10 +455,10 @@ _ = ledger.record_table(
 # work. A benchmark (`results/crossover.md`) turned it, with equal training everywhere. A filled dot is more than luck.
 
 # %%
-crossover_twin(recorded_crossover())
+lesson.crossover_twin(lesson.recorded_crossover())
 
 # %%
-turned = recorded_crossover().query(
+turned = lesson.recorded_crossover().query(
     "system == 'model' and metric == 'RMSE' and verdict == 'wins'"
 )
 dials = turned.groupby("asked", sort=False)["structure"].agg(
@@ -783,12 +774,14 @@ _ = check.exercise("04.3", best_strength)
 #   nothing was fitted to, by the number of supporting baskets, against the best of counting.
 
 # %%
-summed = [
-    f"- In RMSE, {label}: the model is {against(gains['rmse', 'all products', 'model', label])}, "
-    f"combined is {against(gains['rmse', 'all products', 'combined', label])}."
-    for label in ranges
-    if ("rmse", "all products", "combined", label) in gains
-]
+summed = []
+for label in ranges:
+    of_model, of_both = (
+        gains.get(("rmse", "all products", name, label)) for name in ("model", "combined")
+    )
+    if of_model and of_both:
+        both = f"the model is {against(of_model)}, combined is {against(of_both)}"
+        summed.append(f"- In RMSE, {label}: {both}.")
 if planted_gains:
     verdicts_on_planted = "; ".join(
         f"{difficulty.replace('_', ' ')} ones: {gain.verdict}"
