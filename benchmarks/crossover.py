@@ -5,7 +5,7 @@
 The shop is drawn anew at every setting of its dial `structure`, with the same seed. *The next visit*: the last visit of
 every customer from all before it, as five questions. For each the best counting is chosen on its validation, of all
 baselines with equally many tries; the model is one for all five, trained and validated on all customers. Joined is what
-`choose_hybrid` takes on the same validation. *Confidences*: estimates from four fifths of the baskets, judged by the
+`choose_hybrid` takes on the same validation. *Confidences*: estimates from 70 % of the baskets, judged by the
 baskets of a larger shop that nothing was fitted to, by the number of training baskets behind the antecedent. Training
 takes the same budget at every setting. Gains are paired, over customers or antecedents, and means over seeds.
 """
