@@ -11,7 +11,7 @@ Public names, by module:
     ledger: the ledger: what a lesson measured, kept inside its executed notebook
     libraries: library_answers
     listing: show_code
-    needs: material, require_choices, require_enough, require_sequences
+    needs: material, require_at_least, require_choices, require_enough, require_sequences
     prose: against, each_against, left_out, number, plain, say, signed
     recorded: recorded_answers, recorded_claims, recorded_crossover, recorded_rows
     widgets: interactive twins of what a lesson shows: try other inputs where a kernel runs, read a table where none
@@ -30,7 +30,7 @@ __getattr__, __dir__, __all__ = face(
         "ledger": "",
         "libraries": "library_answers",
         "listing": "show_code",
-        "needs": "material require_choices require_enough require_sequences",
+        "needs": "material require_at_least require_choices require_enough require_sequences",
         "prose": "against each_against left_out number plain say signed",
         "recorded": "recorded_answers recorded_claims recorded_crossover recorded_rows",
         "widgets": "",

@@ -87,6 +87,19 @@ def require_choices(parameter: str, given: Iterable[str], valid: Iterable[str], 
             raise BadParameter(f"{parameter} must list {one!r} too: the others are compared with it.")
 
 
+def require_at_least(parameter: str, value: float, least: float, reason: str) -> None:
+    """Raise `BadParameter` unless a parameter is as large as the lesson needs it.
+
+    Args:
+        parameter: Its name.
+        value: Its value.
+        least: The smallest value that serves.
+        reason: Why, as the end of a sentence such as "else the shop is the one that was learned from".
+    """
+    if not value >= least:
+        raise BadParameter(f"{parameter} is at least {least:,}, not {value:,}: {reason}.")
+
+
 def require_sequences(past: Histories, purpose: str) -> None:
     """Raise `DataError` unless some customer has two items to learn from.
 

@@ -9,7 +9,7 @@ import pytest
 
 from llmarm_tutorial.data import Histories, Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
-from llmarm_tutorial.lesson import material, require_choices, require_enough, require_sequences
+from llmarm_tutorial.lesson import material, require_at_least, require_choices, require_enough, require_sequences
 from llmarm_tutorial.mining import transactions_from_lists
 
 
@@ -91,3 +91,14 @@ def test_choices_that_exist_pass():
 def test_choices_that_cannot_be_used_are_refused(given, kind, sentence):
     with pytest.raises(kind, match=f"^{sentence}$"):
         require_choices("METHODS", given, ("hard", "soft"), needed=["hard"])
+
+
+@pytest.mark.parametrize("value", [4000, 10_000])
+def test_a_parameter_that_is_large_enough_passes(value: int):
+    require_at_least("TRUTH_CUSTOMERS", value, 4000, "else it is no other shop")
+
+
+@pytest.mark.parametrize("value", [2000, 0, -1, float("nan")])
+def test_a_parameter_that_is_too_small_is_refused(value: float):
+    with pytest.raises(BadParameter, match=r"^TRUTH_CUSTOMERS is at least 4,000, not .*: else it is no other shop\.$"):
+        require_at_least("TRUTH_CUSTOMERS", value, 4000, "else it is no other shop")
