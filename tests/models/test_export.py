@@ -190,7 +190,7 @@ def test_serving_needs_no_pytorch(trained):
         "print(scores.shape, 'torch' in sys.modules, 'transformers' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split("\n")[0] == "(2, 210) False False"
+    assert done.stdout.split("\n")[0] == "(2, 535) False False"
 
 
 # --- what can go wrong ------------------------------------------------------------------------------------------------
