@@ -198,13 +198,14 @@ def batch(
     """Execute a grid of lessons × data sets × parameters × seeds; started again, it goes on where it was."""
     from llmarm_tutorial.running import plan as batches
     from llmarm_tutorial.running import preflight
+    from llmarm_tutorial.running.display import runs_in_words
 
     loaded = batches.read_plan(plan)
     checked = preflight.check(loaded.runs)
     loaded = replace(loaded, runs=checked.runs)
     out = out or Path("runs") / plan.stem
     todo, outdated = batches.pending(loaded, out)
-    typer.echo(f"{len(loaded.runs)} runs, {len(loaded.runs) - len(todo)} of them finished before, in {out}")
+    typer.echo(f"{runs_in_words(len(loaded.runs))}, {len(loaded.runs) - len(todo)} of them finished before, in {out}")
     if outdated:
         typer.echo(
             f"{len(outdated)} of these are from before their lesson, their data file or llmarm changed; "

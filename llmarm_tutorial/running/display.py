@@ -114,7 +114,7 @@ class RunDisplay:
         show_table(self.console, results)
         if self._plan is None:  # nothing was left to do
             return
-        took = f"{_runs(len(self._plan.runs))} in {seconds(time.monotonic() - self._clock)}"
+        took = f"{runs_in_words(len(self._plan.runs))} in {seconds(time.monotonic() - self._clock)}"
         if self._plan.estimate is not None:
             took += f"; the estimate was {seconds(self._plan.estimate)}"
         self._say(f"\n{took}")
@@ -124,12 +124,13 @@ def describe(plan: Schedule) -> str:
     """One sentence on how runs will be executed, with the estimate of their time."""
     several = f", {plan.jobs} at a time" if len(plan.runs) > 1 else ""
     if plan.estimate is not None:
-        return f"{_runs(len(plan.runs))}{several}: {about(plan.estimate)} on this machine as it is now"
+        return f"{runs_in_words(len(plan.runs))}{several}: {about(plan.estimate)} on this machine as it is now"
     shown = ", ".join(plan.unknown[:3]) + (f" and {len(plan.unknown) - 3} more" if len(plan.unknown) > 3 else "")
-    return f"{_runs(len(plan.runs))}{several}; how long is not known: there is no recorded time like that of {shown}"
+    return f"{runs_in_words(len(plan.runs))}{several}; how long is not known: there is no recorded time like that of {shown}"
 
 
-def _runs(count: int) -> str:
+def runs_in_words(count: int) -> str:
+    """ "1 run", "2 runs"."""
     return f"{count} run{'s' * (count != 1)}"
 
 

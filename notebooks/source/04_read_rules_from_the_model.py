@@ -416,7 +416,11 @@ for group, (band, low, high), name in product([*worlds][-2:], bands, ("model", "
     if gain is not None and np.isfinite(gain.difference):
         row = {"group": group, "band": band, "estimate": name, "gain": gain.difference}
         drawn.append(row | {"low": gain.low, "high": gain.high})
-readout_figures.gains(pd.DataFrame(drawn), "best count", "gain in RMSE (above 0: better)")
+if drawn:
+    axis = "gain in RMSE (above 0: better)"
+    display(readout_figures.gains(pd.DataFrame(drawn), "best count", axis))
+else:
+    left_out("the gains on best count", "the noise of the unseen baskets hides every error")
 
 # %%
 few, some, many = "under 20 baskets", "20 to 99 baskets", "100 baskets and more"
