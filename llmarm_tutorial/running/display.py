@@ -126,7 +126,8 @@ def describe(plan: Schedule) -> str:
     if plan.estimate is not None:
         return f"{runs_in_words(len(plan.runs))}{several}: {about(plan.estimate)} on this machine as it is now"
     shown = ", ".join(plan.unknown[:3]) + (f" and {len(plan.unknown) - 3} more" if len(plan.unknown) > 3 else "")
-    return f"{runs_in_words(len(plan.runs))}{several}; how long is not known: there is no recorded time like that of {shown}"
+    number = runs_in_words(len(plan.runs))
+    return f"{number}{several}; how long is not known: there is no recorded time like that of {shown}"
 
 
 def runs_in_words(count: int) -> str:

@@ -834,8 +834,8 @@ _ = check.exercise("03.3", mask_row)
 say(
     f"- Here the model of gaps is {against(gap_gains['co-occurrence'])} in nats, and the best "
     f"model of the next visit, *{chosen}*, is {against(visit_gains[chosen])} in NDCG@10.",
-    f"- The two multiplied are {against(of_joined)}: what a model adds shows only beside the "
-    "best counting.",
+    f"- The two multiplied are {against(of_joined)}. Whether a model adds anything shows only "
+    "beside the best counting.",
 )
 
 # %% [markdown]

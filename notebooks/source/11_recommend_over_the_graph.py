@@ -204,7 +204,7 @@ model = fitted.recommender
 print(fitted.note)
 
 # %%
-METHODS = ("personal", "sr", "ar", "itemknn", "popularity")
+METHODS = recommend.BASELINES
 WALKS = ((2, 0.0), (2, 0.5), (3, 0.5))  # steps, and the discount of what many have
 systems, rivals = {}, {}
 for question, (choosing, _, leave_out) in questions.items():
