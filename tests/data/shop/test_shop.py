@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
 
 from llmarm_tutorial.data.shop import draw, plan, simulate, structure_plan
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter, DataError, UnknownName
+from llmarm_tutorial.files import ROOT
 
 SHIPPED = simulate.SHIPPED
 TABLES = ("transactions", "items", "users")

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse, stats
@@ -23,6 +22,7 @@ from llmarm_tutorial.data.shop import draw, plan, simulate, structure_plan
 from llmarm_tutorial.data.shop.structure_draw import kit_chances
 from llmarm_tutorial.data.transactions import Transactions
 from llmarm_tutorial.errors import BadParameter
+from llmarm_tutorial.files import ROOT
 from llmarm_tutorial.running import cli
 
 SHIPPED, DIALS = structure_plan.STRUCTURE, (0.0, 0.5, 1.0)
