@@ -91,17 +91,9 @@ for m in (0, 2, 8, np.inf):
 columns = {"basket_col": BASKET_COL, "item_col": ITEM_COL, "user_col": USER_COL}
 columns |= {"time_col": TIME_COL, "order_col": ORDER_COL, "quantity_col": QUANTITY_COL}
 data = load(DATASET, **columns, format=FORMAT)
-if DATASET == "shop":
-    least, reason = (
-        2 * data.describe()["users"],
-        "a shop of the same size is the data themselves",
-    )
-    lesson.require_at_least("TRUTH_CUSTOMERS", TRUTH_CUSTOMERS, least, reason)
 data = thin(data, MAX_ITEMS, MAX_ROWS, seed=SEED)
 ledger.record_notes(data.notes)
 data.require("baskets", purpose="reading rules about baskets")
-
-# %%
 shopping = np.diff(data.basket_matrix().indptr) <= LARGEST
 kept = data.table["basket_id"].isin(data.basket_ids[shopping])
 data = replace(data, table=data.table[kept].reset_index(drop=True))
@@ -115,6 +107,14 @@ train, validation, test = (part.basket_matrix() for part in parts)
 names = np.array(data.labels("name"), dtype=object)
 print(f"{data.name}: baskets × items: train {train.shape}, ", end="")
 print(f"validation {validation.shape}, test {test.shape}")
+
+# %% tags=["hide"]
+if DATASET == "shop":  # a shop of the same size would be the data themselves
+    least, reason = (
+        2 * data.describe()["users"],
+        "a shop of the same size is the data themselves",
+    )
+    lesson.require_at_least("TRUTH_CUSTOMERS", TRUTH_CUSTOMERS, least, reason)
 
 # %% [markdown]
 # ## 2. The best that counts can do
