@@ -80,7 +80,7 @@ class StructureTally:
                 "roles": list(project.steps),
                 "strength": project.strength,
                 "expected": round(self.drawn.structure * project.strength, 6),
-                "realised": _ratio(self.steps.followed[number], self.steps.errands[number]),
+                "realised": ratio(self.steps.followed[number], self.steps.errands[number]),
                 "count": int(self.steps.errands[number]),
             }
             for number, (name, project) in enumerate(structure_plan.PROJECTS.items())
@@ -98,7 +98,7 @@ class StructureTally:
                     "roles": [role, partner],
                     "strength": strength,
                     "expected": round(self.drawn.structure * strength, 6),
-                    "realised": _ratio(self.steps.along[number], self.steps.taken[number]),
+                    "realised": ratio(self.steps.along[number], self.steps.taken[number]),
                     "count": int(self.steps.taken[number]),
                     "pairs_of_products": len(pairs),
                     "pairs_that_never_met": int((pairs == 0).sum()),
@@ -126,11 +126,11 @@ class StructureTally:
                     "roles": [*conjunction.antecedent, conjunction.consequent],
                     "strength": conjunction.strength,
                     "expected": round(float(chances[2]), 6),
-                    "realised": _ratio(counts[1, 1, 1], either[1, 1]),
+                    "realised": ratio(counts[1, 1, 1], either[1, 1]),
                     "count": int(either[1, 1]),
-                    "given_the_first": _ratio(counts[1, :, 1].sum(), either[:, 1].sum()),
-                    "given_the_second": _ratio(counts[1, 1].sum(), either[1].sum()),
-                    "base_rate": _ratio(counts[1].sum(), counts.sum()),
+                    "given_the_first": ratio(counts[1, :, 1].sum(), either[:, 1].sum()),
+                    "given_the_second": ratio(counts[1, 1].sum(), either[1].sum()),
+                    "base_rate": ratio(counts[1].sum(), counts.sum()),
                 }
             )
         return entries
@@ -151,7 +151,7 @@ class StructureTally:
                     "roles": [name],
                     "strength": round(1 / role.makers, 6),
                     "expected": round(float(weights[0] / weights.sum()), 6),
-                    "realised": _ratio(sold[:, 0].sum(), sold.sum()),
+                    "realised": ratio(sold[:, 0].sum(), sold.sum()),
                     "count": int(sold.sum()),
                     "makers": role.makers,
                 }
@@ -159,5 +159,6 @@ class StructureTally:
         return entries
 
 
-def _ratio(part: float, whole: float) -> float | None:
+def ratio(part: float, whole: float) -> float | None:
+    """A share as the truth file writes it, to six digits; of nothing there is none."""
     return None if not whole else round(float(part) / float(whole), 6)

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from llmarm_tutorial.data.shop import plan
 from llmarm_tutorial.data.shop.draw import Baskets, Calendar, Chunk, Drawing, holds, in_force
-from llmarm_tutorial.data.shop.structure_truth import StructureTally
+from llmarm_tutorial.data.shop.structure_truth import StructureTally, ratio
 
 STRONG_LIFT, STRONG_COUNT, STRONG_DEVIATIONS = 2.0, 10, 5.0  # what makes a pair of products strongly lifted
 STRONG_CAUSE = 1.3  # lift that a common cause alone must give to count as its explanation
@@ -109,9 +109,9 @@ class Tally:
             "until": None if p.until is None else self._day(-p.until),
             "view": view,
             "expected": {
-                "support": _ratio(together, baskets),
-                "confidence": _ratio(together, antecedent),
-                "lift": _ratio(together * baskets, antecedent * consequent),
+                "support": ratio(together, baskets),
+                "confidence": ratio(together, antecedent),
+                "lift": ratio(together * baskets, antecedent * consequent),
             },
             "realised": realised,
         }
@@ -137,10 +137,10 @@ class Tally:
             "rules": [p.id for p in plan.planted("segment")],
             "customers": customers,
             "baskets": int(own[-1]),
-            "visits_per_customer": _ratio(own[-1], customers),
-            "visits_per_other_customer": _ratio(others[-1], self.customers.sum() - customers),
-            "purchases_among_20_bestsellers": _ratio(own[bestsellers].sum(), own[:-1].sum()),
-            "purchases_among_20_bestsellers_of_others": _ratio(others[bestsellers].sum(), others[:-1].sum()),
+            "visits_per_customer": ratio(own[-1], customers),
+            "visits_per_other_customer": ratio(others[-1], self.customers.sum() - customers),
+            "purchases_among_20_bestsellers": ratio(own[bestsellers].sum(), own[:-1].sum()),
+            "purchases_among_20_bestsellers_of_others": ratio(others[bestsellers].sum(), others[:-1].sum()),
         }
 
     def _background(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class Tally:
         together = self.together[ordinary, ordinary]
         single = together.diagonal()
         expected = (single.sum() ** 2 - (single**2).sum()) / max(self.by_week[:, -1].sum(), 1)
-        return _ratio(together.sum() - single.sum(), expected)
+        return ratio(together.sum() - single.sum(), expected)
 
     def _strong_pairs(self) -> list[dict[str, Any]]:
         """Strongly lifted pairs, each with the part of the plan that explains it, the strongest first."""
@@ -207,7 +207,7 @@ class Tally:
                 {
                     **_named("item", plan.PRODUCTS["name"].iloc[[a, b]]),
                     "count": int(self.together[a, b]),
-                    "lift": _ratio(self.together[a, b], expected[a, b]),
+                    "lift": ratio(self.together[a, b], expected[a, b]),
                     "why": EXPLANATIONS[explains.index(True)],
                 }
             )
@@ -264,10 +264,6 @@ def _named(role: str, names: Iterable[str]) -> dict[str, list]:
     return {role: [int(ids[plan.row(name)]) for name in names], f"{role}_names": names}
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return None if not whole else round(float(part) / float(whole), 6)
-
-
 def _measures(count: np.ndarray) -> dict[str, float | int | None]:
     baskets, antecedent, consequent, together = (int(c) for c in count)
     return {
@@ -275,8 +271,8 @@ def _measures(count: np.ndarray) -> dict[str, float | int | None]:
         "antecedents": antecedent,
         "consequents": consequent,
         "count": together,
-        "support": _ratio(together, baskets),
-        "confidence": _ratio(together, antecedent),
-        "base_rate": _ratio(consequent, baskets),
-        "lift": _ratio(together * baskets, antecedent * consequent),
+        "support": ratio(together, baskets),
+        "confidence": ratio(together, antecedent),
+        "base_rate": ratio(consequent, baskets),
+        "lift": ratio(together * baskets, antecedent * consequent),
     }
